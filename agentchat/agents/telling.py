@@ -1,0 +1,32 @@
+"""What is said to whoever listens.
+
+A message is told once: while a model writes it, or when it is sent. A tool's result is told when the tool has run, so a
+message that only brings results says nothing new.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from agentchat.agents.base import Message
+from agentchat.agents.history import text_of
+from agentchat.events import Event, TextMessage, ToolCallArgs, ToolCallEnd, ToolCallStart
+
+
+def message_events(message: Message, *, name: str, to: str) -> Iterator[Event]:
+    """What `name` says to `to`; nothing if the message is empty."""
+    if message.get("role") == "tool":
+        return
+    text, calls = text_of(message.get("content")), message.get("tool_calls") or ()
+    if text or calls:
+        yield TextMessage(name=name, to=to, content=text, last=not calls)
+        yield from call_events(calls, name=name)
+
+
+def call_events(calls: Iterable[Mapping[str, Any]], *, name: str) -> Iterator[Event]:
+    """The tool calls that `name` asks for, in OpenAI's shape."""
+    calls = list(calls)
+    for call in calls:
+        id_, tool = call["id"], call["function"]["name"]
+        yield ToolCallStart(tool_call_id=id_, tool_call_name=tool, name=name)
+        yield ToolCallArgs(tool_call_id=id_, args=call["function"]["arguments"])
+        yield ToolCallEnd(tool_call_id=id_, tool_call_name=tool, last=call is calls[-1])

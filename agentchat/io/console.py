@@ -1,0 +1,16 @@
+"""The terminal, or wherever the process's standard input and output lead."""
+
+import getpass
+from typing import Any
+
+from agentchat.io.base import IOStream
+
+
+class IOConsole(IOStream):
+    """The stream of scripts and of `manage.py chat`. `input` blocks its thread until a line is typed."""
+
+    def print(self, *objects: Any, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
+        print(*objects, sep=sep, end=end, flush=flush)
+
+    def input(self, prompt: str = "", *, password: bool = False) -> str:
+        return getpass.getpass(prompt or "Password: ") if password else input(prompt)

@@ -1,0 +1,233 @@
+"""One chat between two agents."""
+
+import sys
+
+import pytest
+
+from agentchat.agents import ConversableAgent, UserProxyAgent
+from agentchat.errors import ConfigError
+from agentchat.events import TextMessage
+
+
+@pytest.fixture
+def user():
+    return UserProxyAgent("user", human_input_mode="NEVER", default_auto_reply="go on")
+
+
+def said(result):
+    return [(message.get("name"), message["role"], message["content"]) for message in result.chat_history]
+
+
+def test_a_chat_goes_on_until_one_has_nothing_to_say(person, user, says):
+    result = user.initiate_chat(says("one", "TERMINATE", "never said"), message="hi")
+    assert said(result) == [
+        ("user", "assistant", "hi"),
+        ("bot", "user", "one"),
+        ("user", "assistant", "go on"),
+        ("bot", "user", "TERMINATE"),
+    ]
+    assert person.told(TextMessage) == ["hi", "one", "go on", "TERMINATE"]
+
+
+def test_both_agents_remember_the_chat_from_their_own_side(person, user, says):
+    bot = says("one", "TERMINATE")
+    user.initiate_chat(bot, message="hi")
+    roles = [[message["role"] for message in agent.chat_messages[other]] for agent, other in ((user, bot), (bot, user))]
+    assert roles == [["assistant", "user"] * 2, ["user", "assistant"] * 2]
+
+
+def test_a_chat_reads_as_in_autogen(person, user, says):
+    user.initiate_chat(says("TERMINATE"), message="hi")
+    rule = "-" * 80
+    assert person.text == f"user (to bot):\n\nhi\n\n{rule}\nbot (to user):\n\nTERMINATE\n\n{rule}\n"
+
+
+def test_empty_replies_are_sent_but_not_told(person, says):
+    user = UserProxyAgent("user", human_input_mode="NEVER")
+    result = user.initiate_chat(says("one", "TERMINATE"), message="hi")
+    assert [message["content"] for message in result.chat_history] == ["hi", "one", "", "TERMINATE"]
+    assert person.told(TextMessage) == ["hi", "one", "TERMINATE"]
+
+
+def test_five_thousand_turns_need_no_more_stack_than_one(person):
+    depths = set()
+
+    def reply(agent, messages, sender, config):
+        frame, depth = sys._getframe(), 0
+        while frame := frame.f_back:
+            depth += 1
+        depths.add(depth)
+        return True, "and then?" if len(messages) < 10_000 else None
+
+    one, other = (ConversableAgent(name, human_input_mode="NEVER", silent=True) for name in ("one", "other"))
+    for agent in (one, other):
+        agent.register_reply(ConversableAgent, reply)
+    result = one.initiate_chat(other, message="hi")
+    assert len(result.chat_history) == 10_000
+    assert len(depths) == 1
+
+
+def test_five_thousand_turns_of_max_turns(person):
+    one, other = (
+        ConversableAgent(name, human_input_mode="NEVER", silent=True, max_consecutive_auto_reply=10_000)
+        for name in ("one", "other")
+    )
+    assert len(one.initiate_chat(other, message="hi", max_turns=5_000).chat_history) == 10_000
+
+
+@pytest.mark.parametrize(("turns", "messages"), [(1, 2), (2, 4)])
+def test_max_turns_counts_what_each_says(person, user, says, turns, messages):
+    result = user.initiate_chat(says("one", "two", "three"), message="hi", max_turns=turns)
+    assert len(result.chat_history) == messages
+
+
+def test_a_chat_has_one_turn_at_least(user, says):
+    with pytest.raises(ConfigError, match="max_turns=0"):
+        user.initiate_chat(says(), message="hi", max_turns=0)
+
+
+def test_a_silent_chat_tells_nothing(person, user, says):
+    result = user.initiate_chat(says("one", "TERMINATE"), message="hi", silent=True)
+    assert person.events == []
+    assert len(result.chat_history) == 4
+
+
+def test_a_silent_agent_is_heard_in_no_chat_and_one_that_is_not_in_every_chat(person, says):
+    quiet, loud = says("one", "TERMINATE", name="quiet", silent=True), says("1", "2", "3", name="loud", silent=False)
+    loud.initiate_chat(quiet, message="hi")
+    assert person.told(TextMessage) == ["hi", "1"]
+    loud.initiate_chat(quiet, message="again", silent=True)
+    assert person.told(TextMessage) == ["hi", "1", "again"]
+
+
+def test_the_first_message_may_be_a_dict(person, user, says):
+    result = user.initiate_chat(says("TERMINATE"), message={"content": "hi", "name": "somebody"})
+    assert said(result)[0] == ("somebody", "assistant", "hi")
+
+
+def test_the_first_message_may_be_a_function(person, user, says):
+    def opening(sender, recipient, context):
+        return f"{sender.name} to {recipient.name} about {context['topic']}"
+
+    result = user.initiate_chat(says("TERMINATE"), message=opening, topic="rain")
+    assert said(result)[0][2] == "user to bot about rain"
+
+
+def test_without_a_first_message_the_person_is_asked(person, user, says):
+    person.answer("hello")
+    result = user.initiate_chat(says("TERMINATE"))
+    assert person.prompts == [">"]
+    assert said(result)[0] == ("user", "assistant", "hello")
+    assert result.human_input == ["hello"]
+
+
+def test_a_list_begins_with_what_was_said_before(person, user, says):
+    before = [
+        {"role": "user", "content": "I am Ann."},
+        {"role": "assistant", "content": "Hello Ann."},
+        {"role": "user", "content": "Who am I?"},
+    ]
+    bot = says("TERMINATE")
+    result = user.initiate_chat(bot, message=before)
+    assert said(result)[:3] == [
+        ("user", "assistant", "I am Ann."),
+        ("bot", "user", "Hello Ann."),
+        ("user", "assistant", "Who am I?"),
+    ]
+    assert [message["role"] for message in bot.chat_messages[user]] == ["user", "assistant", "user", "assistant"]
+    assert person.told(TextMessage) == ["Who am I?", "TERMINATE"]
+
+
+def test_what_the_sender_said_before_is_known_by_its_name_too(person, user, says):
+    before = [{"role": "assistant", "name": "user", "content": "I am Ann."}, {"role": "user", "content": "Who am I?"}]
+    assert said(user.initiate_chat(says("TERMINATE"), message=before))[0] == ("user", "assistant", "I am Ann.")
+
+
+def test_an_empty_list_says_nothing(person, user, says):
+    with pytest.raises(ValueError, match="needs a 'content'"):
+        user.initiate_chat(says(), message=[])
+
+
+def test_a_new_chat_forgets_the_one_before_and_its_result_stays(person, user, says):
+    bot = says("TERMINATE", "TERMINATE", "TERMINATE")
+    first = user.initiate_chat(bot, message="one")
+    second = user.initiate_chat(bot, message="two")
+    third = user.initiate_chat(bot, message="three", clear_history=False)
+    assert [len(result.chat_history) for result in (first, second, third)] == [2, 2, 4]
+    assert [result.chat_id for result in (first, second, third)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("method", "summary"),
+    [
+        ("last_msg", "that is all "),
+        (None, ""),
+        (lambda sender, recipient, args: f"{sender.name} {recipient.name} {args['x']}", "user bot 1"),
+    ],
+)
+def test_the_summary_is_made_by_its_method(person, user, says, method, summary):
+    user.is_termination_msg = lambda message: "TERMINATE" in message["content"]
+    result = user.initiate_chat(
+        says("that is all TERMINATE"), message="hi", summary_method=method, summary_args={"x": 1}
+    )
+    assert result.summary == summary
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"summary_method": "best"}, "summary_method 'best'"),
+        ({"summary_method": "reflection_with_llm"}, "needs an llm_config"),
+        ({"cache": object()}, "cache"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_said(person, user, says, settings, words):
+    with pytest.raises(ConfigError, match=words):
+        user.initiate_chat(says("TERMINATE"), message="hi", **settings)
+    assert person.events == []
+
+
+def test_a_chat_without_a_model_costs_nothing(person, user, says):
+    cost = user.initiate_chat(says("TERMINATE"), message="hi").cost
+    assert cost == {
+        "usage_including_cached_inference": {"total_cost": 0},
+        "usage_excluding_cached_inference": {"total_cost": 0},
+    }
+
+
+def test_a_message_sent_directly_is_replied_to_once(person, user, says):
+    bot = says("one", "two")
+    user.send("hi", bot, request_reply=True)
+    assert person.told(TextMessage) == ["hi", "one"]
+
+
+def test_a_message_sent_directly_is_not_replied_to_unasked(person, user, says):
+    user.send("hi", says("one"))
+    assert person.told(TextMessage) == ["hi"]
+
+
+def test_after_a_chat_a_direct_message_goes_on_with_it(person, user, says):
+    bot = says("TERMINATE", "one", "TERMINATE")
+    user.initiate_chat(bot, message="hi")
+    user.send("more", bot)
+    assert person.told(TextMessage) == ["hi", "TERMINATE", "more", "one", "go on", "TERMINATE"]
+
+
+def test_send_receive_and_generate_reply_may_be_overridden(person, says):
+    calls = []
+
+    class Counting(ConversableAgent):
+        def send(self, message, recipient, request_reply=None, silent=False):
+            calls.append("send")
+            super().send(message, recipient, request_reply, silent)
+
+        def receive(self, message, sender, request_reply=None, silent=False):
+            calls.append("receive")
+            super().receive(message, sender, request_reply, silent)
+
+        def generate_reply(self, messages=None, sender=None, **kwargs):
+            calls.append("generate_reply")
+            return super().generate_reply(messages, sender, **kwargs)
+
+    Counting("user", human_input_mode="NEVER").initiate_chat(says("TERMINATE"), message="hi")
+    assert calls == ["send", "receive", "generate_reply"]

@@ -1,0 +1,104 @@
+"""What an agent remembers, and what a model is given of it."""
+
+import pytest
+
+from agentchat.agents import ConversableAgent
+from agentchat.agents.history import Histories, for_model, text_of
+
+CALLS = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "1", "type": "function", "function": {"name": "add", "arguments": "{}"}}],
+}
+RESULTS = {
+    "role": "tool",
+    "name": "user",
+    "content": "3\n\n4",
+    "tool_responses": [
+        {"role": "tool", "tool_call_id": "1", "content": "3"},
+        {"role": "tool", "tool_call_id": "2", "content": "4"},
+    ],
+}
+
+
+@pytest.fixture
+def partner():
+    return ConversableAgent("partner")
+
+
+def remembered(message, partner, role="user"):
+    histories = Histories()
+    histories.add(message, partner=partner, role=role, speaker="speaker")
+    return histories[partner]
+
+
+def test_a_message_has_a_role_and_a_name(partner):
+    assert remembered("hi", partner) == [{"role": "user", "name": "speaker", "content": "hi"}]
+
+
+def test_a_name_that_was_given_stays(partner):
+    assert remembered({"content": "hi", "name": "Ann"}, partner)[0]["name"] == "Ann"
+
+
+def test_only_what_belongs_to_a_message_is_kept(partner):
+    assert "mood" not in remembered({"content": "hi", "mood": "good"}, partner)[0]
+
+
+def test_tool_calls_are_an_assistants_and_have_no_name(partner):
+    assert remembered(CALLS, partner) == [CALLS]
+
+
+def test_tool_results_keep_their_role(partner):
+    assert remembered(RESULTS, partner, role="assistant")[0]["role"] == "tool"
+
+
+@pytest.mark.parametrize("message", [{}, {"content": None}, {"content": None, "tool_calls": []}])
+def test_a_message_says_something(partner, message):
+    with pytest.raises(ValueError, match="'speaker' said"):
+        remembered(message, partner)
+
+
+def test_a_model_is_given_one_message_for_each_tool_result():
+    assert for_model([CALLS, RESULTS]) == [CALLS, *RESULTS["tool_responses"]]
+
+
+def test_a_model_is_given_the_words_that_came_with_the_results():
+    words = {"role": "user", "name": "user", "content": "stop", "tool_responses": RESULTS["tool_responses"][:1]}
+    assert for_model([words]) == [
+        RESULTS["tool_responses"][0],
+        {"role": "user", "name": "user", "content": "stop"},
+    ]
+
+
+def test_a_model_is_given_names_that_it_takes():
+    messages = [{"role": "user", "name": "Ann from Öland", "content": "hi"}]
+    assert for_model(messages)[0]["name"] == "Ann_from__land"
+    assert messages[0]["name"] == "Ann from Öland"
+
+
+def test_the_text_of_a_message_may_be_in_parts():
+    assert text_of(None) == ""
+    assert text_of("hi") == "hi"
+    assert text_of([{"type": "text", "text": "look: "}, {"type": "image_url", "image_url": {}}]) == "look: <image_url>"
+
+
+def test_forgetting_may_leave_the_newest_messages(partner):
+    histories = Histories({partner: [{"content": str(n)} for n in range(5)]})
+    histories.forget(but=2)
+    assert [message["content"] for message in histories[partner]] == ["3", "4"]
+    histories.forget(partner)
+    assert histories[partner] == []
+
+
+def test_forgetting_never_leaves_a_result_without_its_call(partner):
+    histories = Histories({partner: [{"content": "hi"}, CALLS, RESULTS, {"content": "done"}]})
+    histories.forget(but=2)
+    assert histories[partner] == [CALLS, RESULTS, {"content": "done"}]
+
+
+def test_an_agent_may_remember_from_the_beginning(partner):
+    agent = ConversableAgent("agent", chat_messages={partner: [{"role": "user", "content": "hi"}]})
+    assert agent.last_message(partner) == agent.last_message() == {"role": "user", "content": "hi"}
+    agent.clear_history()
+    with pytest.raises(ValueError, match="name one"):
+        agent.last_message(partner)

@@ -1,0 +1,238 @@
+"""How an agent asks its model, and what is told of it."""
+
+import pytest
+
+from agentchat.agents import AssistantAgent, ConversableAgent, UserProxyAgent, register_function
+from agentchat.errors import LLMError, LLMStreamCut
+from agentchat.events import (
+    Notice,
+    TextMessage,
+    TextMessageContent,
+    TextMessageEnd,
+    TextMessageStart,
+    ToolCallArgs,
+    ToolCallEnd,
+    ToolCallResult,
+    ToolCallStart,
+    Usage,
+)
+from agentchat.io import IOStream
+from agentchat.steps import Try
+from agentchat.testing import call, cut, fail, say
+
+
+def forecast(city: str) -> str:
+    """Tell the weather."""
+    return f"sunny in {city}"
+
+
+def ends(message):
+    return "TERMINATE" in (message["content"] or "")
+
+
+@pytest.fixture
+def bot(scripted_llm):
+    return AssistantAgent("bot", "Be brief.", llm_config=scripted_llm.llm_config())
+
+
+@pytest.fixture
+def user():
+    return UserProxyAgent("user", human_input_mode="NEVER", is_termination_msg=ends, default_auto_reply="go on")
+
+
+class Journal(IOStream):
+    """A stream that records steps."""
+
+    def __init__(self):
+        self.steps = []
+        self.sent = []
+        self.told = []
+
+    def print(self, *objects, sep=" ", end="\n", flush=False):
+        raise AssertionError
+
+    def input(self, prompt="", *, password=False):
+        raise AssertionError
+
+    def send(self, event):
+        self.sent.append(event)
+
+    def record_step(self, kind, name, request, call, *, tell, retry_safe):
+        result = call(Try(key="the-key", attempt=3))
+        self.steps.append((kind, name, request, result))
+        self.told += tell(result)
+        return result
+
+
+def test_the_model_is_asked_with_the_system_message_and_the_history(person, user, bot, scripted_llm):
+    scripted_llm.replies(say("one"), say("TERMINATE"))
+    user.initiate_chat(bot, message="hi")
+    assert scripted_llm.requests[1]["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "name": "user", "content": "hi"},
+        {"role": "assistant", "name": "bot", "content": "one"},
+        {"role": "user", "name": "user", "content": "go on"},
+    ]
+    assert "tools" not in scripted_llm.requests[0]
+
+
+def test_without_a_system_message_the_model_gets_the_words_alone(person, user, scripted_llm):
+    scripted_llm.replies(say("TERMINATE"))
+    user.initiate_chat(ConversableAgent("bot", "", llm_config=scripted_llm.llm_config()), message="hi")
+    assert scripted_llm.requests[0]["messages"] == [{"role": "user", "name": "user", "content": "hi"}]
+
+
+def test_an_answer_is_told_while_it_is_written_and_not_again(person, user, bot, scripted_llm):
+    scripted_llm.replies(say("x", chunks=["Hel", "lo 👋", " TERMINATE"]))
+    user.initiate_chat(bot, message="hi")
+    hi, start, *deltas, end, usage = person.events
+    key = start.message_id
+    assert hi == TextMessage(name="user", to="bot", content="hi")
+    assert start == TextMessageStart(message_id=key, name="bot", to="user")
+    assert deltas == [
+        TextMessageContent(message_id=key, offset=0, delta="Hel"),
+        TextMessageContent(message_id=key, offset=3, delta="lo 👋"),
+        TextMessageContent(message_id=key, offset=8, delta=" TERMINATE"),  # 👋 is two units of UTF-16
+    ]
+    assert end == TextMessageEnd(message_id=key, content="Hello 👋 TERMINATE", name="bot", to="user")
+    assert isinstance(usage, Usage)
+
+
+def test_a_streamed_answer_reads_as_in_autogen_and_comes_once(person, user, bot, scripted_llm):
+    scripted_llm.replies(say("All is well. TERMINATE"))
+    user.initiate_chat(bot, message="hi")
+    rule = "-" * 80
+    assert person.text == f"user (to bot):\n\nhi\n\n{rule}\nbot (to user):\n\nAll is well. TERMINATE\n\n{rule}\n"
+
+
+def test_tool_calls_come_after_the_message_that_asks_for_them(person, user, bot, scripted_llm):
+    register_function(forecast, caller=bot, executor=user, description="Weather")
+    scripted_llm.replies(call("forecast", city="Paris"), say("Sunny. TERMINATE"))
+    result = user.initiate_chat(bot, message="Paris?")
+    told = [event for event in person.events if not isinstance(event, Notice | Usage | TextMessageContent)]
+    assert [type(event) for event in told] == [
+        TextMessage,
+        TextMessageStart,
+        TextMessageEnd,
+        ToolCallStart,
+        ToolCallArgs,
+        ToolCallEnd,
+        ToolCallResult,
+        TextMessageStart,
+        TextMessageEnd,
+    ]
+    assert told[2].content == ""
+    assert person.told(ToolCallResult) == ["sunny in Paris"]
+    assert result.summary == "Sunny. "
+
+
+def test_the_model_gets_its_tools_and_their_results(person, user, bot, scripted_llm):
+    register_function(forecast, caller=bot, executor=user, description="Weather")
+    scripted_llm.replies(call("forecast", city="Paris").and_call("forecast", city="Rome"), say("TERMINATE"))
+    user.initiate_chat(bot, message="Paris?")
+    first, second = scripted_llm.requests
+    assert [tool["function"]["name"] for tool in first["tools"]] == ["forecast"]
+    asked, *results = second["messages"][2:]
+    assert [called["function"]["arguments"] for called in asked["tool_calls"]] == [
+        '{"city": "Paris"}',
+        '{"city": "Rome"}',
+    ]
+    assert results == [
+        {"role": "tool", "tool_call_id": called["id"], "content": f"sunny in {city}"}
+        for called, city in zip(asked["tool_calls"], ("Paris", "Rome"), strict=True)
+    ]
+
+
+def test_a_silent_chat_tells_what_it_used_and_nothing_else(person, user, bot, scripted_llm):
+    scripted_llm.replies(say("TERMINATE"))
+    user.initiate_chat(bot, message="hi", silent=True)
+    assert [type(event) for event in person.events] == [Usage]
+
+
+def test_a_reply_without_a_chat_is_told_too(person, bot, scripted_llm):
+    scripted_llm.replies(say("hello"))
+    assert bot.generate_reply([{"role": "user", "content": "hi"}]) == "hello"
+    assert person.text.startswith("bot:\n\nhello")
+
+
+def test_a_reply_that_was_changed_is_told_as_it_is_sent(person, user, scripted_llm):
+    class Shouting(AssistantAgent):
+        def generate_reply(self, messages=None, sender=None, **kwargs):
+            return super().generate_reply(messages, sender, **kwargs).upper()
+
+    scripted_llm.replies(say("terminate"))
+    user.initiate_chat(Shouting("bot", llm_config=scripted_llm.llm_config()), message="hi")
+    assert person.told(TextMessage) == ["hi", "TERMINATE"]
+
+
+def test_a_model_that_fails_is_an_error_and_the_console_goes_on_below(person, user, bot, scripted_llm):
+    scripted_llm.always(fail(400, "no such thing"))
+    with pytest.raises(LLMError, match="no such thing"):
+        user.initiate_chat(bot, message="hi")
+    assert person.text.endswith("bot (to user):\n\n\n")
+
+
+def test_an_answer_that_breaks_off_is_an_error(person, user, scripted_llm):
+    scripted_llm.always(cut("Hello"))
+    bot = AssistantAgent("bot", llm_config=scripted_llm.llm_config(max_retries=0))
+    with pytest.raises(LLMStreamCut):
+        user.initiate_chat(bot, message="hi")
+    assert person.told(TextMessageEnd) == []
+
+
+def test_the_cost_is_what_both_have_used(person, user, bot, scripted_llm):
+    scripted_llm.replies(say("one", usage=(10, 1)), say("TERMINATE", usage=(20, 2)))
+    cost = user.initiate_chat(bot, message="hi").cost
+    used = {"cost": 0, "prompt_tokens": 30, "completion_tokens": 3, "total_tokens": 33}
+    assert cost["usage_including_cached_inference"] == {"total_cost": 0, "scripted": used}
+    assert cost["usage_excluding_cached_inference"] == cost["usage_including_cached_inference"]
+
+
+def test_a_reflection_is_asked_for_and_nobody_hears_it(person, user, bot, scripted_llm):
+    scripted_llm.replies(say("TERMINATE"), say("They met."))
+    result = user.initiate_chat(
+        bot, message="hi", summary_method="reflection_with_llm", summary_args={"summary_prompt": "Sum up."}
+    )
+    assert result.summary == "They met."
+    assert scripted_llm.requests[1]["messages"][-1] == {"role": "system", "content": "Sum up."}
+    assert person.told(TextMessageEnd) == ["TERMINATE"]
+
+
+def test_asking_is_a_step_whose_result_says_everything(user, bot, scripted_llm):
+    scripted_llm.replies(say("x", chunks=["TERMI", "NATE"], usage=(5, 2)))
+    journal = Journal()
+    with IOStream.set_default(journal):
+        user.initiate_chat(bot, message="hi")
+    [(kind, name, request, result)] = journal.steps
+    assert (kind, name) == ("llm", "bot")
+    assert request == {"messages": scripted_llm.requests[0]["messages"], "tools": []}
+    assert result == {
+        "content": "TERMINATE",
+        "tool_calls": [],
+        "finish_reason": "stop",
+        "model": "scripted",
+        "prompt_tokens": 5,
+        "completion_tokens": 2,
+        "message_id": "the-key",
+    }
+    assert journal.sent == [
+        TextMessage(name="user", to="bot", content="hi"),
+        TextMessageStart(message_id="the-key", name="bot", to="user"),
+        TextMessageContent(message_id="the-key", attempt=3, offset=0, delta="TERMI"),
+        TextMessageContent(message_id="the-key", attempt=3, offset=5, delta="NATE"),
+    ]
+    assert journal.told == [
+        TextMessageEnd(message_id="the-key", content="TERMINATE", name="bot", to="user"),
+        Usage(model="scripted", prompt_tokens=5, completion_tokens=2),
+    ]
+
+
+def test_what_the_model_is_told_is_not_the_tools_of_another(person, scripted_llm):
+    config = scripted_llm.llm_config()
+    user = UserProxyAgent("user", human_input_mode="NEVER", is_termination_msg=ends)
+    one, other = (AssistantAgent(name, llm_config=config) for name in ("one", "other"))
+    register_function(forecast, caller=one, executor=user, description="Weather")
+    scripted_llm.always(say("TERMINATE"))
+    for agent in (one, other):
+        user.initiate_chat(agent, message="hi")
+    assert ["tools" in request for request in scripted_llm.requests] == [True, False]
