@@ -1,0 +1,38 @@
+"""What your own tests need: a model whose answers you write, a stream that remembers, and the fixtures for both.
+
+    # conftest.py
+    pytest_plugins = ["agentchat.testing"]
+
+    # test_agents.py
+    from agentchat.testing import call, say
+
+    def test_the_agent_asks_for_the_weather(scripted_llm, agent_chat):
+        scripted_llm.replies(call("weather_forecast", city="Paris"), say("Sunny. TERMINATE"))
+        chat = agent_chat("weather")
+        chat.send("How is Paris?")
+        chat.wait_for("RUN_FINISHED")
+        assert scripted_llm.requests[0]["messages"][-1]["content"] == "How is Paris?"
+
+The scripted LLM is a real server on a real port: the real SDK talks to it, from this process or from another one.
+Nothing has to sleep: what the server says can be held back, and what it hears can be waited for.
+`agent_chat` runs an agent function as the server would, with its journal and its database. Only it needs Django.
+"""
+
+from agentchat.testing.fixtures import agent_chat, scripted_llm
+from agentchat.testing.llm_server import ScriptedLLM
+from agentchat.testing.script import Scripted, call, cut, fail, hang, raw, say
+from agentchat.testing.stream import RecordingStream
+
+__all__ = [
+    "RecordingStream",
+    "Scripted",
+    "ScriptedLLM",
+    "agent_chat",
+    "call",
+    "cut",
+    "fail",
+    "hang",
+    "raw",
+    "say",
+    "scripted_llm",
+]

@@ -1,0 +1,258 @@
+"""An OpenAI-compatible server on 127.0.0.1 whose answers a test writes beforehand, or while it runs.
+
+It has a loop of its own in a daemon thread. The test talks to it from its thread: every method here may be called from
+any. What the answers are is `script`'s affair.
+"""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any
+
+from agentchat.testing.script import WAIT_S, Scripted, fail
+
+Request = dict[str, Any]
+Answer = Scripted | Callable[[Request], Scripted]
+
+KEY = "sk-scripted-0123456789"
+MODEL = "scripted"
+
+
+class ScriptedLLM:
+    """Answers as the script says, one answer for each request, and remembers what it was asked.
+
+    Use it in a `with` block: leaving it raises AssertionError if there was a request that nothing was written for.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        """The JSON bodies, in the order in which they came."""
+        self.headers: list[dict[str, str]] = []
+        """Their headers, names in lower case."""
+        self.paths: list[str] = []
+        self.connections = 0
+        """Connections that were opened, over all time."""
+        self.disconnections = 0
+        """Answers whose client left before their end."""
+        self._port = 0
+        self._script: deque[Answer] = deque()
+        self._always: Answer | None = None
+        self._problems: list[str] = []
+        self._changed = threading.Condition()
+        self._requests_seen = self._disconnections_seen = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Event | None = None
+        self._thread = threading.Thread(target=self._run, name="scripted-llm", daemon=True)
+
+    # --- the script --------------------------------------------------------------------------------------------------
+
+    def replies(self, *answers: Answer) -> None:
+        """Answer the next requests so, one after the other. A function gets the request and returns the answer."""
+        with self._changed:
+            self._script.extend(answers)
+
+    def always(self, answer: Answer) -> None:
+        """Answer so whenever nothing else is written."""
+        with self._changed:
+            self._always = answer
+
+    # --- where it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    @property
+    def config_list(self) -> list[dict[str, Any]]:
+        return [{"model": MODEL, "api_key": KEY, "base_url": self.base_url}]
+
+    def llm_config(self, **overrides: Any) -> dict[str, Any]:
+        return {"config_list": self.config_list, **overrides}
+
+    def environment(self) -> dict[str, str]:
+        """The variables with which `llm_config()` finds it, for a process that the test starts."""
+        return {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": KEY, "OPENAI_MODEL": MODEL}
+
+    # --- what it hears -----------------------------------------------------------------------------------------------
+
+    def wait_for_request(self, timeout: float = WAIT_S) -> Request:
+        """Block until a request has come that this has not returned before, and return it."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self.requests) > self._requests_seen, timeout):
+                raise AssertionError(f"no request within {timeout} s, after {self._requests_seen}")
+            self._requests_seen += 1
+            return self.requests[self._requests_seen - 1]
+
+    def wait_for_disconnect(self, timeout: float = WAIT_S) -> None:
+        """Block until a client has left before the end of its answer, once for each call."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self.disconnections > self._disconnections_seen, timeout):
+                raise AssertionError(f"no client left within {timeout} s, after {self._disconnections_seen}")
+            self._disconnections_seen += 1
+
+    # --- its life ----------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> "ScriptedLLM":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+        if kind is None:
+            self.check()
+
+    def start(self) -> None:
+        """Listen; return when it does."""
+        self._thread.start()
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._port, WAIT_S):
+                raise AssertionError("the scripted LLM could not listen on 127.0.0.1")
+
+    def close(self) -> None:
+        """Break everything off. Returns when its thread has ended."""
+        if self._loop is not None and self._closing is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._closing.set)
+            self._thread.join(WAIT_S)
+
+    def check(self) -> None:
+        """Raise AssertionError if it was asked something that nothing was written for."""
+        if self._problems:
+            raise AssertionError("the scripted LLM: " + "; ".join(self._problems))
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        talks: set[asyncio.Task[None]] = set()
+
+        def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            talk = asyncio.ensure_future(self._talk(reader, writer))
+            talks.add(talk)
+            talk.add_done_callback(talks.discard)
+
+        self._closing = asyncio.Event()
+        server = await asyncio.start_server(on_connection, "127.0.0.1", 0, backlog=1024)
+        async with server:
+            with self._changed:
+                self._loop = asyncio.get_running_loop()
+                self._port = server.sockets[0].getsockname()[1]
+                self._changed.notify_all()
+            await self._closing.wait()
+            for talk in talks:
+                talk.cancel()
+            await asyncio.gather(*talks, return_exceptions=True)
+
+    # --- HTTP --------------------------------------------------------------------------------------------------------
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection."""
+        self.connections += 1
+        try:
+            while heard := await _read(reader):
+                if not await self._answer(heard, reader, writer):
+                    break
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the client is gone between two requests
+        finally:
+            writer.close()
+
+    async def _answer(self, heard: "_Heard", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Play the next answer; false if the connection must not go on."""
+        answer = self._next_answer(heard)
+        playing = asyncio.ensure_future(_play(answer, heard.body, writer))
+        leaving = asyncio.ensure_future(reader.read(1))  # clients say nothing before they have heard the answer
+        try:
+            await asyncio.wait({playing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if playing.done():
+                with contextlib.suppress(ConnectionError):
+                    return playing.result()
+            with self._changed:
+                self.disconnections += 1
+                self._changed.notify_all()
+            return False
+        finally:
+            playing.cancel()
+            leaving.cancel()
+            await asyncio.gather(playing, leaving, return_exceptions=True)
+
+    def _next_answer(self, heard: "_Heard") -> Scripted:
+        with self._changed:
+            self.requests.append(heard.body)
+            self.headers.append(heard.headers)
+            self.paths.append(heard.path)
+            answer = self._script.popleft() if self._script else self._always
+            self._changed.notify_all()
+        if answer is None:
+            return self._problem(f"nothing is written for request {len(self.requests)}: {_last_words(heard.body)}")
+        if isinstance(answer, Scripted):
+            return answer
+        try:
+            return answer(heard.body)
+        except Exception as error:
+            return self._problem(f"the function that should answer raised {error!r}")
+
+    def _problem(self, words: str) -> Scripted:
+        self._problems.append(words)
+        return fail(400, f"the scripted LLM: {words}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Heard:
+    path: str
+    headers: dict[str, str]
+    body: Request
+
+
+async def _read(reader: asyncio.StreamReader) -> _Heard | None:
+    """The next request of a connection; None at its end."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    first, *lines = head.decode("latin-1").rstrip().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return _Heard(path=first.split()[1], headers=headers, body=json.loads(body or b"{}"))
+
+
+async def _play(answer: Scripted, request: Request, writer: asyncio.StreamWriter) -> bool:
+    """Send the answer; false if it ends by breaking the connection off."""
+    if answer.ending == "never begins":
+        await answer.gate.let_pass(0)
+        return False
+    headers = {"content-type": "text/event-stream", **answer.headers, "transfer-encoding": "chunked"}
+    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+    async for piece in _in_time(answer, request):
+        writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        await writer.drain()
+    if answer.ending == "cut":
+        return False
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+    return True
+
+
+async def _in_time(answer: Scripted, request: Request) -> AsyncIterator[bytes]:
+    for position, piece in enumerate(answer.pieces(request)):
+        await answer.gate.let_pass(position)
+        if piece:
+            yield piece
+        if answer.delay:
+            await asyncio.sleep(answer.delay)
+    if answer.ending == "cut":
+        await answer.gate.let_pass(len(answer.text) + len(answer.calls))
+
+
+def _last_words(request: Request) -> str:
+    messages = request.get("messages") or [{}]
+    return repr(messages[-1])[:200]

@@ -1,0 +1,141 @@
+"""The script of a scripted LLM: what one answer says, and how it arrives.
+
+`say`, `call`, `fail`, `cut`, `hang` and `raw` make answers; the server (`llm_server`) plays them.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from agentchat.testing.gate import Gate
+
+WAIT_S = 10.0
+
+
+@dataclass(kw_only=True)
+class Scripted:
+    """One answer. Made by the functions of this module; the methods say more about it and return it."""
+
+    text: Sequence[str] = ()
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    finish_reason: str | None = None
+    usage: tuple[int, int] | None = None
+    delay: float = 0.0
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Sequence[bytes] | None = None
+    ending: Literal["whole", "cut", "never begins"] = "whole"
+    gate: Gate = field(default_factory=Gate, repr=False)
+
+    def and_call(self, tool: str, /, **arguments: Any) -> "Scripted":
+        """Call a tool too, in the same message."""
+        self.calls.append((tool, arguments))
+        return self
+
+    def paused(self, after: int = 0) -> "Scripted":
+        """Hold the answer back after so many pieces, until `release()`."""
+        self.gate.hold(after=after)
+        return self
+
+    def release(self, pieces: int | None = None) -> None:
+        """Let a paused answer go on: by so many pieces, or to its end."""
+        self.gate.open(pieces)
+
+    def wait_until_paused(self, timeout: float = WAIT_S) -> None:
+        """Block until the server has sent all that it may and holds the rest back."""
+        if not self.gate.wait_until_holding(timeout):
+            raise AssertionError(f"the scripted LLM was not held back at {self!r} within {timeout} s")
+
+    def pieces(self, request: Mapping[str, Any]) -> Iterator[bytes]:
+        """The body, in the pieces in which it is sent and held back; the last one is the end of the stream."""
+        if self.body is not None:
+            yield from self.body
+            return
+        model = request.get("model", "")
+        for text in self.text:
+            yield _chunk(model, {"content": text})
+        for index, (name, arguments) in enumerate(self.calls):
+            yield _call_chunks(model, index, f"call_{len(request.get('messages', ()))}_{index}", name, arguments)
+        if self.ending == "whole":
+            yield self._end(model, request)
+
+    def _end(self, model: str, request: Mapping[str, Any]) -> bytes:
+        reason = self.finish_reason or ("tool_calls" if self.calls else "stop")
+        end = _chunk(model, {}, finish_reason=reason)
+        if (request.get("stream_options") or {}).get("include_usage"):
+            prompt, completion = self.usage or (_words_in(request), len(self.text) + len(self.calls))
+            usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+            end += _event({"model": model, "choices": [], "usage": usage})
+        return end + b"data: [DONE]\n\n"
+
+
+def say(
+    text: str,
+    *,
+    chunks: Sequence[str] | None = None,
+    delay: float = 0.0,
+    finish_reason: str | None = None,
+    usage: tuple[int, int] | None = None,
+) -> Scripted:
+    """Say a text, word by word, or in these `chunks`; `delay` is the pause after each, in seconds.
+
+    `usage` is (prompt tokens, completion tokens).
+    """
+    words = re.findall(r"\s*\S+\s*$|\s*\S+|\s+", text)
+    return Scripted(text=words if chunks is None else chunks, delay=delay, finish_reason=finish_reason, usage=usage)
+
+
+def call(tool: str, /, **arguments: Any) -> Scripted:
+    """Call a tool. `.and_call(…)` calls more of them in the same message."""
+    return Scripted(calls=[(tool, arguments)])
+
+
+def fail(
+    status: int = 500, message: str = "a scripted failure", *, headers: Mapping[str, str] | None = None, code: str = ""
+) -> Scripted:
+    """Refuse the request with an HTTP status."""
+    body = json.dumps({"error": {"message": message, "type": "scripted", "param": None, "code": code or None}})
+    return Scripted(
+        status=status, headers={"content-type": "application/json", **(headers or {})}, body=[body.encode()]
+    )
+
+
+def cut(text: str = "") -> Scripted:
+    """Say the text, and break the connection off before the end."""
+    scripted = say(text)
+    scripted.ending = "cut"
+    return scripted
+
+
+def hang() -> Scripted:
+    """Do not even begin to answer. `release()` breaks the connection off."""
+    return Scripted(ending="never begins").paused()
+
+
+def raw(*body: bytes, content_type: str = "text/event-stream") -> Scripted:
+    """Send these bytes as the body, each piece by itself."""
+    return Scripted(body=body, headers={"content-type": content_type})
+
+
+def _event(value: Mapping[str, Any]) -> bytes:
+    return b"data: " + json.dumps(value, ensure_ascii=False).encode() + b"\n\n"
+
+
+def _chunk(model: str, delta: Mapping[str, Any], *, finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return _event({"object": "chat.completion.chunk", "model": model, "choices": [choice]})
+
+
+def _call_chunks(model: str, index: int, id_: str, name: str, arguments: Mapping[str, Any]) -> bytes:
+    """One tool call, its arguments split as models split them."""
+    written = json.dumps(arguments, ensure_ascii=False)
+    half = len(written) // 2
+    start = {"index": index, "id": id_, "type": "function", "function": {"name": name, "arguments": ""}}
+    parts = [{"index": index, "function": {"arguments": part}} for part in (written[:half], written[half:])]
+    return b"".join(_chunk(model, {"tool_calls": [part]}) for part in [start, *parts])
+
+
+def _words_in(request: Mapping[str, Any]) -> int:
+    return sum(len(str(message.get("content") or "").split()) for message in request.get("messages", ()))
