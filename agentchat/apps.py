@@ -1,0 +1,20 @@
+"""The Django app: what happens once, at start."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
+
+
+class AgentchatConfig(AppConfig):
+    name = "agentchat"
+    verbose_name = _("Agent chats")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from agentchat import checks, conf, signals  # noqa: F401  (checks and receivers register themselves)
+        from agentchat.llm.config import set_source
+        from agentchat.tools import execution
+
+        set_source(lambda: conf.app.llm)
+        execution.default_timeout = lambda: conf.app.tool_timeout_s
+        autodiscover_modules("agents")

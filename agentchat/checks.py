@@ -1,0 +1,102 @@
+"""System checks: configurations that cannot work, or would lose something, found before the first visitor does."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from channels.routing import ProtocolTypeRouter, URLRouter, get_default_application
+from channels.security.websocket import OriginValidator
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from agentchat import conf
+from agentchat.llm.config import uses_demo
+from agentchat.routing import ExactOriginValidator
+from agentchat.server import Served
+
+
+@register(Tags.compatibility)
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """E001: AGENTCHAT. E002: what must be installed. E003: no channel layer. W001: SQLite that locks."""
+    return [*_settings(), *_apps(), *_layer(), *_sqlite()]
+
+
+def _settings() -> Iterator[CheckMessage]:
+    for problem in conf.app.problems():
+        yield Error(problem, hint="docs/deploying.md lists every key with its unit and default.", id="agentchat.E001")
+
+
+def _apps() -> Iterator[CheckMessage]:
+    for app in ("channels", "django.contrib.auth", "django.contrib.sessions", "django.contrib.staticfiles"):
+        if not any(entry == app or entry.startswith(f"{app}.apps.") for entry in settings.INSTALLED_APPS):
+            yield Error(f"{app!r} is not in INSTALLED_APPS", hint=f"Add {app!r}.", id="agentchat.E002")
+
+
+def _layer() -> Iterator[CheckMessage]:
+    if "default" not in getattr(settings, "CHANNEL_LAYERS", {}):
+        yield Error(
+            "there is no default channel layer",
+            hint='CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}} is enough for one '
+            "process.",
+            id="agentchat.E003",
+        )
+
+
+def _sqlite() -> Iterator[CheckMessage]:
+    connection = connections["default"]
+    if connection.vendor != "sqlite":
+        return
+    options = connection.settings_dict.get("OPTIONS", {})
+    if options.get("transaction_mode") != "IMMEDIATE" or "wal" not in options.get("init_command", "").lower():
+        yield Warning(
+            "SQLite would answer 'database is locked' when several people chat at once",
+            hint='Give the database OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": '
+            '"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"}.',
+            id="agentchat.W001",
+        )
+
+
+@register(Tags.security)
+def check_websockets(**kwargs: Any) -> list[CheckMessage]:
+    """E004: no asgi.py. E005: websockets that any page may open. W002: nothing starts and stops the runs."""
+    hint = "README.md, 'Add it to your project', shows the asgi.py that serves chats."
+    if not getattr(settings, "ASGI_APPLICATION", None):
+        return [Error("ASGI_APPLICATION is not set", hint=hint, id="agentchat.E004")]
+    try:
+        application: Any = get_default_application()
+    except (ImportError, ImproperlyConfigured) as error:
+        return [Error(f"ASGI_APPLICATION cannot be imported: {error}", hint=hint, id="agentchat.E004")]
+    messages: list[CheckMessage] = []
+    if not isinstance(application, Served):
+        messages.append(Warning("runs do not start and stop with the server", hint=hint, id="agentchat.W002"))
+    layers = list(_layers_of(application))
+    if any(isinstance(layer, URLRouter) for layer in layers) and not any(
+        isinstance(layer, ExactOriginValidator | OriginValidator) for layer in layers
+    ):
+        messages.append(Error("any page on the web may open your websockets", hint=hint, id="agentchat.E005"))
+    return messages
+
+
+def _layers_of(application: Any) -> Iterator[Any]:
+    """What a websocket's handshake passes through, from the outside in."""
+    while application is not None:
+        yield application
+        if isinstance(application, ProtocolTypeRouter):
+            application = application.application_mapping.get("websocket")
+        else:
+            application = getattr(application, "application", None) or getattr(application, "inner", None)
+
+
+@register(Tags.compatibility, deploy=True)
+def check_model(**kwargs: Any) -> list[CheckMessage]:
+    """W003: people would talk to the demo model in production."""
+    if not uses_demo():
+        return []
+    return [
+        Warning(
+            "no model is set: the scripted demo model answers",
+            hint="Set OPENAI_API_KEY, OAI_CONFIG_LIST, or AGENTCHAT['LLM'].",
+            id="agentchat.W003",
+        )
+    ]

@@ -1,0 +1,168 @@
+"""The websockets: each a watcher of one chat session, and the way in for what its person says.
+
+A consumer is a receptionist: it checks, hands over, and returns. It never waits for an agent (it handles one message at
+a time, and one that waits cannot hear "stop"), and its database work goes to a small pool of its own.
+"""
+
+import asyncio
+import json
+import logging
+from typing import Any
+from uuid import UUID
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.utils.translation import gettext
+
+from agentchat import models
+from agentchat.errors import Rejected
+from agentchat.frames_in import Ack, Answer, Hello, Ping, Send, Stop, parse
+from agentchat.runs import control, frames
+from agentchat.runs.hub import Watcher
+from agentchat.runs.publish import group_of
+from agentchat.runs.runner import in_db_thread, runner
+from agentchat.sockets import CloseCode, sockets
+from agentchat.visitors import NOBODY, Visitor, session_key_of, visitors_of
+
+logger = logging.getLogger("agentchat.sockets")
+
+
+class ChatConsumer(AsyncWebsocketConsumer):
+    """One watcher of one chat session. docs/protocol.md says what the frames mean."""
+
+    session_key = ""
+    visitor: Visitor = NOBODY
+    group = ""
+    watching: asyncio.Task[None] | None = None
+    watcher: Watcher | None = None
+
+    async def connect(self) -> None:
+        await self.accept()  # a close before accepting reaches the browser as a bare 403
+        runner.start()
+        if runner.is_draining:
+            return await self.leave(CloseCode.RESTART)
+        self.session_id: UUID = self.scope["url_route"]["kwargs"]["session_id"]
+        self.session_key = session_key_of(self.scope)
+        self.limit = FrameLimit()
+        self.visitor = await in_db_thread(_visitor_of)(self.session_key)
+        if not self.visitor.may_chat:
+            return await self.leave(CloseCode.SIGN_IN)
+        if not await in_db_thread(_is_own)(self.session_id, self.visitor):
+            return await self.leave(CloseCode.NOT_FOUND)
+        sockets.add(self)
+
+    async def disconnect(self, code: int) -> None:
+        sockets.discard(self)
+        if self.watching is not None:
+            self.watching.cancel()
+        if self.group and self.channel_layer is not None:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def leave(self, code: CloseCode) -> None:
+        """Close, and send nothing more."""
+        sockets.discard(self)
+        if self.watching is not None and self.watching is not asyncio.current_task():
+            self.watching.cancel()
+        await self.close(code=int(code))  # Daphne takes no other kind of integer
+
+    # --- frames from the client ------------------------------------------------------------------------------------
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self not in sockets:
+            return  # not let in, or closing
+        if not self.limit.allows(asyncio.get_running_loop().time()):
+            return await self.leave(CloseCode.TOO_MANY)
+        try:
+            frame = parse(text_data)
+            await self.take(frame)
+        except Rejected as rejected:
+            await self.reject(text_data, rejected.reason, str(rejected))
+        except Exception:
+            logger.exception("a frame of chat session %s could not be handled", self.session_id)
+            words = gettext("Something went wrong here, and nothing has changed. You can try again.")
+            await self.reject(text_data, "error", words)
+
+    async def take(self, frame: Any) -> None:
+        match frame:
+            case Hello():
+                await self.watch(frame.after)
+            case Send():
+                await in_db_thread(control.send)(self.session_id, self.visitor, client_id=frame.id, text=frame.text)
+            case Answer():
+                await in_db_thread(control.answer)(
+                    self.session_id, self.visitor, client_id=frame.id, request=frame.request, value=frame.value
+                )
+            case Stop():
+                await in_db_thread(control.stop)(self.session_id, by=self.visitor.name)
+            case Ack() if self.watcher is not None:
+                self.watcher.ack(frame.bytes)
+            case Ping():
+                await self.send(text_data='{"type":"pong"}')
+
+    async def watch(self, after: int) -> None:
+        if self.watcher is not None:
+            raise Rejected("hello_again", "This socket has said hello already.")
+        if self.channel_layer is not None:
+            self.group = group_of(self.session_id)
+            await self.channel_layer.group_add(self.group, self.channel_name)
+        self.watcher = Watcher(
+            self.session_id,
+            after,
+            send=self.send,
+            read=lambda seq: in_db_thread(frames.frames_after)(self.session_id, seq),
+            close=lambda: self.leave(CloseCode.TOO_SLOW),
+        )
+        self.watching = asyncio.create_task(self.live(self.watcher), name=f"watcher of {self.session_id}")
+
+    async def live(self, watcher: Watcher) -> None:
+        try:
+            await watcher.run()
+        except Exception:
+            # The page comes back and catches up.
+            logger.exception("a watcher of chat session %s failed", self.session_id)
+            await self.leave(CloseCode.RESTART)
+
+    async def reject(self, text: str | None, code: str, message: str) -> None:
+        """The frame was not accepted, and nothing else has changed."""
+        await self.send(
+            text_data=json.dumps({"type": "rejected", "id": _id_in(text), "code": code, "message": message})
+        )
+
+    # --- from other processes --------------------------------------------------------------------------------------
+
+    async def chat_rung(self, message: dict[str, Any]) -> None:
+        """There is a fact with this number; it may be ours, and sent already."""
+        if self.watcher is not None:
+            self.watcher.ring(message["seq"])
+
+
+class FrameLimit:
+    """How many frames one socket may send: bursts of 240, and 40 a second in the long run."""
+
+    BURST, PER_SECOND = 240.0, 40.0
+
+    def __init__(self) -> None:
+        self._left, self._at = self.BURST, 0.0
+
+    def allows(self, now: float) -> bool:
+        self._left = min(self.BURST, self._left + (now - self._at) * self.PER_SECOND)
+        self._at = now
+        self._left -= 1
+        return self._left >= 0
+
+
+def _visitor_of(session_key: str) -> Visitor:
+    return visitors_of([session_key])[session_key]
+
+
+def _is_own(session_id: UUID, visitor: Visitor) -> bool:
+    return models.ChatSession.objects.of(visitor).filter(pk=session_id).exists()
+
+
+def _id_in(text: str | None) -> str | None:
+    """The id of a frame that was not accepted, if one can be made out, so that the client knows which it was."""
+    try:
+        frame = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return None
+    found = frame.get("id") if isinstance(frame, dict) else None
+    return found[:100] if isinstance(found, str) else None

@@ -1,0 +1,79 @@
+"""The frames that a client may send, as docs/protocol.md says; everything else is rejected.
+
+Pure: a text goes in, a frame comes out or Rejected is raised. What a frame does is the consumer's affair.
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from agentchat.errors import Rejected
+
+MAX_FRAME_BYTES = 64 * 1024
+
+
+class _Frame(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Hello(_Frame):
+    """Catch me up from `after` (a seq; 0 for all), then keep me live. The first frame of a watcher."""
+
+    type: Literal["hello"]
+    after: int = Field(ge=0, lt=2**53)
+
+
+class Send(_Frame):
+    """A message. `id` is the client's own: sent twice, it counts once."""
+
+    type: Literal["send"]
+    id: UUID
+    text: str
+
+
+class Answer(_Frame):
+    """An answer to one question."""
+
+    type: Literal["answer"]
+    id: UUID
+    request: str = Field(max_length=100)
+    value: str
+
+
+class Stop(_Frame):
+    """Stop the run."""
+
+    type: Literal["stop"]
+
+
+class Ack(_Frame):
+    """Seen so far: `bytes` of payload received on this socket, and the last `seq`."""
+
+    type: Literal["ack"]
+    seq: int = Field(ge=0, lt=2**53)
+    bytes: int = Field(ge=0, lt=2**53)
+
+
+class Ping(_Frame):
+    type: Literal["ping"]
+
+
+Frame = Hello | Send | Answer | Stop | Ack | Ping
+
+_frames: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="type")])
+
+
+def parse(text: str | None) -> Frame:
+    """The frame in a websocket message. Raise Rejected, with a code that docs/protocol.md explains."""
+    if text is None:
+        raise Rejected("not_text", "Frames are text, not bytes.")
+    if len(text) > MAX_FRAME_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_FRAME_BYTES:
+        raise Rejected("too_large", f"A frame has at most {MAX_FRAME_BYTES} bytes.")
+    try:
+        return _frames.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        code = "bad_json" if first["type"] == "json_invalid" else "bad_frame"
+        where = ".".join(str(part) for part in first["loc"])
+        raise Rejected(code, f"{where}: {first['msg']}" if where else first["msg"]) from error

@@ -1,0 +1,11 @@
+"""Runs: how an agent function lives in a server, waits without a thread, and outlives its process.
+
+journal.py   number, save, replay: the rules of the tables while a run lives
+control.py   what people do to a chat session: send, answer, stop
+iostream.py  the IOStream and the bridge of a run
+runner.py    claim, advance, keep, drain: the runs of this process
+hub.py       the watchers of this process, and the text of messages being written
+pool.py      threads
+frames.py    events as the wire has them
+engines/     how "advance this run" reaches a process
+"""

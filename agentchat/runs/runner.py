@@ -1,0 +1,271 @@
+"""The runs of this process: claim, advance, keep, drain.
+
+A run is advanced by calling its agent function in a thread, until it returns, fails, or waits for a person. The keeper
+looks after them once a second: it renews leases, reads stop flags, and claims what is ready and nobody's, so that no
+run depends on the message that should have woken it, or on anybody's visit.
+
+Everything here is on the server's event loop, except `_advance_in_thread`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from asgiref.sync import async_to_sync
+from django.db import connections
+from django.utils.translation import gettext
+
+from agentchat import conf, registry
+from agentchat.errors import AgentChatError, ConfigError, Released, Stopped, Suspended, Unwound
+from agentchat.events import RunError, RunFinished
+from agentchat.io.base import IOStream
+from agentchat.models import ChatSession, Run
+from agentchat.runs import claims
+from agentchat.runs.hub import hub
+from agentchat.runs.iostream import RunIOStream
+from agentchat.runs.journal import Claim, Journal
+from agentchat.runs.pool import DaemonPool, in_thread
+from agentchat.runs.publish import publish
+
+logger = logging.getLogger("agentchat.runs")
+
+BEAT_S = 1.0
+POLL_S = 5.0  # so often the database is asked for facts that no bell has told of
+
+T = TypeVar("T")
+
+RUN_POOL = DaemonPool("agentchat-run", lambda: conf.app.max_runs)
+DB_POOL = DaemonPool("agentchat-db", lambda: 4, at_end=connections.close_all)
+
+
+def in_db_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    """Short database work of the server, in a thread of its own small pool: never behind somebody's slow view."""
+
+    def work(*args: Any, **kwargs: Any) -> T:
+        for connection in connections.all(initialized_only=True):
+            if connection.errors_occurred:
+                connection.close_if_unusable_or_obsolete()
+        return function(*args, **kwargs)
+
+    return in_thread(DB_POOL, work)
+
+
+class Runner:
+    """What runs in this process. One for each process; `start()` binds it to the server's loop."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.is_draining = False
+        self._streams: dict[int, RunIOStream] = {}
+        self._claims: dict[int, Claim] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._keeper: asyncio.Task[None] | None = None
+        self._beat_at = 0.0
+        self._poke = asyncio.Event()
+
+    # --- start and stop --------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the keeper on the running loop, once. Whoever comes first calls it: the server, or a websocket."""
+        loop = asyncio.get_running_loop()
+        if self.loop is loop and self._keeper is not None and not self._keeper.done():
+            return
+        # A new loop is a new life: nothing of an old one can go on.
+        self.loop, self.is_draining, self._beat_at = loop, False, loop.time()
+        self._streams, self._claims, self._tasks, self._poke = {}, {}, set(), asyncio.Event()
+        self._keeper = loop.create_task(self._keep(), name="agentchat keeper")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the keeper has looked lately: within three beats, or a lease."""
+        if self.loop is None or self._keeper is None or self._keeper.done():
+            return False
+        return self.loop.time() - self._beat_at < max(3 * BEAT_S, conf.app.lease_s)
+
+    @property
+    def advancing(self) -> int:
+        """Runs that advance in this process now."""
+        return len(self._tasks)
+
+    async def drain(self, *, within: float) -> None:
+        """Claim nothing more, and give away what runs; wait at most `within` seconds for the threads to unwind."""
+        self.is_draining = True
+        for stream in self._streams.values():
+            stream.bridge.call_off(Released)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within)
+        for run_id in self._streams:
+            logger.warning("run %d did not unwind in %g s; it is taken over when its lease ends", run_id, within)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            self._keeper = None
+
+    # --- wake, stop ------------------------------------------------------------------------------------------------
+
+    def wake_soon(self, run_id: int) -> None:
+        """From any thread: advance the run, if there is room; else the keeper comes back to it."""
+        self._soon(self._wake, run_id)
+
+    def stop_soon(self, run_id: int) -> None:
+        """From any thread: unwind the run, if it advances here."""
+        self._soon(self._stop, run_id)
+
+    def _soon(self, callback: Callable[[int], None], run_id: int) -> None:
+        if self.loop is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(callback, run_id)
+
+    def _wake(self, run_id: int) -> None:
+        if self.is_draining or len(self._tasks) >= conf.app.max_runs or self.loop is None:
+            return
+        task = self.loop.create_task(self._advance(run_id), name=f"agentchat run {run_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _stop(self, run_id: int) -> None:
+        if stream := self._streams.get(run_id):
+            stream.bridge.call_off(Stopped)
+
+    # --- advance ---------------------------------------------------------------------------------------------------
+
+    async def _advance(self, run_id: int) -> None:
+        try:
+            claim = None if run_id in self._claims else await in_db_thread(claims.claim)(run_id)
+        except Exception:
+            logger.exception("run %d could not be claimed; the keeper comes back to it", run_id)
+            return
+        if claim is None:
+            return
+        self._claims[run_id] = claim
+        following: int | None = None
+        try:
+            following = await in_thread(RUN_POOL, self._advance_in_thread)(claim)
+        except Exception:
+            # Not the agent function's failure (that ends its run) but ours, or the database's: the lease will end.
+            logger.exception("run %d of chat session %s could not be advanced", claim.number, claim.session_id)
+        finally:
+            del self._claims[run_id]
+            stream = self._streams.pop(run_id, None)
+            if stream is not None:
+                hub.forget(claim.session_id, stream.writing)
+            self._poke.set()  # there is room now, and this owner may have another run
+        if following is not None:
+            self._wake(following)
+
+    def _advance_in_thread(self, claim: Claim) -> int | None:
+        """Call the agent function. Return the run that follows, if somebody has said more meanwhile."""
+        try:
+            stream = RunIOStream(Journal(claim))
+            self._streams[claim.run_id] = stream
+            if self.is_draining:
+                stream.bridge.reason = Released
+            try:
+                status, fact = self._outcome(claim, stream)
+            except (Suspended, Released):
+                if stream.bridge.reason is Released:
+                    stream.release()
+                return None
+            frames, following = stream.end(status, fact)
+            async_to_sync(publish)(claim.session_id, frames)
+            return following
+        except Released:
+            logger.warning("run %d of chat session %s is another process's now", claim.number, claim.session_id)
+            return None
+        finally:
+            connections.close_all()
+
+    def _outcome(self, claim: Claim, stream: RunIOStream) -> tuple[Run.Status, RunFinished | RunError]:
+        """Call the agent function to its end. Raise Suspended or Released if it has none yet."""
+        try:
+            try:
+                agent = registry.find(claim.agent)
+                if agent is None:
+                    raise ConfigError(f"there is no agent function {claim.agent!r}: was it renamed or removed?")
+                with IOStream.set_default(stream):
+                    agent.function(stream)
+                stream.bridge.check()  # a bare `except:` may have swallowed it
+            except BaseException:
+                stream.bridge.check()
+                raise
+        except Stopped:
+            return Run.Status.STOPPED, RunFinished(outcome={"type": "cancelled"})
+        except (Suspended, Released):
+            raise
+        except (Exception, Unwound, SystemExit, KeyboardInterrupt) as error:
+            return Run.Status.FAILED, _failure(claim, error)
+        return Run.Status.FINISHED, RunFinished(outcome={"type": "success"})
+
+    # --- keep ------------------------------------------------------------------------------------------------------
+
+    async def _keep(self) -> None:
+        polled = renewed = 0.0
+        while True:
+            now = asyncio.get_running_loop().time()
+            try:
+                if now - renewed >= conf.app.lease_s / 3:
+                    await self._renew()
+                    renewed = now
+                await self._look_for_stops()
+                await self._look_for_work()
+                if now - polled >= POLL_S:
+                    await self._look_for_facts()
+                    polled = now
+                self._beat_at = asyncio.get_running_loop().time()
+            except Exception:
+                logger.exception("the keeper could not look after the runs; it tries again")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._poke.wait(), BEAT_S)
+            self._poke.clear()
+
+    async def _renew(self) -> None:
+        held = await in_db_thread(claims.renew)(ours := list(self._claims.values()))
+        for claim in ours:
+            if claim.run_id not in held and (stream := self._streams.get(claim.run_id)):
+                # Lost, or at its end just now; then this changes nothing.
+                stream.bridge.call_off(Released)
+
+    async def _look_for_stops(self) -> None:
+        if self._claims:
+            for run_id in await in_db_thread(claims.to_be_stopped)(list(self._claims.values())):
+                self._stop(run_id)
+
+    async def _look_for_work(self) -> None:
+        room = conf.app.max_runs - len(self._tasks)
+        if room > 0 and not self.is_draining:
+            for run_id in await in_db_thread(claims.ready_runs)(room):
+                self._wake(run_id)
+
+    async def _look_for_facts(self) -> None:
+        if watched := hub.watched():
+            for session_id, seq in await in_db_thread(_last_seqs)(watched):
+                hub.ring(session_id, seq)
+
+
+def _last_seqs(session_ids: list[Any]) -> list[tuple[Any, int]]:
+    found: list[tuple[Any, int]] = []
+    for start in range(0, len(session_ids), 500):
+        rows = ChatSession.objects.filter(pk__in=session_ids[start : start + 500]).values_list("pk", "next_seq")
+        found += [(pk, next_seq - 1) for pk, next_seq in rows]
+    return found
+
+
+def _failure(claim: Claim, error: BaseException) -> RunError:
+    """What people are told of a failure. The log has the rest under the same id."""
+    error_id = secrets.token_hex(4)
+    code = error.code if isinstance(error, AgentChatError) else AgentChatError.code
+    words = error.kind_words if isinstance(error, AgentChatError) else AgentChatError.kind_words
+    logger.error(
+        "run %d of chat session %s (%s) failed [%s]: %s",
+        claim.number,
+        claim.session_id,
+        claim.agent,
+        error_id,
+        error,
+        exc_info=error,
+    )
+    return RunError(code=code, message=gettext(words), id=error_id)
+
+
+runner = Runner()

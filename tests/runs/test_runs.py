@@ -1,0 +1,278 @@
+"""Runs: what an agent function says is numbered and shown, and a question suspends it without a thread."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+from agentchat import registry
+from agentchat.errors import Rejected
+from agentchat.models import Event, Run, Step
+from agentchat.runs.runner import RUN_POOL, runner
+
+
+def eventually(holds):
+    """Wait for what shows itself in no frame: a thread that is done a moment after its last word."""
+    deadline, pause = time.monotonic() + 20, threading.Event()
+    while not holds():
+        assert time.monotonic() < deadline
+        pause.wait(0.01)
+
+
+@pytest.fixture
+def agent_function():
+    """Register an agent function for one test."""
+    names = []
+
+    def register(function, name="probe", **options):
+        registry.on_connect(name, **options)(function)
+        names.append(name)
+        return name
+
+    yield register
+    for name in names:
+        registry.unregister(name)
+
+
+def test_what_an_agent_function_prints_is_shown_in_order(agent_function, agent_chat):
+    def greet(iostream):
+        name = iostream.input()
+        iostream.print("Hello", name)
+        iostream.print("Goodbye")
+
+    chat = agent_chat(agent_function(greet))
+    chat.send("Ada")
+    chat.wait_for("RUN_FINISHED", outcome={"type": "success"})
+    assert [(f["type"], f.get("text")) for f in chat.frames] == [
+        ("RUN_STARTED", None),
+        ("TEXT_MESSAGE_START", None),
+        ("TEXT_MESSAGE_END", None),
+        ("PRINTED", "Hello Ada\n"),
+        ("PRINTED", "Goodbye\n"),
+        ("RUN_FINISHED", None),
+    ]
+    assert [f["seq"] for f in chat.frames] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_question_suspends_the_run_and_the_answer_resumes_it_from_its_journal(agent_function, agent_chat):
+    lives = []
+
+    def ask(iostream):
+        lives.append(1)
+        first = iostream.input()
+        number = iostream.step("draw", lambda: len(lives))
+        iostream.print(f"drew {number}")
+        second = iostream.input("And then?")
+        iostream.print(f"{first}, {second}, {number}")
+
+    chat = agent_chat(agent_function(ask))
+    chat.send("one")
+    request = chat.wait_for("INPUT_REQUESTED")
+    assert request["prompt"] == "And then?"
+    assert Run.objects.get().status == Run.Status.WAITING
+    chat.send("two")
+    chat.wait_for("RUN_FINISHED")
+    assert len(lives) == 2
+    assert [f["text"] for f in chat.frames if f["type"] == "PRINTED"] == ["drew 1\n", "one, two, 1\n"]
+    answered = chat.wait_for("INPUT_ANSWERED")
+    assert (answered["request"], answered["value"]) == (request["request"], "two")
+    assert [step.kind for step in Step.objects.order_by("number")] == ["input", "step", "input"]
+
+
+def test_sixty_waiting_runs_hold_no_thread_and_the_next_starts_at_once(agent_function, agent_chat):
+    def wait(iostream):
+        iostream.input()
+        iostream.input("Well?")
+
+    name = agent_function(wait)
+    chats = [agent_chat(name) for _ in range(60)]
+    for chat in chats:
+        chat.send("hello")
+    for chat in chats:
+        chat.wait_for("INPUT_REQUESTED")
+    eventually(lambda: runner.advancing == 0 and RUN_POOL.busy == 0)
+    late = agent_chat(name)
+    late.send("hello")
+    late.wait_for("INPUT_REQUESTED")
+    eventually(lambda: RUN_POOL.busy == 0)
+
+
+def test_a_failing_run_says_so_in_kind_words_and_the_log_has_the_traceback(agent_function, agent_chat, caplog):
+    def fail(iostream):
+        iostream.input()
+        raise ValueError("secret detail")
+
+    chat = agent_chat(agent_function(fail))
+    chat.send("hello")
+    error = chat.wait_for("RUN_ERROR")
+    assert error["code"] == "error"
+    assert "secret" not in str(error)
+    record = next(r for r in caplog.records if error["id"] in r.getMessage())
+    assert "secret detail" in str(record.exc_info[1])
+    assert Run.objects.get().error_id == error["id"]
+
+
+def test_a_message_after_the_end_starts_the_next_run_with_the_history(agent_function, agent_chat):
+    heard = []
+
+    def remember(iostream):
+        heard.append([(m["role"], m["content"]) for m in iostream.history])
+        iostream.input()
+
+    chat = agent_chat(agent_function(remember))
+    chat.send("first")
+    chat.wait_for("RUN_FINISHED")
+    chat.send("second")
+    chat.wait_for("RUN_FINISHED", count=2)
+    assert heard == [[], [("user", "first")]]
+    assert list(Run.objects.order_by("number").values_list("number", flat=True)) == [1, 2]
+
+
+def test_a_message_typed_while_it_runs_waits_in_the_inbox(agent_function, agent_chat):
+    go_on = threading.Event()
+
+    def two(iostream):
+        iostream.input()
+        iostream.step("hold", lambda: go_on.wait(20))
+        iostream.print("got", iostream.input("More?"))
+
+    chat = agent_chat(agent_function(two))
+    chat.send("one")
+    chat.wait_for("TEXT_MESSAGE_END", content="one")
+    chat.send("two")
+    chat.wait_for("TEXT_MESSAGE_END", content="two")
+    go_on.set()
+    chat.wait_for("RUN_FINISHED")
+    assert [f["text"] for f in chat.frames if f["type"] == "PRINTED"] == ["got two\n"]
+    assert not [f for f in chat.frames if f["type"] == "INPUT_REQUESTED"]
+
+
+def test_a_message_that_no_run_took_starts_the_next_one(agent_function, agent_chat):
+    go_on = threading.Event()
+
+    def one(iostream):
+        iostream.print("took", iostream.input())
+        iostream.step("hold", lambda: go_on.wait(20))
+
+    chat = agent_chat(agent_function(one))
+    chat.send("one")
+    chat.wait_for("PRINTED")
+    chat.send("two")
+    go_on.set()
+    chat.wait_for("RUN_FINISHED", count=2)
+    assert [f["text"] for f in chat.frames if f["type"] == "PRINTED"] == ["took one\n", "took two\n"]
+
+
+def test_a_run_that_never_asks_is_not_started_again_for_its_message(agent_function, agent_chat):
+    def deaf(iostream):
+        raise RuntimeError("before the first input")
+
+    chat = agent_chat(agent_function(deaf))
+    chat.send("hello")
+    chat.wait_for("RUN_ERROR")
+    assert Run.objects.count() == 1
+    chat.send("again")
+    chat.wait_for("RUN_ERROR", count=2)
+    assert Run.objects.count() == 2
+
+
+def test_a_swallowed_suspension_is_raised_again(agent_function, agent_chat):
+    def swallow(iostream):
+        iostream.input()
+        with contextlib.suppress(BaseException):  # as a bare `except:` does
+            iostream.input("Sure?")
+        iostream.print("should not be shown before the answer")
+
+    chat = agent_chat(agent_function(swallow))
+    chat.send("hello")
+    chat.wait_for("INPUT_REQUESTED")
+    chat.send("yes")
+    chat.wait_for("RUN_FINISHED")
+    types = [f["type"] for f in chat.frames]
+    assert types.index("PRINTED") > types.index("INPUT_ANSWERED")
+    assert types.count("PRINTED") == 1
+
+
+def test_a_waiting_run_is_stopped_where_it_stands(agent_function, agent_chat):
+    def wait(iostream):
+        iostream.input()
+        iostream.input("Well?")
+
+    chat = agent_chat(agent_function(wait))
+    chat.send("hello")
+    chat.wait_for("INPUT_REQUESTED")
+    assert chat.stop()
+    chat.wait_for("RUN_FINISHED", outcome={"type": "cancelled"})
+    assert Run.objects.get().status == Run.Status.STOPPED
+    assert not chat.stop()
+
+
+def test_a_running_run_is_stopped_at_its_next_word(agent_function, agent_chat):
+    started, go_on = threading.Event(), threading.Event()
+
+    def busy(iostream):
+        iostream.input()
+        started.set()
+        go_on.wait(20)
+        iostream.print("never shown")
+
+    chat = agent_chat(agent_function(busy))
+    chat.send("hello")
+    assert started.wait(20)
+    assert chat.stop()
+    go_on.set()
+    chat.wait_for("RUN_FINISHED", outcome={"type": "cancelled"})
+    assert not [f for f in chat.frames if f["type"] == "PRINTED"]
+
+
+def test_a_changed_agent_function_ends_as_diverged_and_takes_the_next_message(agent_function, agent_chat, caplog):
+    version = [1]
+
+    def changing(iostream):
+        iostream.input()
+        iostream.step("old name" if version == [1] else "new name", lambda: 1)
+        iostream.input("Well?")
+
+    chat = agent_chat(agent_function(changing))
+    chat.send("hello")
+    chat.wait_for("INPUT_REQUESTED")
+    version[0] = 2
+    chat.send("go on")
+    error = chat.wait_for("RUN_ERROR")
+    assert error["code"] == "diverged"
+    assert "old name" in caplog.text
+    assert "new name" in caplog.text
+    chat.send("start again")
+    chat.wait_for("INPUT_REQUESTED", count=2)
+
+
+def test_the_first_answer_wins(agent_function, agent_chat):
+    def ask(iostream):
+        iostream.input()
+        iostream.print(iostream.input("Colour?"))
+
+    chat = agent_chat(agent_function(ask))
+    chat.send("hello")
+    request = chat.wait_for("INPUT_REQUESTED")["request"]
+    chat.answer(request, "red")
+    chat.wait_for("RUN_FINISHED")
+    with pytest.raises(Rejected) as rejected:
+        chat.answer(request, "blue")
+    assert rejected.value.reason == "already_answered"
+    assert [f["text"] for f in chat.frames if f["type"] == "PRINTED"] == ["red\n"]
+
+
+def test_events_are_numbered_without_holes(agent_function, agent_chat):
+    def chatter(iostream):
+        for n in range(int(iostream.input())):
+            iostream.print(n)
+
+    chat = agent_chat(agent_function(chatter))
+    chat.send("50")
+    for _ in range(10):
+        chat.send("0")
+    chat.wait_for("RUN_FINISHED", count=11)
+    seqs = list(Event.objects.order_by("seq").values_list("seq", flat=True))
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert [f["seq"] for f in chat.frames] == seqs

@@ -1,0 +1,314 @@
+"""The websocket: what it lets in, what it answers, and what it never does."""
+
+import asyncio
+import json
+import uuid
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from agentchat import registry, server
+from agentchat.models import ChatSession
+from agentchat.routing import ExactOriginValidator, websocket_urlpatterns
+from agentchat.sockets import CloseCode, sockets
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
+
+application = ExactOriginValidator(URLRouter(websocket_urlpatterns))
+HOST = "testserver"
+
+
+@pytest.fixture(autouse=True)
+def hosts(settings):
+    settings.ALLOWED_HOSTS = [HOST]
+    settings.AGENTCHAT = {"GUESTS": True}
+
+
+@pytest.fixture(autouse=True)
+async def server_loop():
+    server.start()
+    yield
+    await server.stop()
+
+
+@pytest.fixture
+def echo():
+    @registry.on_connect("echo")
+    def echo(iostream):
+        iostream.print(iostream.input())
+
+    yield "echo"
+    registry.unregister("echo")
+
+
+class Tab:
+    """A browser's tab: a client with cookies, and a socket."""
+
+    def __init__(self, client, session_id, *, origin=f"http://{HOST}", host=HOST):
+        cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
+        headers = [(b"host", host.encode()), (b"cookie", cookie.encode())]
+        if origin is not None:
+            headers.append((b"origin", origin.encode()))
+        self.socket = WebsocketCommunicator(application, f"/ws/chat/{session_id}/", headers)
+
+    async def open(self):
+        return (await self.socket.connect(timeout=10))[0]
+
+    async def send(self, **frame):
+        await self.socket.send_to(text_data=json.dumps(frame))
+
+    async def next(self):
+        return await self.socket.receive_json_from(timeout=10)
+
+    async def until(self, type_):
+        frames = []
+        while not frames or frames[-1]["type"] != type_:
+            frames.append(await self.next())
+        return frames
+
+    async def closed(self):
+        message = await self.socket.receive_output(timeout=10)
+        assert message["type"] == "websocket.close", message
+        return message["code"]
+
+
+@sync_to_async
+def signed_in(name="ada"):
+    user = get_user_model().objects.create_user(name, password="pw")
+    client = Client()
+    client.force_login(user)
+    return client, user
+
+
+@sync_to_async
+def chat_of(user, agent="echo"):
+    return ChatSession.objects.create(owner=user, agent=agent)
+
+
+@pytest.fixture
+async def tab(echo):
+    client, user = await signed_in()
+    session = await chat_of(user)
+    tab = Tab(client, session.pk)
+    tab.client, tab.session, tab.user = client, session, user
+    assert await tab.open()
+    await tab.send(type="ping")  # answered when it has been let in
+    assert await tab.next() == {"type": "pong"}
+    yield tab
+    await tab.socket.disconnect()
+
+
+async def test_a_message_goes_in_and_its_events_come_back_numbered(tab):
+    await tab.send(type="hello", after=0)
+    client_id = str(uuid.uuid4())
+    await tab.send(type="send", id=client_id, text="hi")
+    frames = await tab.until("RUN_FINISHED")
+    assert [f["type"] for f in frames] == [
+        "RUN_STARTED",
+        "TEXT_MESSAGE_START",
+        "TEXT_MESSAGE_END",
+        "PRINTED",
+        "RUN_FINISHED",
+    ]
+    assert [f["seq"] for f in frames] == [1, 2, 3, 4, 5]
+    assert frames[1]["messageId"] == client_id
+    assert frames[1]["role"] == "user"
+    assert frames[1]["name"] == "ada"
+    assert {f["run"] for f in frames} == {1}
+
+
+async def test_hello_catches_up_from_where_the_client_is(tab):
+    await tab.send(type="hello", after=0)
+    await tab.send(type="send", id=str(uuid.uuid4()), text="hi")
+    frames = await tab.until("RUN_FINISHED")
+    second = Tab(tab.client, tab.session.pk)
+    assert await second.open()
+    await second.send(type="hello", after=3)
+    assert await second.until("RUN_FINISHED") == frames[3:]
+    await second.socket.disconnect()
+
+
+async def test_a_message_sent_twice_counts_once(tab):
+    await tab.send(type="hello", after=0)
+    client_id = str(uuid.uuid4())
+    await tab.send(type="send", id=client_id, text="hi")
+    await tab.until("RUN_FINISHED")
+    await tab.send(type="send", id=client_id, text="hi")
+    await tab.send(type="ping")
+    assert await tab.next() == {"type": "pong"}
+    assert await sync_to_async(tab.session.inbox.count)() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "bad_json"),
+        ("{", "bad_json"),
+        ("[1]", "bad_frame"),
+        ('"hello"', "bad_frame"),
+        ('{"type": "nonsense"}', "bad_frame"),
+        ('{"type": "send", "id": "not a uuid", "text": "x"}', "bad_frame"),
+        ('{"type": "send", "text": "x"}', "bad_frame"),
+        ('{"type": "send", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "text": 5}', "bad_frame"),
+        ('{"type": "send", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "text": "  "}', "empty"),
+        ('{"type": "hello", "after": -1}', "bad_frame"),
+        ('{"type": "ping", "more": 1}', "bad_frame"),
+        ("x" * 65_537, "too_large"),
+        ("[" * 60_000, "bad_json"),
+    ],
+)
+async def test_what_is_no_frame_is_rejected_and_the_socket_lives(tab, text, code):
+    await tab.socket.send_input({"type": "websocket.receive", "text": text})
+    rejected = await tab.next()
+    assert (rejected["type"], rejected["code"]) == ("rejected", code)
+    await tab.send(type="ping")
+    assert await tab.next() == {"type": "pong"}
+
+
+async def test_bytes_are_rejected_and_the_socket_lives(tab):
+    await tab.socket.send_to(bytes_data=b"{}")
+    assert (await tab.next())["code"] == "not_text"
+    await tab.send(type="ping")
+    assert await tab.next() == {"type": "pong"}
+
+
+async def test_a_rejected_frame_is_named_by_its_id(tab):
+    client_id = str(uuid.uuid4())
+    await tab.send(type="send", id=client_id, text="")
+    assert (await tab.next())["id"] == client_id
+
+
+async def test_a_message_beyond_the_limit_is_rejected(tab, settings):
+    settings.AGENTCHAT = {"GUESTS": True, "MESSAGES_PER_MINUTE": 1}
+    await tab.send(type="send", id=str(uuid.uuid4()), text="one")
+    await tab.send(type="send", id=str(uuid.uuid4()), text="two")
+    assert (await tab.next())["code"] == "too_many_messages"
+
+
+async def test_a_flood_of_frames_is_closed(tab):
+    for _ in range(300):
+        await tab.send(type="stop")
+    while (message := await tab.socket.receive_output(timeout=10))["type"] != "websocket.close":
+        pass
+    assert message["code"] == CloseCode.TOO_MANY
+
+
+async def test_a_stranger_finds_nothing(tab):
+    client, _ = await signed_in("eve")
+    stranger = Tab(client, tab.session.pk)
+    assert await stranger.open()
+    assert await stranger.closed() == CloseCode.NOT_FOUND
+    missing = Tab(client, uuid.uuid4())
+    assert await missing.open()
+    assert await missing.closed() == CloseCode.NOT_FOUND
+
+
+async def test_a_stranger_who_sends_at_once_changes_nothing(tab):
+    client, _ = await signed_in("eve")
+    stranger = Tab(client, tab.session.pk)
+    assert await stranger.open()
+    await stranger.send(type="send", id=str(uuid.uuid4()), text="let me in")
+    assert await stranger.closed() == CloseCode.NOT_FOUND
+    assert await sync_to_async(tab.session.inbox.count)() == 0
+
+
+async def test_without_guests_a_visitor_must_sign_in(tab, settings):
+    settings.AGENTCHAT = {"GUESTS": False}
+    guest = Tab(Client(), tab.session.pk)
+    assert await guest.open()
+    assert await guest.closed() == CloseCode.SIGN_IN
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [None, "null", "http://evil.example", f"http://{HOST}:8001", f"https://{HOST}", f"http://{HOST}.evil.example", "x"],
+)
+async def test_a_page_of_another_origin_opens_no_socket(tab, origin):
+    assert not await Tab(tab.client, tab.session.pk, origin=origin).open()
+
+
+async def test_a_host_that_is_not_ours_opens_no_socket(tab):
+    rebound = Tab(tab.client, tab.session.pk, origin="http://evil.example", host="evil.example")
+    assert not await rebound.open()
+
+
+async def test_a_trusted_origin_opens_a_socket(tab, settings):
+    settings.CSRF_TRUSTED_ORIGINS = ["https://chat.example.com"]
+    trusted = Tab(tab.client, tab.session.pk, origin="https://chat.example.com")
+    assert await trusted.open()
+    await trusted.socket.disconnect()
+
+
+async def test_behind_a_proxy_with_tls_the_page_is_https(tab, settings):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    proxied = Tab(tab.client, tab.session.pk, origin=f"https://{HOST}")
+    proxied.socket.scope["headers"].append((b"x-forwarded-proto", b"https"))
+    assert await proxied.open()
+    await proxied.socket.disconnect()
+
+
+async def test_whoever_signs_out_is_out_of_the_open_socket(tab):
+    await sockets.look_again()
+    await tab.send(type="ping")
+    assert await tab.next() == {"type": "pong"}
+    await sync_to_async(tab.client.logout)()
+    await sockets.look_again()
+    assert await tab.closed() == CloseCode.SIGN_IN
+
+
+async def test_a_new_password_closes_the_open_socket(tab):
+    tab.user.set_password("another")
+    await sync_to_async(tab.user.save)()
+    await sockets.look_again()
+    assert await tab.closed() == CloseCode.SIGN_IN
+
+
+async def test_a_deactivated_user_is_out_of_the_open_socket(tab):
+    tab.user.is_active = False
+    await sync_to_async(tab.user.save)()
+    await sockets.look_again()
+    assert await tab.closed() == CloseCode.SIGN_IN
+
+
+async def test_a_server_that_stops_says_come_back(tab):
+    await server.stop()
+    assert await tab.closed() == CloseCode.RESTART
+
+
+async def test_stop_ends_the_run_of_this_chat_session(tab):
+    @registry.on_connect("waits")
+    def waits(iostream):
+        iostream.input()
+        iostream.input("Well?")
+
+    try:
+        session = await chat_of(tab.user, "waits")
+        other = Tab(tab.client, session.pk)
+        assert await other.open()
+        await other.send(type="hello", after=0)
+        await other.send(type="send", id=str(uuid.uuid4()), text="hi")
+        await other.until("INPUT_REQUESTED")
+        await other.send(type="stop")
+        assert (await other.until("RUN_FINISHED"))[-1]["outcome"] == {"type": "cancelled"}
+        await other.socket.disconnect()
+    finally:
+        registry.unregister("waits")
+
+
+async def test_a_socket_leaves_nothing_behind(tab):
+    from agentchat.runs.hub import hub
+
+    await tab.send(type="hello", after=0)
+    await tab.send(type="send", id=str(uuid.uuid4()), text="hi")
+    await tab.until("RUN_FINISHED")
+    assert hub.watched() == [tab.session.pk]
+    await tab.socket.disconnect()
+    for _ in range(100):
+        if not hub.watched():
+            break
+        await asyncio.sleep(0)
+    assert hub.watched() == []

@@ -1,0 +1,112 @@
+"""The wire speaks AG-UI where AG-UI has a word: every frame of a run maps to its models, in an order that it allows."""
+
+import ag_ui.core as ag_ui
+import pytest
+
+from agentchat import ConversableAgent, UserProxyAgent, llm_config, register_function, registry
+from agentchat.testing import call, cut, say
+
+ONE_TO_ONE = {
+    "TEXT_MESSAGE_START": ag_ui.TextMessageStartEvent,
+    "TEXT_MESSAGE_CONTENT": ag_ui.TextMessageContentEvent,
+    "TEXT_MESSAGE_END": ag_ui.TextMessageEndEvent,
+    "TOOL_CALL_START": ag_ui.ToolCallStartEvent,
+    "TOOL_CALL_END": ag_ui.ToolCallEndEvent,
+    "TOOL_CALL_RESULT": ag_ui.ToolCallResultEvent,
+    "RUN_ERROR": ag_ui.RunErrorEvent,
+}
+OURS = {"INPUT_REQUESTED", "INPUT_ANSWERED", "PRINTED", "USAGE", "BLOCK"}
+
+
+def to_ag_ui(frame, thread_id):
+    """The AG-UI event that a frame is. Raise if it is none."""
+    type_ = frame["type"]
+    if type_ in OURS:
+        return ag_ui.CustomEvent(name=type_, value=frame)
+    if type_ in ("RUN_STARTED", "RUN_FINISHED"):
+        model = ag_ui.RunStartedEvent if type_ == "RUN_STARTED" else ag_ui.RunFinishedEvent
+        return model.model_validate({**frame, "threadId": thread_id, "runId": str(frame["run"])})
+    if type_ == "TOOL_CALL_ARGS":
+        return ag_ui.ToolCallArgsEvent.model_validate({**frame, "delta": frame["args"]})
+    return ONE_TO_ONE[type_].model_validate(frame)
+
+
+def check_order(events):
+    """AG-UI's rules: a run begins and ends once; what starts, ends; nothing goes on that has not started."""
+    assert isinstance(events[0], ag_ui.RunStartedEvent)
+    assert isinstance(events[-1], ag_ui.RunFinishedEvent | ag_ui.RunErrorEvent)
+    messages, calls, ended_calls = set(), set(), set()
+    for event in events[1:-1]:
+        assert not isinstance(event, ag_ui.RunStartedEvent | ag_ui.RunFinishedEvent | ag_ui.RunErrorEvent)
+        match event:
+            case ag_ui.TextMessageStartEvent():
+                assert event.message_id not in messages
+                messages.add(event.message_id)
+            case ag_ui.TextMessageContentEvent():
+                assert event.message_id in messages
+                assert event.delta
+            case ag_ui.TextMessageEndEvent():
+                messages.remove(event.message_id)
+            case ag_ui.ToolCallStartEvent():
+                calls.add(event.tool_call_id)
+            case ag_ui.ToolCallArgsEvent():
+                assert event.tool_call_id in calls
+            case ag_ui.ToolCallEndEvent():
+                calls.remove(event.tool_call_id)
+                ended_calls.add(event.tool_call_id)
+            case ag_ui.ToolCallResultEvent():
+                assert event.tool_call_id in ended_calls
+    assert not messages
+    assert not calls
+
+
+@pytest.fixture
+def lookup_agent():
+    @registry.on_connect("lookup")
+    def lookup(iostream):
+        agent = ConversableAgent("clerk", llm_config=llm_config())
+        person = UserProxyAgent(
+            "person", human_input_mode="NEVER", is_termination_msg=lambda m: "TERMINATE" in (m.get("content") or "")
+        )
+
+        def price(item: str) -> str:
+            return f"{item} costs 3"
+
+        register_function(price, caller=agent, executor=person, description="The price of an item")
+        iostream.print("one moment")
+        person.initiate_chat(agent, message=iostream.input())
+        iostream.print(iostream.input("Anything else?"))
+
+    yield "lookup"
+    registry.unregister("lookup")
+
+
+def test_every_frame_of_a_run_is_an_ag_ui_event_and_the_order_is_allowed(lookup_agent, scripted_llm, agent_chat):
+    scripted_llm.replies(call("price", item="tea"), say("It costs **3**.\n\nTERMINATE"))
+    chat = agent_chat(lookup_agent)
+    chat.send("tea?")
+    chat.wait_for("INPUT_REQUESTED")
+    chat.send("no")
+    chat.wait_for("RUN_FINISHED")
+    types = {frame["type"] for frame in chat.frames}
+    assert types >= {*ONE_TO_ONE, "RUN_STARTED", "RUN_FINISHED", "TOOL_CALL_ARGS", "USAGE", "PRINTED"} - {"RUN_ERROR"}
+    check_order([to_ag_ui(frame, str(chat.session.pk)) for frame in chat.frames])
+
+
+def test_a_failed_run_ends_in_the_order_that_ag_ui_allows(lookup_agent, scripted_llm, agent_chat):
+    scripted_llm.replies(call("price", item="tea"), cut("It costs"))
+    chat = agent_chat(lookup_agent)
+    chat.send("tea?")
+    chat.wait_for("RUN_ERROR")
+    assert chat.wait_for("RUN_ERROR")["code"] == "llm_stream_cut"
+    check_order([to_ag_ui(frame, str(chat.session.pk)) for frame in chat.frames])
+
+
+def test_the_order_check_finds_a_delta_before_its_start():
+    frames = [
+        {"type": "RUN_STARTED", "run": 1},
+        {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "x"},
+        {"type": "RUN_FINISHED", "run": 1, "outcome": {"type": "success"}},
+    ]
+    with pytest.raises(AssertionError):
+        check_order([to_ag_ui(frame, "t") for frame in frames])
