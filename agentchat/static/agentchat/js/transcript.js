@@ -1,0 +1,231 @@
+/*
+ * Frames become what a person reads: messages, tool calls, prints, questions, errors.
+ *
+ * The elements are clones of the page's <template>s, which are the markup of the history; what the server rendered is
+ * found by its ids and goes on here. The same rules as `agentchat/transcript.py`. Nothing but the server's cleaned HTML of
+ * a message is ever put in as HTML.
+ */
+
+import { showTimes } from "./times.js";
+import { saysNothing, Writing } from "./writing.js";
+
+export class Transcript {
+  #log;
+  #pending;
+  #writing = new Map(); // the messages being written, by id
+  #grown = new Set();
+  #calls; // the tool calls without a result
+
+  constructor(log, pending) {
+    this.#log = log;
+    this.#pending = pending;
+    this.#calls = [...log.querySelectorAll('.tool:is([data-state="asked"], [data-state="running"])')];
+    for (const message of log.querySelectorAll(".message[data-writing]")) {
+      this.#begin(message);
+    }
+  }
+
+  /** Something in it moves, so the page need not say that the agent is working. */
+  get isBusy() {
+    return this.#calls.length > 0 || [...this.#writing.values()].some((writing) => writing.text);
+  }
+
+  take(frame) {
+    this.#kinds[frame.type]?.(frame);
+  }
+
+  /** Show what has been written since the last picture. */
+  paint() {
+    this.#grown.forEach((writing) => writing.paint());
+    this.#grown.clear();
+    this.#log.setAttribute("aria-busy", String(this.#writing.size > 0)); // read aloud when it is complete
+  }
+
+  // --- what the person sends -----------------------------------------------------------------------------------------
+
+  addPending(id, text) {
+    if (this.#message(id) || !text.trim()) {
+      return;
+    }
+    const message = this.#clone("person");
+    message.dataset.id = id;
+    this.#body(message).textContent = text;
+    this.#pending.append(message);
+  }
+
+  removePending(id) {
+    this.#pending.querySelector(`[data-id="${CSS.escape(id)}"]`)?.remove();
+  }
+
+  isFromPerson(id) {
+    return Boolean(this.#message(id)?.matches(".from-person"));
+  }
+
+  /** What the person said last. */
+  lastWords() {
+    const messages = this.#log.querySelectorAll(".from-person [data-body]");
+    return messages.length ? messages[messages.length - 1].textContent : "";
+  }
+
+  // --- frames --------------------------------------------------------------------------------------------------------
+
+  #kinds = {
+    TEXT_MESSAGE_START: (frame) => {
+      const isPersons = frame.role === "user";
+      const sent = isPersons && this.#pending.querySelector(`[data-id="${CSS.escape(frame.messageId)}"]`);
+      const message = sent || this.#clone(isPersons ? "person" : "agent");
+      message.dataset.id = frame.messageId;
+      message.querySelector("[data-name]").textContent = frame.name;
+      this.#add(message, frame);
+      if (!isPersons) {
+        message.dataset.writing = "";
+        this.#begin(message);
+      }
+    },
+
+    TEXT_MESSAGE_CONTENT: (frame) => {
+      const writing = this.#writing.get(frame.messageId);
+      if (writing?.write(frame)) {
+        this.#grown.add(writing);
+      }
+    },
+
+    BLOCK: (frame) => {
+      const writing = this.#writing.get(frame.messageId);
+      if (writing?.addBlock(frame)) {
+        this.#grown.add(writing);
+      }
+    },
+
+    TEXT_MESSAGE_END: (frame) => {
+      const message = this.#message(frame.messageId);
+      this.#grown.delete(this.#writing.get(frame.messageId));
+      this.#writing.delete(frame.messageId);
+      if (!message) {
+        return;
+      }
+      delete message.dataset.writing;
+      if (saysNothing(frame.content)) {
+        message.remove();
+      } else if (message.matches(".from-person")) {
+        this.#body(message).textContent = frame.content;
+      } else {
+        this.#body(message).innerHTML = frame.html; // cleaned by the server, from its own rendering
+        message.querySelector("[data-stopped]").hidden = !frame.stopped;
+      }
+    },
+
+    TOOL_CALL_START: (frame) => {
+      const call = this.#clone("tool");
+      call.dataset.id = frame.toolCallId;
+      call.querySelector("[data-tool]").textContent = frame.toolCallName;
+      call.querySelector("[data-agent]").textContent = frame.name;
+      this.#calls.push(call);
+      this.#add(call, frame);
+    },
+
+    TOOL_CALL_ARGS: (frame) => {
+      for (const args of this.#openCall(frame.toolCallId)?.querySelectorAll("[data-args]") ?? []) {
+        args.append(frame.args);
+      }
+    },
+
+    TOOL_CALL_END: (frame) => {
+      const call = this.#openCall(frame.toolCallId);
+      if (call) {
+        call.dataset.state = "running";
+      }
+    },
+
+    TOOL_CALL_RESULT: (frame) => {
+      const call = this.#openCall(frame.toolCallId);
+      if (!call) {
+        return;
+      }
+      this.#calls.splice(this.#calls.indexOf(call), 1);
+      call.dataset.state = frame.ok ? "done" : "failed";
+      call.querySelector("[data-result]").textContent = frame.content;
+      const seconds = call.querySelector("[data-seconds]");
+      const oneDigit = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+      seconds.textContent = (frame.durationMs / 1000).toLocaleString(document.documentElement.lang, oneDigit);
+      seconds.parentElement.hidden = false;
+    },
+
+    PRINTED: (frame) => {
+      const last = this.#log.lastElementChild;
+      const printed = last?.matches(".printed") ? last : this.#add(this.#clone("printed"), frame);
+      printed.append(frame.text);
+    },
+
+    INPUT_REQUESTED: (frame) => {
+      const request = this.#add(this.#clone("request"), frame);
+      request.dataset.id = frame.request;
+      request.textContent = frame.prompt;
+      request.hidden = !frame.prompt.trim();
+    },
+
+    INPUT_ANSWERED: () => this.#closeRequests(),
+
+    RUN_STARTED: () => {
+      this.#log.querySelectorAll("[data-retry]").forEach((button) => (button.hidden = true));
+    },
+
+    RUN_FINISHED: (frame) => {
+      this.#close();
+      if (frame.outcome.type === "cancelled") {
+        this.#add(this.#clone("ended"), frame);
+      }
+    },
+
+    RUN_ERROR: (frame) => {
+      this.#close();
+      const error = this.#add(this.#clone("error"), frame);
+      this.#body(error).textContent = frame.message;
+      error.querySelector("[data-error-id]").textContent = frame.id;
+    },
+  };
+
+  // --- elements ------------------------------------------------------------------------------------------------------
+
+  #clone(kind) {
+    return document.getElementById(`blank-${kind}`).content.firstElementChild.cloneNode(true);
+  }
+
+  #add(element, frame) {
+    const time = element.querySelector("time");
+    if (time) {
+      time.dateTime = frame.at;
+      showTimes(element);
+    }
+    this.#log.append(element);
+    return element;
+  }
+
+  #begin(message) {
+    this.#writing.set(message.dataset.id, new Writing(this.#body(message)));
+  }
+
+  #message(id) {
+    const selector = `.message[data-id="${CSS.escape(id)}"]`;
+    return this.#log.querySelector(selector) ?? this.#pending.querySelector(selector);
+  }
+
+  #body(element) {
+    return element.querySelector("[data-body]");
+  }
+
+  /** The last unfinished call with this id: models use an id again in a later turn. */
+  #openCall(id) {
+    return this.#calls.findLast((call) => call.dataset.id === id);
+  }
+
+  #closeRequests() {
+    this.#log.querySelectorAll(".request[data-open]").forEach((request) => delete request.dataset.open);
+  }
+
+  /** The run is over: what is unfinished stays so. */
+  #close() {
+    this.#closeRequests();
+    this.#calls.splice(0).forEach((call) => (call.dataset.state = "cut"));
+  }
+}

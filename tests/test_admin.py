@@ -1,0 +1,359 @@
+"""Staff's view of the chats."""
+
+import re
+import uuid
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from agentchat import admin
+from agentchat.models import ChatSession, Event, Run, Step
+
+pytestmark = pytest.mark.django_db
+
+SESSIONS = "/admin/agentchat/chatsession/"
+RUNS = "/admin/agentchat/run/"
+
+
+@pytest.fixture
+def owner() -> User:
+    return User.objects.create_user("olivia")
+
+
+@pytest.fixture
+def staff(admin_client: Client) -> Client:
+    return admin_client
+
+
+def member_of_staff(*permissions: str) -> Client:
+    user = User.objects.create_user("sam", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def chat(owner: User | None = None, *, status: str = "finished", agent: str = "weather", **fields: Any) -> ChatSession:
+    session = ChatSession.objects.create(owner=owner, agent=agent, **fields)
+    now = timezone.now()
+    Run.objects.create(session=session, number=1, agent=agent, status="finished", prompt_tokens=10, completion_tokens=5)
+    Run.objects.create(
+        session=session, number=2, agent=agent, status=status, prompt_tokens=100, started_at=now, finished_at=now
+    )
+    return session
+
+
+def message(number: int, text: str, role: str = "assistant") -> list[tuple[str, dict[str, Any]]]:
+    return [
+        ("TEXT_MESSAGE_START", {"messageId": f"m{number}", "role": role, "name": "chatbot"}),
+        ("TEXT_MESSAGE_END", {"messageId": f"m{number}", "content": text}),
+    ]
+
+
+def say(session: ChatSession, facts: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    seq = session.next_seq
+    rows = [
+        Event(session=session, seq=seq + index, type=type_, payload=payload, created_at=timezone.now())
+        for index, (type_, payload) in enumerate(facts)
+    ]
+    Event.objects.bulk_create(rows)
+    session.next_seq += len(rows)
+    session.save()
+
+
+def page(session: ChatSession, query: str = "") -> str:
+    return f"{SESSIONS}{session.pk}/change/{query}"
+
+
+def words_of(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
+
+
+# --- the list -------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_shows_who_talks_to_whom_and_what_it_took(staff: Client, owner: User) -> None:
+    chat(owner, title="Weather in Paris", status="waiting")
+    row = re.search(r"<tr><td.*?</tr>", staff.get(SESSIONS).content.decode(), re.DOTALL)
+    assert row is not None
+    assert "Weather in Paris olivia weather waiting for the person 115" in words_of(row[0])
+
+
+def test_a_guests_chat_and_one_without_a_run_are_listed(staff: Client) -> None:
+    ChatSession.objects.create(agent="weather", guest_key="key")
+    words = words_of(staff.get(SESSIONS).content.decode())
+    assert "(no message yet) guest weather - 0" in words
+
+
+def test_a_hundred_chat_sessions_take_as_many_queries_as_one(staff: Client) -> None:
+    chat(User.objects.create_user("first"), title="Chat")
+    with CaptureQueriesContext(connection) as one:
+        staff.get(SESSIONS)
+    for number in range(99):
+        chat(User.objects.create_user(f"user{number}"), title="Chat")
+    with CaptureQueriesContext(connection) as hundred:
+        response = staff.get(SESSIONS)
+    assert response.content.decode().count(">Chat</a>") == 100
+    assert len(hundred) == len(one) < 15
+
+
+@pytest.mark.parametrize("query", ["paris", "olivia", "{id}", "{hex}"])
+def test_a_chat_session_is_found_by_title_owner_and_id(staff: Client, owner: User, query: str) -> None:
+    wanted = chat(owner, title="Weather in Paris")
+    chat(None, title="Another")
+    html = staff.get(SESSIONS, {"q": query.format(id=wanted.pk, hex=wanted.pk.hex)}).content.decode()
+    assert str(wanted.pk) in html
+    assert "Another" not in html
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"status": "failed"}, ["failed"]),
+        ({"agent": "assistant"}, ["assistant"]),
+        ({"created_at__year": "2020"}, ["old"]),
+        ({"deleted_at__isempty": "0"}, ["deleted"]),
+        ({"owner__id__exact": "0"}, []),
+    ],
+)
+def test_the_list_can_be_narrowed(staff: Client, query: dict[str, str], expected: list[str]) -> None:
+    chat(title="failed", status="failed")
+    chat(title="assistant", agent="assistant")
+    chat(title="deleted", deleted_at=timezone.now())
+    old = chat(title="old")
+    ChatSession.objects.filter(pk=old.pk).update(created_at="2020-02-02T00:00Z")
+    results = staff.get(SESSIONS, query).context["cl"].result_list
+    assert [session.title for session in results] == expected
+
+
+@pytest.mark.parametrize("column", range(1, 7))
+def test_the_list_can_be_sorted_by_every_column(staff: Client, column: int) -> None:
+    chat()
+    assert staff.get(SESSIONS, {"o": column}).status_code == 200
+
+
+# --- one chat session -----------------------------------------------------------------------------------------------
+
+
+def test_the_transcript_is_rendered_as_the_page_renders_it(staff: Client, owner: User) -> None:
+    session = chat(owner)
+    say(session, [*message(1, "Weather in *Paris*?", role="user"), *message(2, "It is **sunny** <script>.")])
+    html = staff.get(page(session)).content.decode()
+    assert "It is <strong>sunny</strong> &lt;script&gt;." in html
+    assert "Weather in *Paris*?" in html
+
+
+def test_nothing_in_the_pages_is_against_the_policy(staff: Client) -> None:
+    session = chat(status="waiting", title="<script>title</script>")
+    hostile = "</pre><script>alert(1)</script> <img src=x onerror=alert(1)> [a](javascript:alert(1))"
+    call = {"toolCallId": "c", "toolCallName": hostile, "name": hostile}
+    result = {"toolCallId": "c", "messageId": "r", "content": hostile, "ok": True, "durationMs": 5}
+    facts = [*message(1, hostile, role="user"), *message(2, hostile), ("TOOL_CALL_START", call)]
+    say(session, [*facts, ("TOOL_CALL_RESULT", result), ("PRINTED", {"text": hostile})])
+    run = session.runs.get(number=2)
+    Step.objects.create(
+        run=run, number=1, kind="llm", name=hostile, status="done", result={"a": hostile}, started_at=timezone.now()
+    )
+    for address in (SESSIONS, page(session), RUNS, f"{RUNS}{run.pk}/change/"):
+        response = staff.get(address)
+        html = response.content.decode()
+        assert "style-src 'self'" in response["Content-Security-Policy"]
+        assert not re.search(
+            r"<script(?![^>]*\bsrc=)|<style|<[^>]*\s(?:style|on\w+)=|<img[^>]*src=x|href=.javascript", html
+        )
+    assert "&lt;/pre&gt;&lt;script&gt;" in html
+
+
+def test_a_long_transcript_comes_in_parts_and_no_message_is_lost(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin, "TRANSCRIPT_EVENTS", 5)
+    session = chat()
+    say(session, [fact for number in range(6) for fact in message(number, f"message {number}.")])
+    address, seen = page(session), []
+    for _part in range(3):
+        html = staff.get(address).content.decode()
+        seen.append(re.findall(r"message (\d)\.", html))
+        earlier = re.search(r'href="(\?before=\d+)"', html)
+        address = page(session, earlier[1] if earlier else "")
+    assert seen == [["4", "5"], ["2", "3"], ["0", "1"]]
+    assert earlier is None
+
+
+@pytest.mark.parametrize("query", ["?before=x", "?before=-1", "?before=²", "?before=0"])
+def test_a_senseless_part_is_no_error(staff: Client, query: str) -> None:
+    assert staff.get(page(chat(), query)).status_code == 200
+
+
+def test_a_long_chat_session_takes_as_many_queries_as_a_short_one(staff: Client) -> None:
+    short, long = chat(), chat()
+    for number in range(3, 40):
+        Run.objects.create(session=long, number=number, agent="weather", status="finished")
+    say(long, [fact for number in range(200) for fact in message(number, "x")])
+    counts = []
+    for session in (short, long):
+        with CaptureQueriesContext(connection) as queries:
+            staff.get(page(session))
+        counts.append(len(queries))
+    assert counts[0] == counts[1] < 15
+
+
+def test_nothing_can_be_added_or_edited(staff: Client) -> None:
+    session = chat(title="As it was")
+    run = session.runs.get(number=2)
+    for address in (f"{SESSIONS}add/", f"{RUNS}add/"):
+        assert staff.get(address).status_code == 403
+    for address in (page(session), f"{RUNS}{run.pk}/change/"):
+        html = staff.get(address).content.decode()
+        assert 'name="_save"' not in html
+        assert staff.post(address, {"title": "New", "status": "failed"}).status_code == 403
+    session.refresh_from_db()
+    assert session.title == "As it was"
+
+
+def test_staff_without_permission_see_nothing() -> None:
+    session = chat()
+    client = member_of_staff()
+    for address in (SESSIONS, page(session), RUNS, f"{RUNS}{session.runs.get(number=2).pk}/change/"):
+        assert client.get(address).status_code == 403
+
+
+def test_an_unknown_chat_session_is_not_an_error(staff: Client) -> None:
+    assert staff.get(f"{SESSIONS}{uuid.uuid4()}/change/").status_code == 302
+    assert staff.get(f"{SESSIONS}nonsense/change/").status_code == 302
+
+
+# --- stopping -------------------------------------------------------------------------------------------------------
+
+
+def stop(client: Client, *sessions: ChatSession) -> Any:
+    return client.post(
+        SESSIONS, {"action": "stop", "_selected_action": [session.pk for session in sessions], "index": 0}, follow=True
+    )
+
+
+def test_staff_stop_what_is_running(staff: Client) -> None:
+    waiting, finished = chat(status="waiting"), chat()
+    response = stop(staff, waiting, finished)
+    assert "1 chat session was stopped." in response.content.decode()
+    assert waiting.runs.get(number=2).status == Run.Status.STOPPED
+    assert finished.runs.get(number=2).status == Run.Status.FINISHED
+    assert [entry.object_id for entry in LogEntry.objects.all()] == [str(waiting.pk)]
+
+
+def test_the_page_of_a_live_chat_session_has_a_stop_button(staff: Client) -> None:
+    button = 'name="action" value="stop"'
+    assert button in staff.get(page(chat(status="running"))).content.decode()
+    assert button not in staff.get(page(chat())).content.decode()
+
+
+def test_stopping_needs_the_permission_to_change() -> None:
+    session = chat(status="waiting")
+    reader = member_of_staff("view_chatsession")
+    assert 'value="stop"' not in reader.get(page(session)).content.decode()
+    stop(reader, session)
+    assert session.runs.get(number=2).status == Run.Status.WAITING
+    User.objects.get(username="sam").delete()
+    stop(member_of_staff("view_chatsession", "change_chatsession"), session)
+    assert session.runs.get(number=2).status == Run.Status.STOPPED
+
+
+# --- deleting -------------------------------------------------------------------------------------------------------
+
+
+def test_staff_delete_a_chat_session_with_all_that_was_said(staff: Client) -> None:
+    session = chat(status="waiting")
+    say(session, message(1, "x"))
+    confirmation = staff.get(f"{SESSIONS}{session.pk}/delete/").content.decode()
+    assert "Events: 2" in words_of(confirmation)
+    staff.post(f"{SESSIONS}{session.pk}/delete/", {"post": "yes"})
+    assert not ChatSession.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_deleting_needs_its_permission() -> None:
+    session = chat()
+    client = member_of_staff("view_chatsession", "change_chatsession")
+    assert client.post(f"{SESSIONS}{session.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert ChatSession.objects.exists()
+
+
+def test_an_owner_can_be_deleted_with_their_chats(staff: Client, owner: User) -> None:
+    chat(owner)
+    staff.post(reverse("admin:auth_user_delete", args=[owner.pk]), {"post": "yes"})
+    assert not ChatSession.objects.exists()
+
+
+def test_a_run_alone_cannot_be_deleted(staff: Client) -> None:
+    run = chat().runs.get(number=2)
+    assert staff.post(f"{RUNS}{run.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert "/delete/" not in staff.get(f"{RUNS}{run.pk}/change/").content.decode()
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_shows_its_steps_with_their_times_and_results(staff: Client) -> None:
+    run = chat().runs.get(number=2)
+    start = timezone.now()
+    Step.objects.create(
+        run=run,
+        number=1,
+        kind="tool",
+        name="weather_forecast",
+        status="done",
+        result={"content": "sünny"},
+        usage={"prompt_tokens": 3},
+        started_at=start,
+        done_at=start + timedelta(milliseconds=1250),
+    )
+    words = words_of(staff.get(f"{RUNS}{run.pk}/change/").content.decode())
+    assert "1 tool weather_forecast done" in words
+    assert "1.250" in words
+    assert "{ &quot;content&quot;: &quot;sünny&quot; }" in words
+
+
+def test_the_steps_of_a_long_run_come_in_parts(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin, "STEPS_SHOWN", 2)
+    run = chat().runs.get(number=2)
+    for number in range(1, 4):
+        Step.objects.create(
+            run=run, number=number, kind="step", name=f"step-{number}", status="done", started_at=timezone.now()
+        )
+    address = f"{RUNS}{run.pk}/change/"
+    html = staff.get(address).content.decode()
+    assert re.findall(r"step-\d", html) == ["step-1", "step-2"]
+    assert re.findall(r"step-\d", staff.get(f"{address}?after=2").content.decode()) == ["step-3"]
+    assert 'href="?after=2"' in html
+
+
+def test_a_run_is_found_by_the_error_id_that_a_person_read(staff: Client) -> None:
+    run = chat(title="The failed one", status="failed").runs.get(number=2)
+    Run.objects.filter(pk=run.pk).update(error_id="abc123", error_code="llm")
+    chat(title="Another")
+    html = staff.get(RUNS, {"q": "abc123"}).content.decode()
+    assert "The failed one" in html
+    assert "Another" not in html
+
+
+def test_the_list_of_runs_takes_the_same_queries_for_one_and_many(staff: Client) -> None:
+    session = chat()
+    with CaptureQueriesContext(connection) as few:
+        staff.get(RUNS)
+    for _more in range(20):
+        chat()
+    with CaptureQueriesContext(connection) as many:
+        staff.get(RUNS, {"session__id__exact": session.pk})
+        many_runs = len(many)
+        response = staff.get(RUNS)
+    assert response.context["cl"].result_count == 42
+    assert len(many) - many_runs == len(few)

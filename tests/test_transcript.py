@@ -1,0 +1,256 @@
+"""Facts become what a person reads."""
+
+import pytest
+from django.template.loader import render_to_string
+
+from agentchat import transcript
+from agentchat.transcript import Ended, Error, Message, Printed, Request, ToolCall
+
+AT = "2026-11-22T12:00:00.000+00:00"
+
+
+def read(*facts):
+    frames = [
+        {"type": type_, "seq": seq, "at": AT, "run": 1, **payload} for seq, (type_, payload) in enumerate(facts, 1)
+    ]
+    return transcript.of_frames(frames)
+
+
+def start(id="m1", role="assistant", name="chatbot"):
+    return "TEXT_MESSAGE_START", {"messageId": id, "role": role, "name": name}
+
+
+def end(content, id="m1", **more):
+    return "TEXT_MESSAGE_END", {"messageId": id, "content": content, **more}
+
+
+def called(id="c1", tool="forecast"):
+    return "TOOL_CALL_START", {"toolCallId": id, "toolCallName": tool, "name": "chatbot"}
+
+
+def args(args, id="c1"):
+    return "TOOL_CALL_ARGS", {"toolCallId": id, "args": args}
+
+
+def call_complete(id="c1"):
+    return "TOOL_CALL_END", {"toolCallId": id}
+
+
+def result(content, id="c1", ok=True):
+    return "TOOL_CALL_RESULT", {"toolCallId": id, "messageId": "t1", "content": content, "ok": ok, "durationMs": 1234}
+
+
+def printed(text):
+    return "PRINTED", {"text": text}
+
+
+def asked(request="r1", prompt="And then?", **more):
+    return "INPUT_REQUESTED", {"request": request, "kind": "text", "prompt": prompt, **more}
+
+
+def answered(request="r1"):
+    return "INPUT_ANSWERED", {"request": request, "value": "go on", "by": "ada"}
+
+
+STARTED = "RUN_STARTED", {}
+FINISHED = "RUN_FINISHED", {"outcome": {"type": "success"}}
+CANCELLED = "RUN_FINISHED", {"outcome": {"type": "cancelled"}}
+FAILED = "RUN_ERROR", {"code": "llm_auth", "message": "The model refused our key.", "id": "e7c1a2"}
+
+
+def kinds(read):
+    return [item.kind for item in read.items]
+
+
+# --- messages -------------------------------------------------------------------------------------------------------
+
+
+def test_a_message_is_its_start_and_its_end():
+    [message] = read(start(), end("**Sunny.**")).items
+    assert isinstance(message, Message)
+    assert (message.id, message.role, message.name, message.content) == ("m1", "assistant", "chatbot", "**Sunny.**")
+    assert (message.writing, message.stopped, message.seq) == (False, False, 1)
+    assert message.at.isoformat() == "2026-11-22T12:00:00+00:00"
+    assert message.html == "<p><strong>Sunny.</strong></p>\n"
+
+
+def test_a_message_without_an_end_is_being_written():
+    [message] = read(STARTED, start()).items
+    assert message.writing
+
+
+def test_a_message_that_was_cut_off_says_so():
+    [message] = read(start(), end("Once upon", stopped=True)).items
+    assert message.stopped
+
+
+@pytest.mark.parametrize("content", ["", " \n", "TERMINATE", "\nTERMINATE \n"])
+def test_a_message_without_words_for_the_person_is_not_shown(content):
+    assert read(start(), end(content)).items == []
+
+
+def test_the_signal_to_the_program_stays_in_the_content_and_out_of_the_html():
+    [message] = read(start(), end("Sunny.\n\nTERMINATE")).items
+    assert message.content == "Sunny.\n\nTERMINATE"
+    assert message.html == "<p>Sunny.</p>\n"
+
+
+def test_messages_that_are_written_at_the_same_time_are_told_apart():
+    first, second = read(start("m1"), start("m2"), end("two", "m2"), end("one", "m1")).items
+    assert (first.content, second.content) == ("one", "two")
+
+
+def test_an_end_without_a_start_is_read_over():
+    assert read(end("lost", "m9")).items == []
+
+
+# --- tools ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_tool_call_has_its_arguments_result_and_time():
+    [call] = read(called(), args('{"city": '), args('"Paris"}'), call_complete(), result("sunny")).items
+    assert isinstance(call, ToolCall)
+    assert (call.tool, call.agent, call.args, call.result) == ("forecast", "chatbot", '{"city": "Paris"}', "sunny")
+    assert (call.state, call.seconds) == ("done", 1.234)
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ([called()], "asked"),
+        ([called(), args("{}"), call_complete()], "running"),
+        ([called(), args("{}"), call_complete(), result("no such city", ok=False)], "failed"),
+        ([called(), args("{}"), call_complete(), CANCELLED], "cut"),
+        ([called(), args("{}"), FAILED], "cut"),
+    ],
+)
+def test_a_tool_call_says_how_far_it_came(facts, state):
+    assert read(STARTED, *facts).items[0].state == state
+
+
+def test_a_result_belongs_to_the_last_unfinished_call_with_its_id():
+    first, second = read(called(), call_complete(), result("one"), called(), call_complete(), result("two")).items
+    assert (first.result, second.result) == ("one", "two")
+
+
+def test_parallel_calls_keep_their_results_apart():
+    first, second = read(
+        called("a"), call_complete("a"), called("b"), call_complete("b"), result("of b", "b"), result("of a", "a")
+    ).items
+    assert (first.result, second.result) == ("of a", "of b")
+
+
+# --- prints, questions, ends ----------------------------------------------------------------------------------------
+
+
+def test_prints_in_a_row_are_one_text():
+    items = read(printed("looking"), printed(" up\n"), start(), end("Sunny."), printed("x")).items
+    assert [item.text for item in items if isinstance(item, Printed)] == ["looking up\n", "x"]
+
+
+def test_an_empty_message_does_not_part_two_prints():
+    [item] = read(printed("a"), start(), end(""), printed("b")).items
+    assert item.text == "ab"
+
+
+def test_a_question_is_open_until_it_is_answered():
+    open_ = read(STARTED, asked(password=True))
+    assert isinstance(open_.request, Request)
+    assert (open_.state, open_.request.prompt, open_.request.password) == ("waiting", "And then?", True)
+    closed = read(STARTED, asked(), answered())
+    assert (closed.state, closed.request, closed.items[0].answered) == ("running", None, True)
+
+
+def test_an_answer_to_another_question_leaves_this_one_open():
+    assert read(STARTED, asked("r1"), answered("r0")).state == "waiting"
+
+
+def test_the_end_of_a_run_closes_its_question():
+    ended = read(STARTED, asked(), CANCELLED)
+    assert (ended.state, ended.request, ended.items[0].answered) == ("idle", None, True)
+
+
+def test_a_stopped_run_says_so_and_one_that_ends_by_itself_says_nothing():
+    assert kinds(read(STARTED, CANCELLED)) == ["ended"]
+    assert isinstance(read(STARTED, CANCELLED).items[0], Ended)
+    assert read(STARTED, FINISHED).items == []
+
+
+def test_a_failed_run_leaves_kind_words_and_an_id():
+    [error] = read(STARTED, FAILED).items
+    assert isinstance(error, Error)
+    assert (error.id, error.code, error.message) == ("e7c1a2", "llm_auth", "The model refused our key.")
+
+
+# --- how things stand -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ([], "idle"),
+        ([start(role="user"), end("Hi")], "queued"),
+        ([STARTED, start(role="user"), end("Hi")], "running"),
+        ([STARTED, asked()], "waiting"),
+        ([STARTED, asked(), start(role="user"), end("yes"), answered()], "running"),
+        ([STARTED, FINISHED], "idle"),
+        ([STARTED, FAILED], "idle"),
+        ([STARTED, FINISHED, STARTED], "running"),
+    ],
+)
+def test_the_state_is_that_of_the_last_run(facts, state):
+    assert read(*facts).state == state
+
+
+def test_the_last_number_is_that_of_the_last_fact_even_if_nobody_shows_it():
+    assert read(STARTED, ("SOMETHING_NEW", {})).last_seq == 2
+
+
+def test_usage_is_added_up():
+    usage = read(
+        ("USAGE", {"model": "m", "promptTokens": 10, "completionTokens": 2, "cost": 0.5}),
+        ("USAGE", {"model": "m", "promptTokens": 5, "completionTokens": 1}),
+    ).usage
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.tokens, usage.cost) == (15, 3, 18, 0.5)
+
+
+# --- the templates --------------------------------------------------------------------------------------------------
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
+def test_nothing_that_anybody_says_becomes_markup():
+    items = read(
+        start("u", "user", HOSTILE),
+        end(HOSTILE, "u"),
+        start("a", name=HOSTILE),
+        end(HOSTILE, "a"),
+        called(HOSTILE, HOSTILE),
+        args(HOSTILE, HOSTILE),
+        result(HOSTILE, HOSTILE),
+        printed(HOSTILE),
+        asked(HOSTILE, HOSTILE),
+        ("RUN_ERROR", {"code": "error", "message": HOSTILE, "id": HOSTILE}),
+    ).items
+    html = render_to_string("agentchat/transcript.html", {"items": items, "has_actions": True})
+    assert html.count("&lt;script&gt;") >= 12  # it is all there, as text
+    assert "<script" not in html
+    assert "<img" not in html
+
+
+def test_a_persons_words_stand_as_they_were_typed():
+    items = read(start(role="user"), end("*one*\n  two")).items
+    assert ">*one*\n  two</div>" in render_to_string("agentchat/transcript.html", {"items": items})
+
+
+def test_only_the_last_error_can_be_tried_again_and_only_where_somebody_may():
+    items = read(STARTED, FAILED, STARTED, FAILED).items
+    html = render_to_string("agentchat/transcript.html", {"items": items, "has_actions": True})
+    assert html.count("data-retry") == 2
+    assert html.count("data-retry hidden") == 1
+    assert "data-retry" not in render_to_string("agentchat/transcript.html", {"items": items})
+
+
+def test_there_is_a_blank_for_each_kind_of_item():
+    shown = {item_type.kind for item_type in (Message, ToolCall, Printed, Request, Error, Ended)}
+    assert {blank.kind for blank in transcript.blanks().values()} == shown

@@ -1,0 +1,420 @@
+"""The pages: what a visitor sees, and what a stranger does not."""
+
+import json
+import re
+import uuid
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from agentchat import registry, server
+from agentchat.models import ChatSession, Event, Run
+from agentchat.visitors import GUEST_KEY
+
+pytestmark = pytest.mark.django_db
+
+CHATS = "/chat/"
+
+
+@pytest.fixture(autouse=True)
+def agents(settings):
+    """Two agents of the tests, one of them for staff only; guests may chat."""
+    settings.AGENTCHAT = {"GUESTS": True}
+    registry.on_connect("oracle", title="The oracle", description="Knows it all.", prompts=["Will it rain?"])(_silent)
+    registry.on_connect("vault", title="The vault", allow=lambda user: user is not None and user.is_staff)(_silent)
+    yield
+    registry.unregister("oracle")
+    registry.unregister("vault")
+
+
+def _silent(iostream):
+    """Says nothing."""
+
+
+@pytest.fixture
+def ada():
+    return get_user_model().objects.create_user("ada", password="secret")
+
+
+@pytest.fixture
+def as_ada(ada):
+    client = Client()
+    client.force_login(ada)
+    return client
+
+
+@pytest.fixture
+def stranger():
+    client = Client()
+    client.force_login(get_user_model().objects.create_user("mallory", password="secret"))
+    return client
+
+
+@pytest.fixture
+def told(ada):
+    """A chat of ada's in which something was said."""
+    return tell(
+        ChatSession.objects.create(owner=ada, agent="oracle", title="Will it rain?"),
+        ("RUN_STARTED", {}),
+        ("TEXT_MESSAGE_START", {"messageId": "u1", "role": "user", "name": "ada"}),
+        ("TEXT_MESSAGE_END", {"messageId": "u1", "content": "Will it rain?"}),
+        ("TEXT_MESSAGE_START", {"messageId": "a1", "role": "assistant", "name": "chatbot"}),
+        ("TEXT_MESSAGE_END", {"messageId": "a1", "content": "It **will**."}),
+        ("RUN_FINISHED", {"outcome": {"type": "success"}}),
+    )
+
+
+def tell(chat, *facts):
+    run = Run.objects.create(session=chat, number=1, agent=chat.agent, status=Run.Status.FINISHED)
+    for seq, (type_, payload) in enumerate(facts, 1):
+        Event.objects.create(session=chat, seq=seq, run=run, step_number=seq, type=type_, payload=payload)
+    chat.next_seq = len(facts) + 1
+    chat.save()
+    return chat
+
+
+def text_of(response):
+    """The words of a page, without its markup."""
+    body = re.sub(r"<template.*?</template>", "", response.content.decode(), flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def first_message(response):
+    """The words that the composer begins with."""
+    return unescape(re.search(r"<textarea[^>]*>\n(.*?)</textarea>", response.content.decode(), re.DOTALL)[1])
+
+
+# --- agents and chats -----------------------------------------------------------------------------------------------
+
+
+def test_whoever_has_said_nothing_yet_is_shown_the_agents(client):
+    response = client.get("/", follow=True)
+    assert response.redirect_chain == [(CHATS, 302)]
+    assert "The oracle" in text_of(response)
+    assert "Knows it all." in text_of(response)
+    assert "Will it rain?" in text_of(response)
+
+
+def test_only_the_agents_that_are_open_to_the_visitor_are_shown(client, admin_client):
+    assert "The vault" not in text_of(client.get(CHATS))
+    assert "The vault" in text_of(admin_client.get(CHATS))
+
+
+def test_the_root_leads_to_the_chat_in_which_something_was_said_last(as_ada, ada, told):
+    older = tell(ChatSession.objects.create(owner=ada, agent="oracle"), ("RUN_STARTED", {}))
+    ChatSession.objects.filter(pk=older.pk).update(updated_at=timezone.now() - timedelta(days=1))
+    ChatSession.objects.create(owner=ada, agent="oracle")  # the newest, and empty
+    assert as_ada.get("/").url == told.get_absolute_url()
+
+
+def test_choosing_an_agent_makes_a_chat_session_of_the_visitors_own(as_ada, ada):
+    response = as_ada.post(CHATS, {"agent": "oracle"})
+    chat = ChatSession.objects.get()
+    assert (response.status_code, response.url) == (302, f"/chat/{chat.pk}/")
+    assert (chat.owner, chat.guest_key, chat.agent) == (ada, "", "oracle")
+
+
+def test_a_guest_owns_the_chats_that_this_browser_makes(client):
+    client.post(CHATS, {"agent": "oracle"})
+    client.post(CHATS, {"agent": "oracle"})
+    key = client.session[GUEST_KEY]
+    assert len(key) >= 32
+    assert [(chat.owner, chat.guest_key) for chat in ChatSession.objects.all()] == [(None, key)] * 2
+
+
+def test_looking_leaves_no_session_behind(client):
+    client.get("/", follow=True)
+    assert "sessionid" not in client.cookies
+    assert not Session.objects.exists()
+
+
+@pytest.mark.parametrize("agent", ["vault", "nobody", ""])
+def test_no_chat_is_made_with_an_agent_that_is_not_there_or_not_open(client, agent):
+    response = client.post(CHATS, {"agent": agent})
+    assert response.status_code == 400
+    assert 'role="alert"' in response.content.decode()
+    assert not ChatSession.objects.exists()
+
+
+def test_no_chat_is_made_with_a_prompt_that_could_not_be_sent(client, settings):
+    settings.AGENTCHAT = {"GUESTS": True, "MAX_MESSAGE_CHARS": 10}
+    assert client.post(CHATS, {"agent": "oracle", "prompt": "x" * 11}).status_code == 400
+    assert not ChatSession.objects.exists()
+
+
+def test_the_list_has_the_visitors_chats_and_nobody_elses(as_ada, stranger, told):
+    assert told.get_absolute_url() in as_ada.get(CHATS).content.decode()
+    assert told.get_absolute_url() not in stranger.get(CHATS).content.decode()
+
+
+def test_chats_stand_under_the_day_of_their_last_change(as_ada, ada, told):
+    older = tell(ChatSession.objects.create(owner=ada, agent="oracle", title="Older"), ("RUN_STARTED", {}))
+    ChatSession.objects.filter(pk=older.pk).update(updated_at=timezone.now() - timedelta(days=400))
+    days = as_ada.get(CHATS).context["days"]
+    assert [[entry.title for entry in day.entries] for day in days] == [["Will it rain?"], ["Older"]]
+
+
+def test_a_list_of_many_chats_takes_as_many_queries_as_one_of_few(as_ada, ada, told, django_assert_num_queries):
+    for number in range(20):
+        tell(ChatSession.objects.create(owner=ada, agent="oracle", title=str(number)), ("RUN_STARTED", {}))
+    with django_assert_num_queries(3):  # the session, the user, the chats
+        as_ada.get(CHATS)
+
+
+# --- the first message ----------------------------------------------------------------------------------------------
+
+
+def test_a_chosen_prompt_is_the_first_message_of_its_chat(client):
+    response = client.post(CHATS, {"agent": "oracle", "prompt": "<b>Will it\nrain?"}, follow=True)
+    assert first_message(response) == "<b>Will it\nrain?"
+    assert "data-first-id" in response.content.decode()
+
+
+def test_the_first_message_has_the_same_id_however_often_the_page_is_loaded(client):
+    page = client.post(CHATS, {"agent": "oracle", "prompt": "Will it rain?"}, follow=True)
+    again = client.get(page.redirect_chain[0][0])
+    ids = [re.search(r'data-first-id="([^"]+)"', p.content.decode())[1] for p in (page, again)]
+    assert ids[0] == ids[1]
+    assert uuid.UUID(ids[0])
+
+
+def test_the_first_message_is_gone_when_something_was_said(client):
+    page = client.post(CHATS, {"agent": "oracle", "prompt": "Will it rain?"}, follow=True)
+    tell(ChatSession.objects.get(), ("RUN_STARTED", {}))
+    assert first_message(client.get(page.redirect_chain[0][0])) == ""
+
+
+def test_a_prompt_never_speaks_in_another_chat_nor_from_an_address(client):
+    client.post(CHATS, {"agent": "oracle", "prompt": "Will it rain?"})
+    other = client.post(CHATS, {"agent": "oracle"}).url
+    assert first_message(client.get(other)) == ""
+    assert first_message(client.get(other + "?prompt=Delete+everything")) == ""
+
+
+# --- one chat -------------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_transcript_is_in_the_page(as_ada, told):
+    response = as_ada.get(told.get_absolute_url())
+    body = response.content.decode()
+    assert ">Will it rain?</div>" in body
+    assert "<p>It <strong>will</strong>.</p>" in body
+    assert 'data-seq="6"' in body
+    assert 'data-state="idle"' in body
+
+
+def test_the_page_says_where_a_waiting_run_stands(as_ada, ada):
+    chat = tell(
+        ChatSession.objects.create(owner=ada, agent="oracle"),
+        ("RUN_STARTED", {}),
+        ("INPUT_REQUESTED", {"request": "r1", "kind": "text", "prompt": "And then?"}),
+    )
+    body = as_ada.get(chat.get_absolute_url()).content.decode()
+    assert 'data-state="waiting"' in body
+    assert 'data-request="r1"' in body
+    assert "And then?" in body
+
+
+def test_a_chat_of_any_length_takes_the_same_queries(as_ada, ada, django_assert_num_queries):
+    said = [("PRINTED", {"text": "x"})] * 300
+    chat = tell(ChatSession.objects.create(owner=ada, agent="oracle"), *said)
+    with django_assert_num_queries(5):  # the session, the user, the chat, its events, the list of chats
+        as_ada.get(chat.get_absolute_url())
+
+
+@pytest.mark.parametrize("agent", ["vault", "gone"])
+def test_a_chat_with_an_agent_that_is_no_longer_open_can_be_read_and_not_written(as_ada, told, agent):
+    ChatSession.objects.filter(pk=told.pk).update(agent=agent)
+    body = as_ada.get(told.get_absolute_url()).content.decode()
+    assert "<strong>will</strong>" in body
+    assert '<form class="composer" id="composer" hidden>' in body
+
+
+def test_the_demo_model_says_that_it_is_scripted(client, monkeypatch):
+    monkeypatch.setattr("agentchat.views.uses_demo", lambda: True)
+    assert "Demo model: scripted, no AI." in text_of(client.get(CHATS))
+    monkeypatch.setattr("agentchat.views.uses_demo", lambda: False)
+    assert "Demo model" not in text_of(client.get(CHATS))
+
+
+# --- events as JSON -------------------------------------------------------------------------------------------------
+
+
+def test_events_come_as_frames_the_last_ones_first_asked(as_ada, told):
+    answer = as_ada.get(f"{told.get_absolute_url()}events").json()
+    assert [frame["seq"] for frame in answer["events"]] == [1, 2, 3, 4, 5, 6]
+    assert answer["events"][4]["html"] == "<p>It <strong>will</strong>.</p>\n"
+    assert answer["more"] is False
+
+
+def test_older_events_come_in_pages_of_two_hundred(as_ada, ada):
+    chat = tell(ChatSession.objects.create(owner=ada, agent="oracle"), *[("PRINTED", {"text": "x"})] * 450)
+    url = reverse("agentchat:events", args=[chat.pk])
+    last = as_ada.get(url).json()
+    middle = as_ada.get(url, {"before": last["events"][0]["seq"]}).json()
+    first = as_ada.get(url, {"before": middle["events"][0]["seq"]}).json()
+    seqs = [[frame["seq"] for frame in page["events"]] for page in (first, middle, last)]
+    assert seqs == [list(range(1, 51)), list(range(51, 251)), list(range(251, 451))]
+    assert [page["more"] for page in (first, middle, last)] == [False, True, True]
+
+
+@pytest.mark.parametrize("before", ["x", "0", "-1", "1e3", str(2**70)])
+def test_a_number_that_is_none_is_refused(as_ada, told, before):
+    assert as_ada.get(f"{told.get_absolute_url()}events", {"before": before}).status_code == 400
+
+
+# --- strangers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["", "events"])
+def test_what_is_not_theirs_is_not_found(as_ada, stranger, client, told, path):
+    url = told.get_absolute_url() + path
+    assert as_ada.get(url).status_code == 200
+    assert stranger.get(url).status_code == 404
+    assert client.get(url).status_code == 404  # a guest
+
+
+@pytest.mark.parametrize("path", ["", "events"])
+def test_a_guest_does_not_see_what_another_guest_said(path):
+    one, other = Client(), Client()
+    url = one.post(CHATS, {"agent": "oracle"}).url
+    other.post(CHATS, {"agent": "oracle"})
+    assert one.get(url + path).status_code == 200
+    assert other.get(url + path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["", "events"])
+def test_a_deleted_chat_is_not_found(as_ada, told, path):
+    ChatSession.objects.filter(pk=told.pk).update(deleted_at=timezone.now())
+    assert as_ada.get(told.get_absolute_url() + path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/chat/", f"/chat/{uuid.uuid4()}/", f"/chat/{uuid.uuid4()}/events"])
+def test_without_guests_everybody_signs_in_first(client, settings, path):
+    settings.AGENTCHAT = {"GUESTS": False}
+    response = client.get(path)
+    assert (response.status_code, response.url) == (302, f"{reverse('login')}?next={path}")
+    assert client.post(CHATS, {"agent": "oracle"}).status_code == 302
+    assert not ChatSession.objects.exists()
+
+
+def test_a_deactivated_user_sees_nothing(as_ada, ada, told):
+    ada.is_active = False
+    ada.save()
+    assert as_ada.get(told.get_absolute_url()).status_code == 404
+
+
+# --- safety ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_form_without_its_token_makes_no_chat():
+    client = Client(enforce_csrf_checks=True)
+    assert client.post(CHATS, {"agent": "oracle"}).status_code == 403
+    client.get(CHATS)
+    token = client.cookies["csrftoken"].value
+    assert client.post(CHATS, {"agent": "oracle", "csrfmiddlewaretoken": token}).status_code == 302
+
+
+@pytest.mark.parametrize("path", ["/", "/chat/", "/healthz", "/readyz", "/accounts/login/", "/nowhere/"])
+def test_every_page_has_the_strict_policy(client, path):
+    policy = client.get(path).headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'")
+    assert "frame-ancestors 'none'; base-uri 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_our_views_bring_the_policy_without_the_middleware(as_ada, told, settings):
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if each != "agentchat.csp.StrictPolicyMiddleware"]
+    for path in (CHATS, told.get_absolute_url(), f"{told.get_absolute_url()}events", "/healthz"):
+        assert "default-src 'none'" in as_ada.get(path).headers["Content-Security-Policy"]
+
+
+def test_no_page_has_script_or_style_of_its_own(as_ada, told):
+    for path in (CHATS, told.get_absolute_url(), "/accounts/password_change/", "/nowhere/"):
+        body = as_ada.get(path).content.decode()
+        assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", body), path
+        assert not re.search(r'(?:src|href)="(?:https?:)?//', body), path
+
+
+def test_chats_are_kept_by_no_cache(as_ada, told):
+    assert "no-store" in as_ada.get(told.get_absolute_url()).headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_other_methods_are_refused(as_ada, told, method):
+    assert getattr(as_ada, method)(CHATS).status_code == 405
+    assert getattr(as_ada, method)(told.get_absolute_url()).status_code == 405
+    assert as_ada.post(told.get_absolute_url()).status_code == 405
+
+
+# --- accounts and errors --------------------------------------------------------------------------------------------
+
+
+def test_signing_in_leads_to_the_page_that_was_asked_for(client, ada, told):
+    url = told.get_absolute_url()
+    page = client.get(reverse("login"), {"next": url})
+    assert f'name="next" value="{url}"' in page.content.decode()
+    response = client.post(reverse("login"), {"username": "ada", "password": "secret", "next": url})
+    assert response.url == url
+
+
+def test_a_wrong_password_is_said_where_a_reader_hears_it(client, ada):
+    response = client.post(reverse("login"), {"username": "ada", "password": "wrong"})
+    assert 'role="alert"' in response.content.decode()
+
+
+def test_signing_out_is_a_post(as_ada):
+    assert as_ada.get(reverse("logout")).status_code == 405
+    assert as_ada.post(reverse("logout")).status_code == 302
+    assert "_auth_user_id" not in as_ada.session
+    assert f'action="{reverse("logout")}"' not in as_ada.get(CHATS).content.decode()
+
+
+def test_the_password_can_be_changed(as_ada, ada):
+    url = reverse("password_change")
+    assert as_ada.get(url).status_code == 200
+    new = {"old_password": "secret", "new_password1": "Correct-Horse-7", "new_password2": "Correct-Horse-7"}
+    assert as_ada.post(url, new, follow=True).status_code == 200
+    ada.refresh_from_db()
+    assert ada.check_password("Correct-Horse-7")
+
+
+def test_what_is_not_there_is_said_kindly(client):
+    response = client.get("/nowhere/")
+    assert response.status_code == 404
+    assert "This page is not there, or it is not yours." in text_of(response)
+
+
+def test_a_failure_is_said_kindly(client, monkeypatch):
+    def fail():
+        raise RuntimeError("the secret reason")
+
+    monkeypatch.setattr("agentchat.views.uses_demo", fail)
+    client.raise_request_exception = False
+    response = client.get(CHATS)
+    assert response.status_code == 500
+    assert "That was our mistake" in text_of(response)
+    assert "secret reason" not in response.content.decode()
+
+
+# --- watchdogs ------------------------------------------------------------------------------------------------------
+
+
+def test_the_process_says_that_it_is_there_without_the_database(client, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        response = client.get("/healthz")
+    assert (response.status_code, response.content) == (200, b"ok")
+
+
+@pytest.mark.parametrize(("keeper", "status"), [(True, 200), ("the server is stopping", 503), (False, 503)])
+def test_the_process_says_whether_it_can_work(client, monkeypatch, keeper, status):
+    monkeypatch.setattr(server, "is_ready", lambda: {"database": True, "keeper": keeper})
+    response = client.get("/readyz")
+    assert response.status_code == status
+    assert json.loads(response.content) == {"database": True, "keeper": keeper}
