@@ -1,0 +1,196 @@
+"""The settings of the site. Everything that differs between machines comes from the environment; nothing is edited.
+
+With DEBUG=1 and nothing else set, this serves the whole product to guests on one's own machine. docs/deploying.md lists
+the variables of a public site; `agentchat/conf.py` says what each AGENTCHAT_… means.
+"""
+
+import os
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from chatsite.secret_key import secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+
+# --- who may see what -----------------------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = secret_key(env.str("SECRET_KEY", default=""), file=BASE_DIR / ".local" / "secret_key", may_make=DEBUG)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])  # with DEBUG, an empty list means localhost
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# --- the parts ------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",  # first: `runserver` is daphne too
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "agentchat",
+    "chatsite",  # its agents.py has two agent functions to try
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "agentchat.csp.StrictPolicyMiddleware",
+    "chatsite.static.StaticFilesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "chatsite.urls"
+ASGI_APPLICATION = "chatsite.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- the database ---------------------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": env.db_url("DATABASE_URL")
+    if os.environ.get("DATABASE_URL")
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}
+}
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # Readers and the writer do not wait for each other; what was committed outlives a killed process.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "transaction_mode": "IMMEDIATE",  # a transaction that begins by reading cannot fail when it writes
+        "timeout": 20,  # seconds to wait for another writer
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
+    # A file: the in-memory database that tests share between threads locks.
+    DATABASES["default"]["TEST"] = {"NAME": BASE_DIR / "test.sqlite3"}
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# One process serves everything, so what it tells itself need not leave it.
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# --- agentchat ------------------------------------------------------------------------------------------------------
+
+_AGENTCHAT = {
+    "ENGINE": env.str,
+    "LLM": env.json,
+    "MAX_RUNS": env.int,
+    "MAX_RUNS_PER_OWNER": env.int,
+    "LEASE_S": env.float,
+    "GUESTS": env.bool,
+    "MESSAGES_PER_MINUTE": env.int,
+    "MAX_MESSAGE_CHARS": env.int,
+    "TOOL_TIMEOUT_S": env.float,
+    "DRAIN_S": env.float,
+}
+
+
+def _agentchat() -> dict[str, object]:
+    """AGENTCHAT_MAX_RUNS=8 is AGENTCHAT["MAX_RUNS"] = 8; what is not set is left to its default."""
+    values: dict[str, object] = {}
+    for key, read in _AGENTCHAT.items():
+        name = f"AGENTCHAT_{key}"
+        if os.environ.get(name):
+            try:
+                values[key] = read(name)
+            except ValueError as error:
+                raise ImproperlyConfigured(f"{name}={os.environ[name]!r} cannot be read: {error}") from error
+    return values
+
+
+AGENTCHAT = _agentchat()
+
+# --- accounts -------------------------------------------------------------------------------------------------------
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "agentchat:index"
+LOGOUT_REDIRECT_URL = "agentchat:index"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+SESSION_COOKIE_AGE = 30 * 24 * 60 * 60  # seconds: so long a guest finds their chats again
+
+# --- safety ---------------------------------------------------------------------------------------------------------
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # a watchdog on the same machine speaks plain HTTP
+# Trust this header only behind a proxy that always sets it, e.g. "HTTP_X_FORWARDED_PROTO,https".
+SECURE_PROXY_SSL_HEADER = env.tuple("SECURE_PROXY_SSL_HEADER", default=()) or None
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 365 * 24 * 60 * 60)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
+
+# --- static files ---------------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"  # where `collectstatic` puts them, for a site without DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "chatsite.static.HashedStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
+# --- language and time ----------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]  # those that the pages are translated into: no half-translated page
+USE_TZ = True
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+
+# --- the log --------------------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
+    "loggers": {
+        # Their own handlers would say it twice, or (without DEBUG) mail it to nobody.
+        "django": {"handlers": []},
+        "django.server": {"handlers": [], "propagate": True},
+        # At INFO they tell what they are at start, or each request to a model.
+        "daphne": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Make .venv with everything in requirements.txt. Says one sentence and fails if it cannot.
+#
+# Called by make, in the project's folder. .venv/ready is written last: an interrupted installation is taken up again.
+set -eu
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+
+# The first Python of these that is new enough.
+find_python() {
+    for candidate in "$@"; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+    if [ -n "${PYTHON:-}" ]; then
+        python=$(find_python "$PYTHON") || fail "$PYTHON is not Python 3.11 or later."
+    else
+        python=$(find_python python3 python3.14 python3.13 python3.12 python3.11 python) ||
+            fail "Python 3.11 or later is needed and was not found: install it, or name it: make run PYTHON=/path/to/python3"
+    fi
+    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        fail "$python cannot make virtual environments: install what it lacks (on Debian and Ubuntu: apt install python3-venv)."
+    echo "Making .venv with $("$python" --version) …"
+    rm -rf .venv
+    "$python" -m venv .venv
+fi
+
+echo "Installing requirements.txt into .venv (the first time takes a minute or two) …"
+log=.venv/install.log
+if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --quiet --retries 2 \
+    -r requirements.txt >"$log" 2>&1; then
+    if grep -qE 'NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|Network is unreachable|Temporary failure in name resolution|from versions: none' "$log"; then
+        fail "pip could not reach the package index: connect to the network (or set PIP_INDEX_URL to an index that can be reached) and try again; pip's own words are in $log."
+    fi
+    grep -E '^ERROR' "$log" >&2 || tail -n 5 "$log" >&2
+    fail "pip could not install requirements.txt: its own words are in $log."
+fi
+touch .venv/ready

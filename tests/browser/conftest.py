@@ -1,0 +1,169 @@
+"""Chromium before a real site. Every page records the websocket frames that it received."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.sites import Site
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+]
+
+expect.set_options(timeout=20_000)  # ms; the machine may be busy
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    missing = pytest.mark.skip(reason="no Chromium: install it (Debian: apt-get install chromium), or set CHROMIUM")
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("browser")
+            if CHROMIUM is None and not os.environ.get("AGENTCHAT_REQUIRE_BROWSER"):
+                item.add_marker(missing)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    assert CHROMIUM is not None, "AGENTCHAT_REQUIRE_BROWSER is set, and there is no Chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database, made once; each site starts with a copy."""
+    site = Site(tmp_path_factory.mktemp("migrated"))
+    site.manage("migrate", "--verbosity", "0")
+    site.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    return site.database
+
+
+@pytest.fixture
+def make_site(empty_database: Path, tmp_path: Path) -> Iterator[type[Site]]:
+    sites: list[Site] = []
+
+    def make(**environment: str) -> Site:
+        site = Site(tmp_path, **environment)
+        shutil.copy(empty_database, site.database)
+        sites.append(site)
+        site.start()
+        return site
+
+    yield make
+    for site in sites:
+        site.close()
+
+
+@pytest.fixture
+def site(make_site) -> Site:
+    """A site on the demo model, for guests."""
+    return make_site()
+
+
+class Tab:
+    """A page of the site, and the frames that its websockets have received."""
+
+    def __init__(self, page: Page, site: Site) -> None:
+        self.page, self.site = page, site
+        self.frames: list[dict] = []
+        self.problems: list[str] = []
+        page.on("websocket", lambda socket: socket.on("framereceived", self._received))
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", self._logged)
+
+    def _received(self, payload: str | bytes) -> None:
+        self.frames.append(json.loads(payload))
+
+    def _logged(self, message) -> None:
+        # A server that restarts refuses connections for a while, and Chromium says so.
+        if message.type == "error" and "WebSocket" not in message.text and "ERR_CONNECTION" not in message.text:
+            self.problems.append(message.text)
+
+    @property
+    def session_id(self) -> str:
+        return re.search(r"/chat/([0-9a-f-]{36})/", self.page.url)[1]
+
+    def open_agent(self, title: str) -> None:
+        """Start a chat with an agent, from the list."""
+        self.page.goto(f"{self.site.url}/")
+        self.page.get_by_role("button", name=title).first.click()
+        self.page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"))
+
+    def say(self, text: str) -> None:
+        self.page.get_by_role("textbox").fill(text)
+        self.page.get_by_role("textbox").press("Enter")
+
+    @property
+    def transcript(self):
+        return self.page.get_by_role("log")
+
+    def facts(self) -> list[dict]:
+        """The stored facts among the frames, each once, without what is added on delivery."""
+        by_seq = {f["seq"]: f for f in self.frames if "seq" in f}
+        return [{k: v for k, v in by_seq[seq].items() if k not in ("at", "run", "html")} for seq in sorted(by_seq)]
+
+    def written(self) -> dict[str, str]:
+        """The text of each message as its deltas give it."""
+        texts: dict[str, tuple[int, str]] = {}
+        for frame in self.frames:
+            if frame["type"] == "TEXT_MESSAGE_CONTENT":
+                attempt, text = texts.get(frame["messageId"], (0, ""))
+                if frame["attempt"] > attempt:
+                    text = ""
+                units = text.encode("utf-16-le")[: 2 * frame["offset"]].decode("utf-16-le")
+                texts[frame["messageId"]] = (frame["attempt"], units + frame["delta"])
+        return {message_id: text for message_id, (_, text) in texts.items()}
+
+    def wait_until(self, holds, *, what: str) -> None:
+        """Wait for what frames and the page show, letting the page live meanwhile."""
+        for _ in range(2000):
+            if holds():
+                return
+            self.page.wait_for_timeout(10)
+        raise AssertionError(f"{what}: {[f['type'] for f in self.frames][-20:]}")
+
+    def wait_for_frame(self, type_: str, *, count: int = 1) -> dict:
+        found: list[dict] = []
+
+        def enough() -> bool:
+            found[:] = [f for f in self.frames if f["type"] == type_]
+            return len(found) >= count
+
+        self.wait_until(enough, what=f"no {count} {type_}")
+        return found[count - 1]
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """One browser: its tabs share cookies."""
+    context = chromium.new_context(locale="en")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def make_tab(context: BrowserContext) -> Iterator:
+    tabs: list[Tab] = []
+
+    def make(site: Site) -> Tab:
+        tabs.append(Tab(context.new_page(), site))
+        return tabs[-1]
+
+    yield make
+    for tab in tabs:
+        assert not tab.problems

@@ -1,0 +1,30 @@
+"""The site's settings for tests: what the environment of the machine says, of keys above all, changes nothing."""
+
+import atexit
+import os
+import tempfile
+from pathlib import Path
+
+_PREFIXES = ("AGENTCHAT_", "OPENAI_", "SECURE_")
+_NAMES = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "LOG_LEVEL", "OAI_CONFIG_LIST", "TIME_ZONE")
+_TESTS_OWN = ("AGENTCHAT_REQUIRE_BROWSER",)
+
+for _name in list(os.environ):
+    if (_name.startswith(_PREFIXES) or _name in _NAMES) and _name not in _TESTS_OWN:
+        del os.environ[_name]
+os.environ["DEBUG"] = "1"  # plain static files; pytest-django switches it off once they are chosen
+os.environ["SECRET_KEY"] = "of-the-tests-and-of-nothing-else-" * 2
+
+from chatsite.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; the real one is slow on purpose
+
+# Two test runs at once, in one working copy, must not share a database.
+_database = Path(tempfile.gettempdir()) / f"agentchat-test-{os.getpid()}.sqlite3"
+DATABASES["default"]["TEST"] = {"NAME": _database}  # noqa: F405
+
+
+@atexit.register
+def _remove_database() -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{_database}{suffix}").unlink(missing_ok=True)
