@@ -13,6 +13,7 @@ import pytest
 from agentchat.errors import LLMStreamCut
 from agentchat.events import RunStarted, TextMessage, TextMessageContent, TextMessageEnd
 from agentchat.io import InputStream, IOStream, OutputStream
+from agentchat.llm import config
 from agentchat.llm.client import complete
 from agentchat.llm.config import llm_config
 from agentchat.testing import RecordingStream, ScriptedLLM, call, cut, fail, hang, say
@@ -20,8 +21,8 @@ from agentchat.testing import RecordingStream, ScriptedLLM, call, cut, fail, han
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
-def ask(config=None, messages=HELLO, on_delta=lambda delta: None):
-    return asyncio.run(complete(config or llm_config(), messages, on_delta=on_delta))
+def ask(models=None, messages=HELLO, on_delta=lambda delta: None):
+    return asyncio.run(complete(models or llm_config(), messages, on_delta=on_delta))
 
 
 def post(llm, body):
@@ -37,6 +38,14 @@ def post(llm, body):
 def test_the_fixture_is_found_by_llm_config(scripted_llm):
     scripted_llm.replies(say("Hi"))
     assert llm_config() == scripted_llm.llm_config()
+    assert ask().content == "Hi"
+
+
+def test_a_proxy_or_a_model_in_the_settings_does_not_come_before_it(monkeypatch, request):
+    monkeypatch.setattr(config, "_source", lambda: [{"model": "real", "api_key": "sk-real"}])
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    scripted_llm = request.getfixturevalue("scripted_llm")
+    scripted_llm.replies(say("Hi"))
     assert ask().content == "Hi"
 
 

@@ -30,7 +30,7 @@ __all__ = ["Reply", "complete"]
 
 logger = logging.getLogger("agentchat.llm")
 
-LINGER_S = 0.1
+LINGER_S = 0.1  # for the end of a stream, when the answer is complete
 
 _sdk: ModuleType | None = None
 

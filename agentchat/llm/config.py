@@ -145,10 +145,7 @@ def _from_environment() -> ConfigList:
 def _log_once(where: str, config: Mapping[str, Any]) -> None:
     entries = entries_of(config)
     if where == _NOWHERE:
-        level, message = (
-            logging.WARNING,
-            "No model is set: this is the demo model, scripted. Set OPENAI_API_KEY.",
-        )
+        level, message = logging.WARNING, "No model is set: this is the demo, scripted. Set OPENAI_API_KEY."
     else:
         models = ", ".join(f"{entry} (key {masked(entry.api_key)})" for entry in entries)
         level, message = logging.INFO, f"Models from {where}: {models}"

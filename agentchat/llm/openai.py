@@ -82,7 +82,8 @@ class _LoopClients:
 
     def __init__(self) -> None:
         self._pool = openai.DefaultAsyncHttpxClient(limits=_LIMITS, verify=_TRUSTED)
-        self._demo = openai.DefaultAsyncHttpxClient(transport=DemoTransport())
+        # Without trust_env=False, a proxy in the environment would take the transport's place.
+        self._demo = openai.DefaultAsyncHttpxClient(transport=DemoTransport(), trust_env=False)
         self._clients: OrderedDict[_Who, AsyncOpenAI] = OrderedDict()
 
     def client_for(self, entry: Entry) -> AsyncOpenAI:

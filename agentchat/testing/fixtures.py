@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agentchat.llm import config
 from agentchat.testing.llm_server import ScriptedLLM
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def scripted_llm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedLLM]:
         for name, value in llm.environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("OAI_CONFIG_LIST", raising=False)
+        monkeypatch.setattr(config, "_source", None)  # a model in Django's settings would come first
         yield llm
 
 

@@ -77,7 +77,8 @@ class ScriptedLLM:
 
     def environment(self) -> dict[str, str]:
         """The variables with which `llm_config()` finds it, for a process that the test starts."""
-        return {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": KEY, "OPENAI_MODEL": MODEL}
+        model = {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": KEY, "OPENAI_MODEL": MODEL}
+        return {**model, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
     # --- what it hears -----------------------------------------------------------------------------------------------
 

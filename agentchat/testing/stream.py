@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from agentchat.events import Event, TextMessage, TextMessageEnd
+from agentchat.io.base import IOStream
 
 
-class RecordingStream:
+class RecordingStream(IOStream):
     """Prints into `printed`, takes events into `events`, and answers each `input()` with the next of `answers`.
 
         stream = RecordingStream("How is Paris?")

@@ -108,7 +108,8 @@ def test_stop_keeps_what_was_written_and_the_next_message_starts_the_next_run(ta
 
 
 @pytest.mark.faults
-def test_a_restart_in_the_middle_of_an_answer_is_survived_by_the_page_and_the_answer(tab):
+def test_a_restart_in_the_middle_of_an_answer_is_survived_by_the_page_and_the_answer(make_site, make_tab):
+    tab = make_tab(make_site(AGENTCHAT_DEMO_RATE="150"))
     tab.open_agent("Chat with Assistant")
     tab.say(LONG)
     tab.wait_until(lambda: any(len(t) > 50 for t in tab.written().values()), what="no answer")

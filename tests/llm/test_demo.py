@@ -76,6 +76,12 @@ def test_it_stops_when_nobody_listens_any_more(monkeypatch):
     asyncio.run(ask_and_stop())
 
 
+def test_a_proxy_in_the_environment_does_not_stand_before_it(monkeypatch, ask):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert "scripted, no AI" in ask(CONFIG).content
+
+
 # --- what it says -----------------------------------------------------------------------------------------------------
 
 
