@@ -12,35 +12,59 @@ if TYPE_CHECKING:
     from agentchat.agents import AssistantAgent as AssistantAgent
     from agentchat.agents import ChatResult as ChatResult
     from agentchat.agents import ConversableAgent as ConversableAgent
+    from agentchat.agents import GroupChat as GroupChat
+    from agentchat.agents import GroupChatManager as GroupChatManager
+    from agentchat.agents import OpenAIWrapper as OpenAIWrapper
     from agentchat.agents import UserProxyAgent as UserProxyAgent
+    from agentchat.agents import a_initiate_chats as a_initiate_chats
+    from agentchat.agents import gather_usage_summary as gather_usage_summary
+    from agentchat.agents import initiate_chats as initiate_chats
     from agentchat.agents import register_function as register_function
+    from agentchat.cache import Cache as Cache
     from agentchat.errors import AgentChatError as AgentChatError
     from agentchat.errors import ConfigError as ConfigError
+    from agentchat.errors import InputExpired as InputExpired
     from agentchat.errors import LLMError as LLMError
     from agentchat.errors import ToolError as ToolError
     from agentchat.io import InputStream as InputStream
     from agentchat.io import IOConsole as IOConsole
     from agentchat.io import IOStream as IOStream
     from agentchat.io import OutputStream as OutputStream
+    from agentchat.io.websockets import IOWebsockets as IOWebsockets
     from agentchat.llm.config import config_list_from_json as config_list_from_json
+    from agentchat.llm.config import filter_config as filter_config
     from agentchat.llm.config import llm_config as llm_config
+    from agentchat.llm.model_client import ModelClient as ModelClient
     from agentchat.registry import on_connect as on_connect
+    from agentchat.tools.execution import current_call as current_call
 
 _HOMES = {
     "Agent": "agentchat.agents",
     "AgentChatError": "agentchat.errors",
     "AssistantAgent": "agentchat.agents",
+    "Cache": "agentchat.cache",
     "ChatResult": "agentchat.agents",
     "ConfigError": "agentchat.errors",
     "ConversableAgent": "agentchat.agents",
+    "GroupChat": "agentchat.agents",
+    "GroupChatManager": "agentchat.agents",
     "IOConsole": "agentchat.io",
     "IOStream": "agentchat.io",
+    "IOWebsockets": "agentchat.io.websockets",
+    "InputExpired": "agentchat.errors",
     "InputStream": "agentchat.io",
     "LLMError": "agentchat.errors",
+    "ModelClient": "agentchat.llm.model_client",
+    "OpenAIWrapper": "agentchat.agents",
     "OutputStream": "agentchat.io",
     "ToolError": "agentchat.errors",
     "UserProxyAgent": "agentchat.agents",
+    "a_initiate_chats": "agentchat.agents",
     "config_list_from_json": "agentchat.llm.config",
+    "current_call": "agentchat.tools.execution",
+    "filter_config": "agentchat.llm.config",
+    "gather_usage_summary": "agentchat.agents",
+    "initiate_chats": "agentchat.agents",
     "llm_config": "agentchat.llm.config",
     "on_connect": "agentchat.registry",
     "register_function": "agentchat.agents",
@@ -50,17 +74,29 @@ __all__ = [
     "Agent",
     "AgentChatError",
     "AssistantAgent",
+    "Cache",
     "ChatResult",
     "ConfigError",
     "ConversableAgent",
+    "GroupChat",
+    "GroupChatManager",
     "IOConsole",
     "IOStream",
+    "IOWebsockets",
+    "InputExpired",
     "InputStream",
     "LLMError",
+    "ModelClient",
+    "OpenAIWrapper",
     "OutputStream",
     "ToolError",
     "UserProxyAgent",
+    "a_initiate_chats",
     "config_list_from_json",
+    "current_call",
+    "filter_config",
+    "gather_usage_summary",
+    "initiate_chats",
     "llm_config",
     "on_connect",
     "register_function",

@@ -8,6 +8,9 @@
     │   ├── LLMTimeout         it did not answer in time
     │   └── LLMStreamCut       it stopped in the middle of an answer
     ├── ToolError              a tool could not be called: unknown, or arguments that do not fit
+    ├── InputExpired           nobody answered a question in time
+    ├── Interrupted            the process of a run that cannot be resumed has ended
+    ├── CapReached             a run has used up what it may use
     ├── Diverged               a resumed run took another way than its journal
     └── Rejected               what a person sent cannot be taken; nothing has changed
 
@@ -21,6 +24,7 @@ Each class has a stable `code` for logs, frames and tests. The message is for de
 which value, what to do next. `kind_words` is what a person reads.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -79,6 +83,27 @@ class ToolError(AgentChatError):
     code = "tool"
 
 
+class InputExpired(AgentChatError):
+    """Nobody answered a question before it expired. An agent function may catch it and go on."""
+
+    code = "input_expired"
+    kind_words = "Nobody answered in time. Send a message to start again."
+
+
+class Interrupted(AgentChatError):
+    """The process of a run ended, and its agent function (`durable=False`) cannot be called again."""
+
+    code = "interrupted"
+    kind_words = "The server was restarted in the middle of this. Send a message to start again."
+
+
+class CapReached(AgentChatError):
+    """A run has used up its steps, tokens, cost or time, and nobody said that it may go on."""
+
+    code = "cap_reached"
+    kind_words = "This run has used up what it may use. Send a message to start again."
+
+
 class Diverged(AgentChatError):
     """A resumed run asked for another step than the one in its journal."""
 
@@ -87,13 +112,17 @@ class Diverged(AgentChatError):
 
 
 class Rejected(AgentChatError):
-    """A frame or a form that cannot be taken. Nothing has changed; `reason` is its code on the wire."""
+    """A frame or a form that cannot be taken. Nothing has changed; `reason` is its code on the wire.
+
+    `errors` says what is wrong with which field of a form ("" is the whole).
+    """
 
     code = "rejected"
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, *, errors: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.reason = reason
+        self.errors = errors
 
 
 class Unwound(BaseException):

@@ -131,12 +131,38 @@ class ToolCallResult(Event):
     tool_call_name: str = _off_wire()
 
 
+# --- chats within a chat --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class NestedChatsStarted(Event):
+    """`name` asks other agents before it replies: what they say, up to the end of the same step, is between them."""
+
+    type = "STEP_STARTED"
+    step_name: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NestedChatsFinished(Event):
+    """They are done; the reply comes next. Steps within a step end before it does."""
+
+    type = "STEP_FINISHED"
+    step_name: str
+    name: str
+
+
 # --- people ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputRequested(Event):
-    """A question to the person."""
+    """A question to the person.
+
+    `schema` is the JSON schema of a form, or of the arguments of the tool call to approve. `digest` binds an approval
+    to the tool and its arguments. `unsure`: the call may have been made already. `initial` fills the form at first.
+    `expires_at` is an ISO time.
+    """
 
     type = "INPUT_REQUESTED"
     request: str
@@ -144,17 +170,22 @@ class InputRequested(Event):
     prompt: str
     schema: Mapping[str, Any] | None = None
     tool_call_id: str | None = None
+    digest: str | None = None
+    unsure: bool | None = None
+    initial: Any = None
+    expires_at: str | None = None
     password: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputAnswered(Event):
-    """The first answer to a request. `value` is None where it must not be shown (a password)."""
+    """The first answer to a request, or its end. `value` is None where it must not be shown (a password)."""
 
     type = "INPUT_ANSWERED"
     request: str
     value: Any = None
     by: str
+    expired: bool | None = None
 
 
 # --- the run --------------------------------------------------------------------------------------------------------

@@ -6,13 +6,15 @@ crash, returns it without calling. Who records, and where, is that stream's affa
 """
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from agentchat.events import Event
 
 Kind = Literal["llm", "tool", "input", "step"]
+
+ANSWERS_PER_TRY = 1000  # so many attempt numbers has each try of a step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,13 @@ class Try:
     attempt: int = 1
     unsure: bool = False
 
+    def attempt_of_answer(self, number: int) -> int:
+        """The `attempt` of deltas where this try begins its answer anew: `number` is 1 for the first answer, then 2 …
+
+        It rises within a try and from each try to the next.
+        """
+        return (self.attempt - 1) * ANSWERS_PER_TRY + min(number, ANSWERS_PER_TRY)
+
 
 Call = Callable[[Try], Any]
 Tell = Callable[[Any], Iterable[Event]]
@@ -36,11 +45,23 @@ def _nothing(result: Any) -> Iterable[Event]:
     return ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What `step()` takes, as a value: for steps that may be made at the same time."""
+
+    kind: Kind
+    name: str
+    request: Any
+    call: Call
+    tell: Tell = _nothing
+    retry_safe: bool = False
+
+
 @runtime_checkable
 class RecordsSteps(Protocol):
-    """A stream with a journal. `record_step` has the meaning of `step()` below."""
+    """A stream with a journal. `record_steps` has the meaning of `steps()` below."""
 
-    def record_step(self, kind: Kind, name: str, request: Any, call: Call, *, tell: Tell, retry_safe: bool) -> Any: ...
+    def record_steps(self, steps: Sequence[Step]) -> list[Any]: ...
 
 
 def step(
@@ -62,9 +83,21 @@ def step(
 
     Blocks as long as `call` does. Raises what `call` raises; nothing is recorded then.
     """
+    one = Step(kind=kind, name=name, request=request, call=call, tell=tell, retry_safe=retry_safe)
+    return steps(stream, [one], send=send)[0]
+
+
+def steps(stream: object, several: Sequence[Step], *, send: Callable[[Event], None]) -> list[Any]:
+    """Return the results of several steps, in their order.
+
+    Their places in the journal are taken in this order, here and now. A run makes them at the same time, in threads;
+    any other stream one after the other. Raises what the first of them raises that fails, when all have ended.
+    """
     if isinstance(stream, RecordsSteps):
-        return stream.record_step(kind, name, request, call, tell=tell, retry_safe=retry_safe)
-    result = call(Try(key=uuid.uuid4().hex))
-    for event in tell(result):
-        send(event)
-    return result
+        return stream.record_steps(several)
+    results = []
+    for each in several:
+        results.append(result := each.call(Try(key=uuid.uuid4().hex)))
+        for event in each.tell(result):
+            send(event)
+    return results

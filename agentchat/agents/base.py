@@ -40,8 +40,9 @@ class Agent(Protocol):
 Reply: TypeAlias = Message | str | None
 """What an agent answers; None: nothing, the chat is over."""
 
-ReplyFunction: TypeAlias = Callable[..., tuple[bool, Reply]]
-"""`(agent, messages=…, sender=…, config=…)` → whether this is the answer, and the answer."""
+ReplyFunction: TypeAlias = Callable[..., Any]
+"""`(agent, messages=…, sender=…, config=…)` → `(final, reply)`: whether this is the answer, and the answer. May be
+async."""
 
 Trigger: TypeAlias = str | type | Agent | Callable[[Agent | None], bool] | Sequence["Trigger"] | None
 """Whose messages a reply function is for: an agent's name, its class, the agent itself, a condition, or some of these.

@@ -1,29 +1,37 @@
 """The agent: something that sends, receives and replies.
 
 What it replies is decided by its reply functions, in this order: is the chat over or does the person want a word, are
-there tool calls to run, does its model answer; else `default_auto_reply`. Each of these lives in a file of its own.
+there calls to run, does its model answer; else `default_auto_reply`. Each of these lives in a file of its own, and so
+do the queue of chats, nested chats, hooks and the registering of tools: here they are only named.
 
-Agents are plain synchronous objects that belong to one thread. Neither chance nor the time decides what they do: called
-again with the same recorded steps, they say the same.
+Agents are plain synchronous objects; whoever prefers to await them finds the methods a second time, with `a_` before
+the name (`twins`). Neither chance nor the time decides what they do: called again with the same recorded steps, they
+say the same.
 """
 
 import copy
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
 
-from agentchat.agents import chat, human, model, tool_calls
+from agentchat.agents import chat, human, model, nested, opening, queue, registering, summary, tool_calls
 from agentchat.agents.base import Agent, HumanInputMode, Message, Reply, ReplyFunction, Trigger
-from agentchat.agents.history import Histories, as_message, text_of
+from agentchat.agents.history import Histories, as_message, filled_in, text_of
+from agentchat.agents.hooks import Hook, Hooks
 from agentchat.agents.replies import ReplyFunctions
 from agentchat.agents.telling import message_events
+from agentchat.agents.twins import called, settled, twin_of
+from agentchat.agents.wrapper import OpenAIWrapper
 from agentchat.errors import ConfigError
 from agentchat.events import Event
 from agentchat.io import IOStream
 from agentchat.io.base import send_to
+from agentchat.llm.model_client import ModelClient
 from agentchat.llm.usage import Totals
-from agentchat.tools import Tool, tool_of
+from agentchat.tools import Tool
 from agentchat.tools.execution import ToolCalls
+
+_MOST_TOLD = 64  # replies that wait to be sent: one for each chat that the agent has at the same time
 
 
 def _says_terminate(message: Message) -> bool:
@@ -41,10 +49,8 @@ class ConversableAgent:
     """
 
     MAX_CONSECUTIVE_AUTO_REPLY: ClassVar[int] = 100
-
-    check_termination_and_human_reply = human.check_termination_and_human_reply
-    generate_tool_calls_reply = tool_calls.generate_tool_calls_reply
-    generate_oai_reply = model.generate_oai_reply
+    DEFAULT_SUMMARY_METHOD: ClassVar[str] = "last_msg"
+    DEFAULT_SUMMARY_PROMPT: ClassVar[str] = summary.REFLECTION
 
     def __init__(
         self,
@@ -76,67 +82,74 @@ class ConversableAgent:
         self.auto_replies = human.AutoReplies(limit)
         self.reply_at_receive: dict[Agent, bool] = defaultdict(bool)
         self.spent = Totals()
+        self.client = OpenAIWrapper.of_agent(self.llm_config, self.spent) if self.llm_config else None
         self._replies = ReplyFunctions()
+        self._hooks = Hooks()
         self._human_input: list[str] = []
         self._silent_with: dict[Agent, bool] = {}
-        self._told: Message | str | None = None
+        self._told: deque[Message | str] = deque(maxlen=_MOST_TOLD)
         self._chats_begun = 0
+        self._finished_chats: list[chat.ChatResult] | dict[int, chat.ChatResult] = []
         self.register_function(function_map or {})
         for reply_function in (
             ConversableAgent.generate_oai_reply,
             ConversableAgent.generate_tool_calls_reply,
+            ConversableAgent.generate_function_call_reply,
             ConversableAgent.check_termination_and_human_reply,
         ):
             self.register_reply([Agent, None], reply_function)
 
     # --- chatting ---------------------------------------------------------------------------------------------------
 
-    def initiate_chat(
-        self,
-        recipient: "ConversableAgent",
-        clear_history: bool = True,
-        silent: bool = False,
-        cache: None = None,
-        max_turns: int | None = None,
-        summary_method: chat.SummaryMethod = "last_msg",
-        summary_args: Mapping[str, Any] | None = None,
-        message: chat.Opening = None,
-        **context: Any,
-    ) -> chat.ChatResult:
-        """Send the first message and let the two talk until the chat ends; blocks until then.
+    initiate_chat = chat.initiate_chat
+    generate_init_message = opening.generate_init_message
+    register_nested_chats = nested.register_nested_chats
 
-        `message` is the first message, a list of messages of which only the last is new, or a function of (sender,
-        recipient, context); None asks the person. `max_turns` is the number of messages that each sends at most.
-        `silent`: nobody hears it.
+    def send(
+        self, message: Message | str, recipient: Agent, request_reply: bool | None = None, silent: bool | None = False
+    ) -> None:
+        """Say something to another agent, and to whoever listens unless `silent`.
+
+        With `request_reply` the recipient replies at once, and this blocks until the two have no more to say; None
+        leaves that to the recipient (`reply_at_receive`). Raise ValueError if nothing is said in the message.
         """
-        if cache is not None:
-            raise ConfigError("initiate_chat(cache=…): answers are not cached; leave it out")
-        if max_turns is not None and max_turns < 1:
-            raise ConfigError(f"initiate_chat(max_turns={max_turns}): a chat has one turn at least")
-        chat.check_summary_method(summary_method, self, recipient)
-        for one, other in ((self, recipient), (recipient, self)):
-            one.prepare_chat(other, clear_history=clear_history, reply_at_receive=max_turns is None)
-        self._chats_begun += 1
-        if isinstance(message, list):
-            *before, message = message or [{}]
-            chat.recall(before, sender=self, recipient=recipient)
-        if callable(message):
-            opening = message(self, recipient, context)
-        else:
-            opening = self.generate_init_message(message, **context)
-        self.send(opening, recipient, request_reply=False, silent=silent)
-        chat.converse(recipient, self, silent=silent, replies=None if max_turns is None else 2 * max_turns - 1)
-        return chat.ChatResult(
-            chat_id=self._chats_begun,
-            chat_history=list(self.chat_messages[recipient]),
-            summary=chat.summarise(summary_method, summary_args or {}, self, recipient),
-            cost=chat.cost_of([self, recipient]),
-            human_input=list(self._human_input),
-        )
+        silent = bool(silent)
+        message = self._hooks.sent(message, sender=self, recipient=recipient, silent=self._is_silent(silent))
+        self.chat_messages.add(message, partner=recipient, role="assistant", speaker=self.name)
+        if not self._was_told(message) and not self._is_silent(silent):
+            for event in message_events(self._filled_in(message), name=self.name, to=recipient.name):
+                send_to(IOStream.get_default(), event)
+        called(recipient, "receive", message, self, request_reply, silent)
 
-    def generate_init_message(self, message: Message | str | None, **context: Any) -> Message | str:
-        """The first message of a chat; without one, what the person types. `context` is for those who override it."""
-        return self.get_human_input(">") if message is None else message
+    def receive(
+        self, message: Message | str, sender: Agent, request_reply: bool | None = None, silent: bool | None = False
+    ) -> None:
+        """Hear what another agent says, and reply if a reply is wanted (see `send`)."""
+        self.chat_messages.add(message, partner=sender, role="user", speaker=sender.name)
+        self._silent_with[sender] = bool(silent)
+        if self.reply_at_receive[sender] if request_reply is None else request_reply:
+            chat.converse(self, sender, silent=bool(silent))
+
+    def initiate_chats(self, chat_queue: Sequence[queue.Chat]) -> list[chat.ChatResult]:
+        """Begin several chats, one after the other (see `agents.queue`)."""
+        results = self._finished_chats = queue.initiate_chats(queue.with_sender(chat_queue, self))
+        return results
+
+    async def a_initiate_chats(self, chat_queue: Sequence[queue.Chat]) -> dict[int, chat.ChatResult]:
+        """Begin several chats, each as soon as those that it waits for are over."""
+        results = self._finished_chats = await queue.a_initiate_chats(queue.with_sender(chat_queue, self))
+        return results
+
+    def get_chat_results(self, chat_index: int | None = None) -> Any:
+        """What came of the chats of the last queue: all, or that of one, by its place or its `chat_id`."""
+        return self._finished_chats if chat_index is None else self._finished_chats[chat_index]
+
+    def begin_chat(self, recipient: "ConversableAgent", *, clear_history: bool, reply_at_receive: bool) -> int:
+        """Get ready for a chat that this agent begins, both sides; return its number."""
+        for one, other in ((self, recipient), (recipient, self)):
+            one.prepare_chat(other, clear_history=clear_history, reply_at_receive=reply_at_receive)
+        self._chats_begun += 1
+        return self._chats_begun
 
     def prepare_chat(self, partner: Agent, *, clear_history: bool, reply_at_receive: bool) -> None:
         """Get ready for a new chat with a partner."""
@@ -146,44 +159,25 @@ class ConversableAgent:
             self.chat_messages[partner] = []  # results of earlier chats keep theirs
             self._human_input = []
 
-    def send(
-        self, message: Message | str, recipient: Agent, request_reply: bool | None = None, silent: bool = False
-    ) -> None:
-        """Say something to another agent, and to whoever listens unless `silent`.
-
-        With `request_reply` the recipient replies at once, and this blocks until the two have no more to say; None
-        leaves that to the recipient (`reply_at_receive`). Raise ValueError if nothing is said in the message.
-        """
-        self.chat_messages.add(message, partner=recipient, role="assistant", speaker=self.name)
-        told, self._told = message is self._told, None
-        if not told and not self._is_silent(silent):
-            for event in message_events(as_message(message), name=self.name, to=recipient.name):
-                send_to(IOStream.get_default(), event)
-        recipient.receive(message, self, request_reply, silent)
-
-    def receive(
-        self, message: Message | str, sender: Agent, request_reply: bool | None = None, silent: bool = False
-    ) -> None:
-        """Hear what another agent says, and reply if a reply is wanted (see `send`)."""
-        self.chat_messages.add(message, partner=sender, role="user", speaker=sender.name)
-        self._silent_with[sender] = silent
-        if self.reply_at_receive[sender] if request_reply is None else request_reply:
-            chat.converse(self, sender, silent=silent)
-
     # --- replying ---------------------------------------------------------------------------------------------------
 
+    check_termination_and_human_reply = human.check_termination_and_human_reply
+    generate_function_call_reply = tool_calls.generate_function_call_reply
+    generate_tool_calls_reply = tool_calls.generate_tool_calls_reply
+    generate_oai_reply = model.generate_oai_reply
+
     def generate_reply(
-        self, messages: list[Message] | None = None, sender: Agent | None = None, **kwargs: Any
+        self, /, messages: list[Message] | None = None, sender: Agent | None = None, **kwargs: Any
     ) -> Reply:
         """The reply to `messages`, or to what `sender` said last; None if there is nothing more to say.
 
         Blocks while the model, a tool or the person takes its time. `exclude` is a list of reply functions not to ask.
         """
-        said = self.messages_with(sender) if messages is None else messages
+        said = self._hooks.received(self.messages_with(sender) if messages is None else messages)
         for entry in self._replies.for_sender(sender, exclude=kwargs.get("exclude") or ()):
-            final, reply = entry.function(self, messages=said, sender=sender, config=entry.config)
+            final, reply = settled(entry.function(self, messages=said, sender=sender, config=entry.config))
             if final:
-                return reply
+                return reply  # type: ignore[no-any-return]  # a reply function's word
         return self.default_auto_reply
 
     def register_reply(
@@ -194,19 +188,32 @@ class ConversableAgent:
         config: Any = None,
         reset_config: Callable[[Any], None] | None = None,
         *,
+        ignore_async_in_sync_chat: bool = False,
         remove_other_reply_funcs: bool = False,
     ) -> None:
         """Ask `reply_func` about messages whose sender matches the trigger, before all others unless `position` says.
 
-        It is called as `reply_func(agent, messages=…, sender=…, config=…)` and returns `(final, reply)`.
+        It is called as `reply_func(agent, messages=…, sender=…, config=…)`, returns `(final, reply)`, and may be async;
+        with `ignore_async_in_sync_chat` it is asked only in chats that an `a_` method began.
         """
         if remove_other_reply_funcs:
             self._replies.clear()
-        self._replies.register(trigger, reply_func, position=position, config=config, reset_config=reset_config)
+        self._replies.register(
+            trigger,
+            reply_func,
+            position=position,
+            config=config,
+            reset_config=reset_config,
+            awaited_chats_only=ignore_async_in_sync_chat,
+        )
 
     def replace_reply_func(self, old_reply_func: ReplyFunction, new_reply_func: ReplyFunction) -> None:
         """Ask the new function wherever the old one was asked."""
         self._replies.replace(old_reply_func, new_reply_func)
+
+    def register_hook(self, hookable_method: str, hook: Hook) -> None:
+        """Let a function change what is heard or said (see `agents.hooks`)."""
+        self._hooks.register(hookable_method, hook)
 
     def get_human_input(self, prompt: str) -> str:
         """What the person answers. Blocks until then, or unwinds the agent function (`errors.Unwound`)."""
@@ -214,12 +221,24 @@ class ConversableAgent:
         self._human_input.append(words)
         return words
 
+    @property
+    def human_input(self) -> list[str]:
+        """What the person has typed in this chat."""
+        return list(self._human_input)
+
     def max_consecutive_auto_reply(self, sender: Agent | None = None) -> int:
         return self.auto_replies.limit(sender)
 
     def update_max_consecutive_auto_reply(self, value: int, sender: Agent | None = None) -> None:
         """Set the limit for one partner, or for all."""
         self.auto_replies.set_limit(value, sender)
+
+    def reset_consecutive_auto_reply_counter(self, sender: Agent | None = None) -> None:
+        """Count from 0 again, for one partner or for all."""
+        if sender is None:
+            self.auto_replies.reset_all()
+        else:
+            self.auto_replies.reset(sender)
 
     def stop_reply_at_receive(self, sender: Agent | None = None) -> None:
         """Reply only when asked to, to one partner or to all."""
@@ -230,49 +249,41 @@ class ConversableAgent:
 
     # --- tools ------------------------------------------------------------------------------------------------------
 
-    def register_for_llm(
-        self, *, name: str | None = None, description: str | None = None, api_style: Literal["tool"] = "tool"
-    ) -> Callable[[Callable[..., Any]], Tool]:
-        """Decorate a function that this agent's model may ask for. What comes of it is called as the function is."""
-        if not self.llm_config:
-            raise ConfigError(f"agent {self.name!r} has no llm_config: nobody there could ask for a tool")
-        if api_style != "tool":
-            raise ConfigError(f"api_style {api_style!r}: models are told of tools only; leave it out")
-        config = self.llm_config
-
-        def register(function: Callable[..., Any]) -> Tool:
-            tool = tool_of(function, name=name, description=description)
-            schema = tool.schema()
-            others = [known for known in config.get("tools", ()) if known["function"]["name"] != tool.name]
-            config["tools"] = [*others, schema]
-            return tool
-
-        return register
-
-    def register_for_execution(
-        self, name: str | None = None, *, retry_safe: bool | None = None, timeout: float | None = None
-    ) -> Callable[[Callable[..., Any]], Tool]:
-        """Decorate a function that this agent runs when another one's model asks for it (see `register_function`)."""
-
-        def register(function: Callable[..., Any]) -> Tool:
-            tool = tool_of(function, name=name, retry_safe=retry_safe, timeout=timeout)
-            self.tools[tool.name] = tool
-            return tool
-
-        return register
-
-    def register_function(self, function_map: Mapping[str, Callable[..., Any] | None]) -> None:
-        """Run these functions under these names; None takes a name away."""
-        for name, function in function_map.items():
-            if function is None:
-                self.tools.pop(name, None)
-            else:
-                self.register_for_execution(name)(function)
+    register_for_llm = registering.register_for_llm
+    register_for_execution = registering.register_for_execution
+    register_function = registering.register_functions
+    update_tool_signature = registering.update_tool_signature
+    update_function_signature = registering.update_function_signature
+    can_execute_function = registering.can_execute_function
+    execute_function = tool_calls.execute_function
 
     @property
     def function_map(self) -> dict[str, Callable[..., Any]]:
         """The functions that this agent runs, by the names that models know."""
         return {name: tool.function for name, tool in self.tools.items()}
+
+    # --- the model --------------------------------------------------------------------------------------------------
+
+    def register_model_client(self, model_client_cls: Callable[..., ModelClient], **kwargs: Any) -> None:
+        """Ask an object of this class where an entry of the `llm_config` names it. Raise ConfigError if none does."""
+        if self.client is None:
+            raise ConfigError(f"agent {self.name!r} has no llm_config: nobody would ask a model client")
+        self.client.register_model_client(model_client_cls, **kwargs)
+
+    def get_actual_usage(self) -> dict[str, Any] | None:
+        """What its model was asked for, by model, with costs in US dollars or "unknown"; None if it was not."""
+        return self.spent.actual
+
+    def get_total_usage(self) -> dict[str, Any] | None:
+        """The same with the answers that came from a cache."""
+        return self.spent.total
+
+    def print_usage_summary(self, mode: str | Sequence[str] = ("actual", "total")) -> None:
+        if self.client is None:
+            words = f"No cost incurred from agent '{self.name}'."
+        else:
+            words = f"Agent '{self.name}':\n{self.spent.in_words(mode)}"
+        IOStream.get_default().print(words, flush=True)
 
     # --- remembering ------------------------------------------------------------------------------------------------
 
@@ -282,12 +293,23 @@ class ConversableAgent:
             raise ValueError("a reply needs something to reply to: give `messages` or a `sender`")
         return self.chat_messages[partner]
 
-    def last_message(self, agent: Agent | None = None) -> Message:
-        """The last message with a partner, who may be left out if there is only one. Raise ValueError without any."""
-        known = list(self.chat_messages.values()) if agent is None else [self.chat_messages[agent]]
-        if len(known) != 1 or not known[0]:
-            raise ValueError(f"agent {self.name!r} has {len(known)} partners here: name one that it has talked with")
-        return known[0][-1]
+    def chat_messages_for_summary(self, agent: Agent) -> list[Message]:
+        """What a summary of the chat with a partner is made of."""
+        return self.chat_messages[agent]
+
+    def last_message(self, agent: Agent | None = None) -> Message | None:
+        """The last message with a partner, who may be left out if there is only one; None if nothing was said at all.
+
+        Raise KeyError for a partner whom it has not talked with, ValueError if it is to choose among several.
+        """
+        if agent is not None:
+            if not self.chat_messages.get(agent):
+                raise KeyError(f"agent {self.name!r} has not talked with {agent.name!r}")
+            return self.chat_messages[agent][-1]
+        talks = [messages for messages in self.chat_messages.values() if messages]
+        if len(talks) > 1:
+            raise ValueError(f"agent {self.name!r} has talked with {len(talks)} partners: name one")
+        return talks[0][-1] if talks else None
 
     def clear_history(self, recipient: Agent | None = None, nr_messages_to_preserve: int | None = None) -> None:
         """Forget what was said with a partner, or with all, but for the newest messages."""
@@ -301,8 +323,22 @@ class ConversableAgent:
         self.chat_messages.clear()
         self.auto_replies.reset_all()
         self.stop_reply_at_receive()
-        self.spent = Totals()
+        self.spent.clear()
         self._replies.reset()
+
+    # --- the same, awaited ------------------------------------------------------------------------------------------
+
+    a_send = twin_of(send)
+    a_receive = twin_of(receive)
+    a_generate_reply = twin_of(generate_reply)
+    a_initiate_chat = twin_of(initiate_chat)
+    a_generate_init_message = twin_of(generate_init_message)
+    a_get_human_input = twin_of(get_human_input)
+    a_execute_function = twin_of(execute_function)
+    a_check_termination_and_human_reply = twin_of(check_termination_and_human_reply)
+    a_generate_function_call_reply = twin_of(generate_function_call_reply)
+    a_generate_tool_calls_reply = twin_of(generate_tool_calls_reply)
+    a_generate_oai_reply = twin_of(generate_oai_reply)
 
     # --- what the reply functions need ------------------------------------------------------------------------------
 
@@ -313,7 +349,7 @@ class ConversableAgent:
 
     def has_told(self, reply: Message | str) -> Message | str:
         """Give back a reply that was told while it was written, so that sending it does not tell it again."""
-        self._told = reply
+        self._told.append(reply)
         return reply
 
     def is_silent_with(self, partner: Agent | None) -> bool:
@@ -331,8 +367,21 @@ class ConversableAgent:
             silent=self.is_silent_with(sender),
         )
 
+    def _was_told(self, message: Message | str) -> bool:
+        """Whether this very message was told already; then it is once only."""
+        for told in self._told:
+            if told is message:
+                self._told.remove(told)
+                return True
+        return False
+
     def _is_silent(self, silent: bool) -> bool:
         return silent if self.silent is None else self.silent
+
+    def _filled_in(self, message: Message | str) -> Message:
+        """The message as it is told: a template with its context."""
+        said = as_message(message)
+        return filled_in([said], said.get("context"), self.client is not None and self.client.fills_in_templates)[0]
 
 
 def _check(name: str, human_input_mode: str, code_execution_config: Any, llm_config: Any) -> None:

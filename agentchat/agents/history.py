@@ -2,7 +2,7 @@
 
 An agent has a history with each partner: its own words have the role "assistant", the partner's "user". Tool calls and
 their results keep their own roles. The results of one message's calls stay together in one message until a model is
-asked, which wants one for each.
+asked, which wants one for each. A message may hold a template instead of its words, and the context to fill it in with.
 """
 
 import re
@@ -43,6 +43,8 @@ def text_of(content: Any) -> str:
     """The text of a message's content, which may also be None or a list of parts."""
     if content is None or isinstance(content, str):
         return content or ""
+    if callable(content):
+        return ""  # a template: nobody has said its words yet
     return "".join(part["text"] if part.get("type", "text") == "text" else f"<{part['type']}>" for part in content)
 
 
@@ -57,7 +59,26 @@ def for_model(messages: Iterable[Message]) -> list[Message]:
     for message in unpacked:
         if "name" in message:
             message["name"] = re.sub(r"[^a-zA-Z0-9_-]", "_", message["name"])[:64]
+        if "function_call" in message:
+            message["function_call"] = {key: message["function_call"][key] for key in ("name", "arguments")}
     return unpacked
+
+
+def filled(template: Any, context: Any, format_texts: bool) -> Any:
+    """A content with its context: a function is called with it, a text is formatted if that is wanted."""
+    if not context:
+        return template
+    if callable(template):
+        return template(context)
+    return template.format(**context) if format_texts and isinstance(template, str) else template
+
+
+def filled_in(messages: Iterable[Message], context: Any, format_texts: bool) -> list[Message]:
+    """The messages with their templates filled in."""
+    return [
+        {**message, "content": filled(message["content"], context, format_texts)} if message.get("content") else message
+        for message in messages
+    ]
 
 
 def _kept(message: Message, *, role: str, speaker: str) -> Message:

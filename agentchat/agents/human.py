@@ -14,7 +14,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from agentchat.agents.base import Agent, Message, Reply
-from agentchat.agents.tool_calls import tool_responses
+from agentchat.agents.tool_calls import interrupted
+from agentchat.agents.twins import called
 from agentchat.events import Notice
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _words(agent: "ConversableAgent", message: Message, sender: Agent | None) ->
     else:
         skip = "" if over else " to skip and use auto-reply,"
         prompt = f"Please give feedback to {other}. Press enter{skip} or type 'exit' to stop the conversation: "
-    words = agent.get_human_input(prompt)
+    words: str = called(agent, "get_human_input", prompt)
     if not words:
         agent.tell(Notice(text=">>>>>>>> NO HUMAN INPUT RECEIVED."), to=sender)
     return words or (_END if over else "")
@@ -96,7 +97,6 @@ def _words(agent: "ConversableAgent", message: Message, sender: Agent | None) ->
 
 def _in_their_words(agent: "ConversableAgent", words: str, message: Message, sender: Agent | None) -> Message:
     reply: Message = {"role": "user", "content": words}
-    if calls := message.get("tool_calls"):
-        refused = agent.answering(calls, sender).refuse("USER INTERRUPTED")
-        reply["tool_responses"] = tool_responses(calls, refused)
+    if responses := interrupted(agent, message, sender):
+        reply["tool_responses"] = responses
     return reply

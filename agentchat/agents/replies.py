@@ -1,16 +1,16 @@
 """Which reply functions an agent asks, and in which order.
 
-A reply function answers `(final, reply)`. The last one registered is asked first; the first one whose answer is final
-gives the agent's reply.
+A reply function answers `(final, reply)`, and may be async. The last one registered is asked first; the first one whose
+answer is final gives the agent's reply.
 """
 
 import copy
-import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agentchat.agents.base import Agent, ReplyFunction, Trigger
+from agentchat.agents.twins import in_awaited_chat
 from agentchat.errors import ConfigError
 
 
@@ -23,6 +23,7 @@ class Registered:
     config: Any
     initial_config: Any
     reset_config: Callable[[Any], None] | None
+    awaited_chats_only: bool
 
     def reset(self) -> None:
         if self.reset_config is None:
@@ -45,17 +46,17 @@ class ReplyFunctions:
         position: int = 0,
         config: Any = None,
         reset_config: Callable[[Any], None] | None = None,
+        awaited_chats_only: bool = False,
     ) -> None:
         if trigger is None or not _is_trigger(trigger):
             raise ConfigError(f"trigger {trigger!r}: give an agent, its name or class, a condition, or a list of these")
-        if inspect.iscoroutinefunction(function):
-            raise ConfigError(f"reply function {function.__name__!r} is async: agents are synchronous, make it a `def`")
         entry = Registered(
             function=function,
             trigger=trigger,
             config=copy.copy(config),
             initial_config=config,
             reset_config=reset_config,
+            awaited_chats_only=awaited_chats_only,
         )
         self._registered.insert(position, entry)
 
@@ -75,6 +76,8 @@ class ReplyFunctions:
         """The functions to ask about a message of `sender`, in order."""
         # A copy: a reply function may register another.
         for entry in tuple(self._registered):
+            if entry.awaited_chats_only and not in_awaited_chat():
+                continue
             if entry.function not in exclude and matches(entry.trigger, sender):
                 yield entry
 
@@ -87,6 +90,8 @@ def matches(trigger: Trigger, sender: Agent | None) -> bool:
         return sender is not None and trigger == sender.name
     if isinstance(trigger, Sequence):
         return any(matches(one, sender) for one in trigger)
+    if trigger is Agent:
+        return sender is not None  # to ask a protocol takes longer than all else here
     if isinstance(trigger, type):
         return isinstance(sender, trigger)
     if isinstance(trigger, Agent):

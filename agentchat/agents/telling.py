@@ -14,12 +14,21 @@ from agentchat.events import Event, TextMessage, ToolCallArgs, ToolCallEnd, Tool
 
 def message_events(message: Message, *, name: str, to: str) -> Iterator[Event]:
     """What `name` says to `to`; nothing if the message is empty."""
-    if message.get("role") == "tool":
+    if message.get("role") in ("tool", "function"):
         return
-    text, calls = text_of(message.get("content")), message.get("tool_calls") or ()
+    text, calls = text_of(message.get("content")), calls_of(message)
     if text or calls:
         yield TextMessage(name=name, to=to, content=text, last=not calls)
         yield from call_events(calls, name=name)
+
+
+def calls_of(message: Message) -> list[Message]:
+    """The tool calls of a message in OpenAI's shape; the older function call is one of them, under an id of ours."""
+    calls = list(message.get("tool_calls") or ())
+    if function := message.get("function_call"):
+        called = {"name": function["name"], "arguments": function.get("arguments") or "{}"}
+        calls.append({"id": function.get("id") or f"function_{function['name']}", "function": called})
+    return calls
 
 
 def call_events(calls: Iterable[Mapping[str, Any]], *, name: str) -> Iterator[Event]:

@@ -8,10 +8,12 @@ text takes events as values, by a `send` of its own.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any, ClassVar, Optional, Protocol, TypeVar, runtime_checkable
 
 from agentchat.events import Event
 from agentchat.io import classic
+from agentchat.questions import Approval, Decision, M, approve_by_text, ask_by_text
 
 T = TypeVar("T")
 
@@ -58,6 +60,18 @@ class IOStream(InputStream, OutputStream, Protocol):
     def step(self, name: str, function: Callable[[], T]) -> T:
         """Return what `function()` gives, a JSON value. A run returns the same again when it is resumed."""
         return function()
+
+    def ask(self, prompt: str, schema: "type[M]", *, expires_at: datetime | None = None) -> "M":
+        """Have a form filled in, and return it: an instance of the pydantic model `schema`.
+
+        A run shows a form and waits as `input` does; after `expires_at` it raises InputExpired instead. Here each field
+        is asked for by itself, and nothing expires.
+        """
+        return ask_by_text(self, prompt, schema)
+
+    def approve(self, approval: Approval) -> Decision:
+        """Have a tool call approved. Tools registered with `approval=` come here by themselves."""
+        return approve_by_text(self, approval)
 
     _of_context: ClassVar[ContextVar[Optional["IOStream"]]] = ContextVar("agentchat_stream", default=None)
     _of_process: ClassVar[Optional["IOStream"]] = None

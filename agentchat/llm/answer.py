@@ -29,17 +29,14 @@ class Answer:
         self._text: list[str] = []
         self._half_character = ""
         self._calls = ToolCallParts(new_call_id)
+        self._function_call = ToolCallParts(new_call_id)
         self._finish_reason: str | None = None
-        self._usage: dict[str, Any] = {}
+        self.usage: dict[str, Any] = {}
+        """What was used, as the service says it; empty until then."""
         self._line: list[bytes] = []
         self._line_length = 0
         self._object = b""
         self.done = False
-
-    @property
-    def begun(self) -> bool:
-        """The model has said something."""
-        return bool(self._text or self._calls)
 
     @property
     def finished(self) -> bool:
@@ -56,10 +53,11 @@ class Answer:
         return Reply(
             content="".join(self._text),
             tool_calls=self._calls.complete(),
+            function_call=_as_function_call(self._function_call.complete()),
             finish_reason=self._finish_reason,
             model=self._model,
-            prompt_tokens=_count(self._usage.get("prompt_tokens")),
-            completion_tokens=_count(self._usage.get("completion_tokens")),
+            prompt_tokens=_count(self.usage.get("prompt_tokens")),
+            completion_tokens=_count(self.usage.get("completion_tokens")),
         )
 
     # --- bytes → lines → objects -------------------------------------------------------------------------------------
@@ -114,7 +112,7 @@ class Answer:
         if error := chunk.get("error"):
             raise _error_of(error)
         if usage := chunk.get("usage"):
-            self._usage = usage
+            self.usage = usage
         if model := chunk.get("model"):
             self._model = model
         for choice in chunk.get("choices") or ():
@@ -127,6 +125,8 @@ class Answer:
             self._tell(content if isinstance(content, str) else _text_of(content))
         if calls := delta.get("tool_calls"):
             self._calls.add(calls)
+        if function_call := delta.get("function_call"):
+            self._function_call.add([{"index": 0, "function": function_call}])
         if reason := choice.get("finish_reason"):
             self._finish_reason = reason
 
@@ -153,6 +153,11 @@ def _text_of(parts: Any) -> str:
     """Some services send content as a list of parts."""
     texts = (part.get("text") for part in parts if isinstance(part, dict))
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def _as_function_call(calls: tuple[dict[str, Any], ...]) -> dict[str, Any] | None:
+    """The older shape: one call, without a type. The id is kept, and never sent to a model."""
+    return {**calls[0]["function"], "id": calls[0]["id"]} if calls else None
 
 
 def _count(tokens: Any) -> int:

@@ -1,7 +1,8 @@
 """What the demo model says: a script, no AI, and it says so.
 
 It calls a weather tool for weather questions, and other tools when their name is mentioned; it tells what the tool
-answered, and chats in Markdown. It knows the conversation only as a model does, from the messages it is asked with.
+answered, chats in Markdown, and plays its part in a group chat (`demo_team`). It knows the conversation only as a model
+does, from the messages it is asked with.
 """
 
 import json
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentchat.llm.demo_arguments import arguments_for, cities_in
+from agentchat.llm.demo_team import choice_of, turn_of
 
 Message = Mapping[str, Any]
 
@@ -45,11 +47,14 @@ def pieces_of(text: str) -> list[str]:
 def answer_to(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> ScriptedAnswer:
     """The next message of the conversation."""
     said = [text_of(message) for message in messages if message.get("role") == "user"]
+    system = "\n".join(text_of(message) for message in messages if message.get("role") in ("system", "developer"))
+    task = _shortened(said[0].rstrip(" .!")) if said else ""
+    if team_words := choice_of(messages) or turn_of(system, messages, task):
+        return ScriptedAnswer(text=team_words)
     results = _results_at_the_end(messages)
     if not results and said and (calls := _calls(said, tools, messages)):
         return ScriptedAnswer(calls=calls)
     text = _about_results(results, said[-1] if said else "") if results else _small_talk(said)
-    system = "\n".join(text_of(message) for message in messages if message.get("role") in ("system", "developer"))
     if "TERMINATE" in system:
         text += "\n\nTERMINATE"
     return ScriptedAnswer(text=text)

@@ -4,7 +4,7 @@ Which config list there is, is `config`'s affair; asking is `client`'s. The key 
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from agentchat.errors import ConfigError
 
 OPENAI = "https://api.openai.com/v1"
 API_TYPES = ("openai", "azure", "demo")
+CUSTOM = "custom"  # the api_type of an entry with a model client of one's own
 
 # Keys of an entry, or of classic code, that are no parameters of the API.
 _NOT_SENT = frozenset(
@@ -20,7 +21,7 @@ _NOT_SENT = frozenset(
         *("config_list", "model", "api_key", "base_url", "api_type", "api_version", "azure_endpoint", "organization"),
         *("project", "default_headers", "timeout", "max_retries", "tools", "stream"),
         *("cache", "cache_seed", "cache_path_root", "filter_func", "context", "allow_format_str_template"),
-        *("price", "tags"),
+        *("price", "tags", "model_client_cls", "api_rate_limit"),
     }
 )
 
@@ -35,7 +36,12 @@ class Timeout:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One model at one service. `parameters` go to the API as they are; `max_retries` is of this entry alone."""
+    """One model at one service. `parameters` go to the API as they are; `max_retries` is of this entry alone.
+
+    `price` is in US dollars for 1,000 prompt tokens and 1,000 completion tokens. `cache_seed`: answers are kept on disk
+    under this name. `filter_func(context=…, response=…)` says whether an answer will do. `client_class` is the name of
+    the model client that is asked instead of a service.
+    """
 
     model: str
     api_type: str
@@ -48,11 +54,17 @@ class Entry:
     timeout: Timeout = Timeout()
     max_retries: int = 2
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    price: tuple[float, float] | None = None
+    cache_seed: str | None = None
+    filter_func: Callable[..., bool] | None = field(default=None, repr=False)
+    client_class: str | None = None
 
     @property
     def host(self) -> str:
         if self.api_type == "demo":
             return "this process"
+        if self.client_class:
+            return self.client_class
         parts = urlsplit(self.base_url)
         return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
@@ -86,21 +98,22 @@ def _entry(given: Mapping[str, Any]) -> Entry:
     model = given.get("model")
     if not isinstance(model, str) or not model:
         raise ConfigError(f"an entry of the llm_config needs a 'model'; its keys are {sorted(given)}")
-    api_type = given.get("api_type") or "openai"
-    if api_type not in API_TYPES:
+    client_class = given.get("model_client_cls")
+    api_type = CUSTOM if client_class else given.get("api_type") or "openai"
+    if api_type not in (*API_TYPES, CUSTOM):
         raise ConfigError(
             f"model {model!r}: there is no api_type {api_type!r}, only {', '.join(API_TYPES)};"
             " give the 'base_url' of the service's OpenAI-compatible API"
         )
-    for key in ("model_client_cls", "http_client", "azure_ad_token", "azure_ad_token_provider"):
+    for key in ("http_client", "azure_ad_token", "azure_ad_token_provider"):
         if given.get(key) is not None:
             raise ConfigError(f"model {model!r}: {key!r} is not supported; give a 'base_url' and an 'api_key'")
-    base_url = _base_url(given, model, api_type)
+    seed = given.get("cache_seed")
     return Entry(
         model=model,
         api_type=api_type,
         api_key=_api_key(given, model, api_type),
-        base_url=base_url,
+        base_url=_base_url(given, model, api_type),
         organization=given.get("organization"),
         project=given.get("project"),
         api_version=_api_version(given, model) if api_type == "azure" else None,
@@ -108,12 +121,16 @@ def _entry(given: Mapping[str, Any]) -> Entry:
         timeout=_timeout(given["timeout"], model) if "timeout" in given else Timeout(),
         max_retries=_max_retries(given, model),
         parameters={key: value for key, value in given.items() if key not in _NOT_SENT},
+        price=_price(given["price"], model) if given.get("price") is not None else None,
+        cache_seed=None if seed is None else str(seed),
+        filter_func=given.get("filter_func"),
+        client_class=client_class,
     )
 
 
 def _base_url(given: Mapping[str, Any], model: str, api_type: str) -> str:
-    if api_type == "demo":
-        return "http://demo.invalid/v1"
+    if api_type in ("demo", CUSTOM):
+        return f"http://{api_type}.invalid/v1"
     url = given.get("base_url") or given.get("azure_endpoint")
     if not url and api_type == "azure":
         raise ConfigError(f"model {model!r} has api_type 'azure' and no 'base_url'")
@@ -129,8 +146,8 @@ def _base_url(given: Mapping[str, Any], model: str, api_type: str) -> str:
 
 
 def _api_key(given: Mapping[str, Any], model: str, api_type: str) -> str:
-    if api_type == "demo":
-        return "demo"
+    if api_type in ("demo", CUSTOM):
+        return api_type
     if key := given.get("api_key") or os.environ.get("OPENAI_API_KEY"):
         return str(key)
     if given.get("base_url") or os.environ.get("OPENAI_BASE_URL"):
@@ -162,3 +179,14 @@ def _max_retries(given: Mapping[str, Any], model: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ConfigError(f"model {model!r}: 'max_retries' is {value!r}; give a whole number, 0 or more")
     return value
+
+
+def _price(given: Any, model: str) -> tuple[float, float]:
+    prices = [given, given] if isinstance(given, int | float) else given
+    if isinstance(prices, list | tuple) and len(prices) == 2:
+        prompt, completion = prices
+        if isinstance(prompt, int | float) and isinstance(completion, int | float):
+            return float(prompt), float(completion)
+    raise ConfigError(
+        f"model {model!r}: 'price' is {given!r}; give US dollars for [1,000 prompt tokens, 1,000 completion tokens]"
+    )

@@ -15,19 +15,17 @@ class Failure:
     """One try that brought no answer.
 
     `error` is for whoever asked. `cause` is what the SDK raised, if it did. `worth_retrying`: the same request may
-    succeed in a moment, after `retry_after` seconds if the service said so. `begun`: a part of the answer has been
-    told already, so that another try would say it twice.
+    succeed in a moment, after `retry_after` seconds if the service said so.
     """
 
     error: LLMError
     cause: Exception | None = None
     worth_retrying: bool = False
     retry_after: float | None = None
-    begun: bool = False
 
     @property
     def may_retry(self) -> bool:
-        return self.worth_retrying and not self.begun and (self.retry_after or 0) <= LONGEST_WAIT_S
+        return self.worth_retrying and (self.retry_after or 0) <= LONGEST_WAIT_S
 
     def pause_s(self, tries: int) -> float:
         """Seconds to wait after this many tries: what the service asks for, else twice as long each time.

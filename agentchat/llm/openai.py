@@ -18,11 +18,16 @@ import httpx2
 import openai
 import openai.resources.chat.completions  # else the SDK imports it at the first request, on the loop
 from openai import AsyncAzureOpenAI, AsyncOpenAI
+from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
 from agentchat.errors import LLMAuthError, LLMError, LLMRateLimited, LLMStreamCut, LLMTimeout
+from agentchat.llm.cost import cost_of
 from agentchat.llm.demo import DemoTransport
 from agentchat.llm.entries import Entry
 from agentchat.llm.failure import Failure
+from agentchat.llm.reply import Reply
+
+__all__ = ["ChatCompletion", "ChatCompletionMessage", "answer_from", "completion_of", "cost_of", "failure_of"]
 
 MOST_CLIENTS = 256  # of one loop: they are cheap, but a site may have a key for each of its people
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=60.0)
@@ -43,6 +48,39 @@ async def answer_from(entry: Entry, body: Mapping[str, Any]) -> AsyncIterator[ht
     )
     async with asked as response:
         yield response.http_response
+
+
+def completion_of(reply: Reply) -> ChatCompletion:
+    """An answer as the SDK gives it, for code that was written for that; with `cost`, `config_id` and `pass_filter`."""
+    called = reply.function_call and {key: reply.function_call[key] for key in ("name", "arguments")}
+    message = {
+        "role": "assistant",
+        "content": reply.content if reply.content or not reply.calls else None,
+        "tool_calls": [*reply.tool_calls] or None,
+        "function_call": called,
+    }
+    return ChatCompletion.model_validate(
+        {
+            "id": "",
+            "object": "chat.completion",
+            "created": 0,
+            "model": reply.model,
+            "choices": [{"index": 0, "finish_reason": _known(reply.finish_reason), "message": message}],
+            "usage": {
+                "prompt_tokens": reply.prompt_tokens,
+                "completion_tokens": reply.completion_tokens,
+                "total_tokens": reply.prompt_tokens + reply.completion_tokens,
+            },
+            "cost": reply.cost,
+            "config_id": reply.config_id,
+            "pass_filter": reply.pass_filter,
+        }
+    )
+
+
+def _known(finish_reason: str) -> str:
+    known = ("stop", "length", "tool_calls", "content_filter", "function_call")
+    return finish_reason if finish_reason in known else "stop"
 
 
 # --- clients ----------------------------------------------------------------------------------------------------------

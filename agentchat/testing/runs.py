@@ -44,7 +44,8 @@ class AgentChat:
         """Say something, as the composer does. Raise Rejected as the server would."""
         control.send(self.session.pk, self.visitor, client_id=uuid.uuid4(), text=text)
 
-    def answer(self, request: str, value: str) -> None:
+    def answer(self, request: str, value: Any) -> None:
+        """Answer a question: with a text, a decision or a form, as it wants. Raise Rejected as the server would."""
         control.answer(self.session.pk, self.visitor, client_id=uuid.uuid4(), request=request, value=value)
 
     def stop(self) -> bool:

@@ -8,9 +8,12 @@ Runs in the agent's thread; the tool itself runs where the stream's bridge takes
 
 import asyncio
 import inspect
+import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +22,8 @@ from pydantic_core import PydanticSerializationError, to_json
 from agentchat.bridge import Bridge, bridge_of
 from agentchat.errors import ToolError
 from agentchat.events import Event, Notice, ToolCallResult
-from agentchat.steps import Try, step
+from agentchat.questions import Approval, approve
+from agentchat.steps import Step, Try, steps
 from agentchat.tools.schema import Tool
 
 logger = logging.getLogger(__name__)
@@ -42,8 +46,8 @@ default_timeout: Callable[[], float] = _a_minute
 class ToolCalls:
     """The tool calls of one message, in OpenAI's shape, about to be answered.
 
-    `by` is the agent that answers them, `to` the one that asked. The calls are answered one after the other, and each
-    method blocks until the last one is. The steps are begun in the order of the calls, in the calling thread.
+    `by` is the agent that answers them, `to` the one that asked. Each method blocks until the
+    last one is. In a run they are made at the same time; their steps are numbered in the order of the calls.
     """
 
     calls: Sequence[Mapping[str, Any]]
@@ -54,38 +58,69 @@ class ToolCalls:
     silent: bool = False
 
     def run(self, tools: Mapping[str, Tool]) -> list[str]:
-        """Make the calls; return what came of each."""
-        return [self._run(call, tools) for call in self.calls]
+        """Make the calls; return what came of each. Where approval is wanted, the person is asked for it first."""
+        return self._answer_all([self._step(call, self._outcome(call, tools.get(_name(call)))) for call in self.calls])
 
     def refuse(self, words: str) -> list[str]:
         """Run nothing: the result of each call is `words`."""
-        return [self._answer(call, lambda: (words, False), retry_safe=True) for call in self.calls]
+        return self._answer_all([self._step(call, _Outcome(lambda: (words, False))) for call in self.calls])
 
-    def _run(self, call: Mapping[str, Any], tools: Mapping[str, Tool]) -> str:
-        name, written = call["function"]["name"], call["function"]["arguments"]
-        tool = tools.get(name)
+    def _answer_all(self, several: Sequence[Step]) -> list[str]:
+        return [str(result["content"]) for result in steps(self.stream, several, send=self.send)]
 
+    def _outcome(self, call: Mapping[str, Any], tool: Tool | None) -> "_Outcome":
+        """What is to come of a call, when its turn comes."""
+        if tool is None:
+            return _Outcome(_error(f"there is no tool {_name(call)!r}"))
+        try:
+            arguments = tool.arguments(call["function"]["arguments"])
+            if not tool.wants_approval(arguments):
+                return self._call_of(tool, arguments)
+            return self._approved(call, tool, arguments)
+        except ToolError as error:
+            return _Outcome(_error(str(error)))
+
+    def _approved(self, call: Mapping[str, Any], tool: Tool, arguments: Mapping[str, Any]) -> "_Outcome":
+        """Ask the person. What they approve is what is called, and nothing else."""
+        decision = approve(
+            self.stream,
+            Approval(
+                tool=tool.name,
+                arguments=json.loads(call["function"]["arguments"] or "{}"),
+                schema=tool.schema()["function"]["parameters"],
+                tool_call_id=call["id"],
+                expires_at=tool.approval_expires_at(),
+            ),
+        )
+        if not decision.approved:
+            return _Outcome(lambda: (decision.refusal, False))
+        if decision.arguments is None:
+            return self._call_of(tool, arguments)
+        written = json.dumps(decision.arguments)
+        return self._call_of(tool, tool.arguments(written), note=f"The person changed the arguments to {written}.\n")
+
+    def _call_of(self, tool: Tool, arguments: Mapping[str, Any], *, note: str = "") -> "_Outcome":
         def outcome() -> tuple[str, bool]:
-            if tool is None:
-                return f"Error: there is no tool {name!r}", False
-            try:
-                arguments = tool.arguments(written)
-            except ToolError as error:
-                return f"Error: {error}", False
             if not self.silent:
-                self.send(Notice(text=f">>>>>>>> EXECUTING FUNCTION {name}..."))
-            return _call_tool(tool, arguments, bridge_of(self.stream))
+                self.send(Notice(text=f">>>>>>>> EXECUTING FUNCTION {tool.name}..."))
+            content, ok = _call_tool(tool, arguments, bridge_of(self.stream))
+            return note + content, ok
 
-        # Without a tool nothing can take effect, however often it is tried.
-        return self._answer(call, outcome, retry_safe=tool is None or tool.retry_safe)
+        return _Outcome(outcome, retry_safe=tool.retry_safe)
 
-    def _answer(self, call: Mapping[str, Any], outcome: Callable[[], tuple[str, bool]], *, retry_safe: bool) -> str:
-        """Record and tell what came of one call."""
-        name = call["function"]["name"]
+    def _step(self, call: Mapping[str, Any], outcome: "_Outcome") -> Step:
+        """The step that records and tells what came of one call."""
+        name = _name(call)
 
         def take(try_: Try) -> dict[str, Any]:
             start = time.monotonic()
-            content, ok = (_UNSURE, False) if try_.unsure else outcome()
+            if try_.unsure:
+                content, ok = _UNSURE, False
+            else:
+                with _calling(
+                    CurrentCall(key=try_.key, user=_of(self.stream, "user"), session=_of(self.stream, "session"))
+                ):
+                    content, ok = outcome.make()
             duration_ms = round((time.monotonic() - start) * 1000)
             return {"content": content, "ok": ok, "duration_ms": duration_ms, "message_id": try_.key}
 
@@ -93,9 +128,67 @@ class ToolCalls:
             if not self.silent:
                 yield ToolCallResult(tool_call_id=call["id"], tool_call_name=name, name=self.by, to=self.to, **result)
 
-        request = {"arguments": call["function"]["arguments"]}
-        result = step(self.stream, "tool", name, request, take, tell=tell, send=self.send, retry_safe=retry_safe)
-        return str(result["content"])
+        request = {"arguments": call["function"]["arguments"], "tool_call_id": call["id"]}
+        return Step(kind="tool", name=name, request=request, call=take, tell=tell, retry_safe=outcome.retry_safe)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How to get the result of a call: (what the model reads, whether it went well)."""
+
+    make: Callable[[], tuple[str, bool]]
+    retry_safe: bool = True  # nothing takes effect, unless a tool is called
+
+
+def _error(words: str) -> Callable[[], tuple[str, bool]]:
+    return lambda: (f"Error: {words}", False)
+
+
+def _name(call: Mapping[str, Any]) -> str:
+    return str(call["function"]["name"])
+
+
+# --- what a tool may know of its call -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentCall:
+    """The call that a tool is answering.
+
+    `key` is the same at every try of it, and no other call's: give it to services that take an idempotency key. `user`
+    and `session` are those of the run; None elsewhere.
+    """
+
+    key: str
+    user: Any = None
+    session: Any = None
+
+
+_current: ContextVar[CurrentCall | None] = ContextVar("agentchat_current_call", default=None)
+
+
+def current_call() -> CurrentCall:
+    """The call that is being answered, for the tool itself. Raise LookupError outside of one."""
+    call = _current.get()
+    if call is None:
+        raise LookupError("agentchat.current_call() is for tools: no tool is being called here")
+    return call
+
+
+@contextmanager
+def _calling(call: CurrentCall) -> Iterator[None]:
+    token = _current.set(call)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def _of(stream: object, name: str) -> Any:
+    return getattr(stream, name, None)
+
+
+# --- the call itself ------------------------------------------------------------------------------------------------
 
 
 def _call_tool(tool: Tool, arguments: Mapping[str, Any], bridge: Bridge) -> tuple[str, bool]:

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, get_args, get_origin
 from weakref import WeakKeyDictionary
 
@@ -22,6 +23,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from agentchat.errors import ConfigError, ToolError
 
 _ModelWrote = str  # JSON, or what the model took for JSON
+NeedsApproval = bool | Callable[[dict[str, Any]], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,8 @@ class Tool:
 
     `retry_safe`: whether a call that may or may not have taken effect when its process died may be made again.
     `timeout`: seconds that one call may take; None for the default (`execution.default_timeout`).
+    `approval`: whether a person must approve each call, or a function of its arguments that says so. It is asked again
+    when a run is resumed: let it decide by the arguments alone. `approval_expires_in`: for so long may they answer.
     """
 
     function: Callable[..., Any]
@@ -37,6 +41,8 @@ class Tool:
     description: str
     retry_safe: bool = False
     timeout: float | None = None
+    approval: NeedsApproval = False
+    approval_expires_in: timedelta | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -59,6 +65,12 @@ class Tool:
         """The arguments for the function. Raise ToolError, in words for the model, if what it wrote does not fit."""
         return _arguments_of(self.function).read(written)
 
+    def wants_approval(self, arguments: Mapping[str, Any]) -> bool:
+        return bool(self.approval(dict(arguments)) if callable(self.approval) else self.approval)
+
+    def approval_expires_at(self) -> datetime | None:
+        return None if self.approval_expires_in is None else datetime.now(UTC) + self.approval_expires_in
+
 
 def tool_of(
     function: Callable[..., Any],
@@ -67,6 +79,8 @@ def tool_of(
     description: str | None = None,
     retry_safe: bool | None = None,
     timeout: float | None = None,
+    approval: NeedsApproval | None = None,
+    approval_expires_in: timedelta | None = None,
 ) -> Tool:
     """Make a tool of a function, or change one that is a tool already. What is None stays as it is.
 
@@ -80,6 +94,8 @@ def tool_of(
         description=known.description if description is None else description,
         retry_safe=known.retry_safe if retry_safe is None else retry_safe,
         timeout=known.timeout if timeout is None else timeout,
+        approval=known.approval if approval is None else approval,
+        approval_expires_in=known.approval_expires_in if approval_expires_in is None else approval_expires_in,
     )
 
 

@@ -49,30 +49,60 @@ def test_empty_replies_are_sent_but_not_told(person, says):
     assert person.told(TextMessage) == ["hi", "one", "TERMINATE"]
 
 
-def test_five_thousand_turns_need_no_more_stack_than_one(person):
+@pytest.fixture
+def two_of_the_same():
+    """Make two agents who reply with what a function of the messages gives."""
+
+    def make(reply):
+        pair = [
+            ConversableAgent(name, human_input_mode="NEVER", silent=True, max_consecutive_auto_reply=20_000)
+            for name in ("one", "other")
+        ]
+        for agent in pair:
+            agent.register_reply(ConversableAgent, lambda agent, messages, sender, config: (True, reply(messages)))
+        return pair
+
+    return make
+
+
+def test_ten_thousand_turns_need_no_more_stack_than_one(person, two_of_the_same):
     depths = set()
 
-    def reply(agent, messages, sender, config):
+    def reply(messages):
         frame, depth = sys._getframe(), 0
         while frame := frame.f_back:
             depth += 1
         depths.add(depth)
-        return True, "and then?" if len(messages) < 10_000 else None
+        return "and then?" if len(messages) < 20_000 else None
 
-    one, other = (ConversableAgent(name, human_input_mode="NEVER", silent=True) for name in ("one", "other"))
-    for agent in (one, other):
-        agent.register_reply(ConversableAgent, reply)
-    result = one.initiate_chat(other, message="hi")
-    assert len(result.chat_history) == 10_000
+    one, other = two_of_the_same(reply)
+    assert len(one.initiate_chat(other, message="hi").chat_history) == 20_000
     assert len(depths) == 1
 
 
-def test_five_thousand_turns_of_max_turns(person):
-    one, other = (
-        ConversableAgent(name, human_input_mode="NEVER", silent=True, max_consecutive_auto_reply=10_000)
-        for name in ("one", "other")
-    )
-    assert len(one.initiate_chat(other, message="hi", max_turns=5_000).chat_history) == 10_000
+def test_ten_thousand_turns_of_max_turns(person, two_of_the_same):
+    one, other = two_of_the_same(lambda messages: "and then?")
+    assert len(one.initiate_chat(other, message="hi", max_turns=10_000).chat_history) == 20_000
+
+
+def test_twice_the_turns_are_twice_the_work(person, two_of_the_same):
+    def calls_of(turns):
+        one, other = two_of_the_same(lambda messages: "and then?")
+        count = 0
+
+        def count_calls(frame, event, argument):
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(count_calls)
+        try:
+            one.initiate_chat(other, message="hi", max_turns=turns)
+        finally:
+            sys.setprofile(before)
+        return count
+
+    assert 1.9 < calls_of(400) / calls_of(200) < 2.1
 
 
 @pytest.mark.parametrize(("turns", "messages"), [(1, 2), (2, 4)])
@@ -178,7 +208,7 @@ def test_the_summary_is_made_by_its_method(person, user, says, method, summary):
     [
         ({"summary_method": "best"}, "summary_method 'best'"),
         ({"summary_method": "reflection_with_llm"}, "needs an llm_config"),
-        ({"cache": object()}, "cache"),
+        ({"carryover": 5}, "carryover 5"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_said(person, user, says, settings, words):

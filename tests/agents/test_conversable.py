@@ -68,10 +68,10 @@ def test_what_cannot_work_is_refused_at_once(settings, words):
         ConversableAgent(**{"name": "agent", **settings})
 
 
-def test_only_tools_can_be_told_to_models():
+def test_models_are_told_in_one_of_two_ways():
     agent = ConversableAgent("agent", llm_config={"config_list": [{"model": "m"}]})
-    with pytest.raises(ConfigError, match="api_style 'function'"):
-        agent.register_for_llm(api_style="function")
+    with pytest.raises(ConfigError, match="api_style 'spoken'"):
+        agent.register_for_llm(api_style="spoken")
 
 
 def test_reset_forgets_and_keeps_what_was_registered(person, says):

@@ -100,5 +100,14 @@ def test_an_agent_may_remember_from_the_beginning(partner):
     agent = ConversableAgent("agent", chat_messages={partner: [{"role": "user", "content": "hi"}]})
     assert agent.last_message(partner) == agent.last_message() == {"role": "user", "content": "hi"}
     agent.clear_history()
-    with pytest.raises(ValueError, match="name one"):
+    assert agent.last_message() is None
+    with pytest.raises(KeyError, match="has not talked with 'partner'"):
         agent.last_message(partner)
+
+
+def test_the_last_message_is_asked_of_one_partner_where_there_are_several(partner):
+    other = ConversableAgent("other")
+    agent = ConversableAgent("agent", chat_messages={one: [{"content": one.name}] for one in (partner, other)})
+    with pytest.raises(ValueError, match="2 partners: name one"):
+        agent.last_message()
+    assert agent.last_message(other)["content"] == "other"

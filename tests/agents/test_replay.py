@@ -8,7 +8,7 @@ from agentchat.agents import ConversableAgent, UserProxyAgent
 from agentchat.errors import Suspended
 from agentchat.events import Notice, TextMessage, ToolCallResult
 from agentchat.io import IOStream
-from agentchat.steps import Try
+from agentchat.steps import Step, Try
 
 RAN = []
 
@@ -47,20 +47,23 @@ class Recording(IOStream):
             self.live.append(event)
 
     def input(self, prompt="", *, password=False):
-        return self.record_step("input", "input", prompt, self._ask, tell=lambda result: (), retry_safe=True)
+        return self.record_steps([Step(kind="input", name="input", request=prompt, call=self._ask)])[0]
 
     def _ask(self, try_):
         if not self.answers:
             raise Suspended
         return self.answers.pop(0)
 
-    def record_step(self, kind, name, request, call, *, tell, retry_safe):
+    def record_steps(self, steps):
+        return [self._record(step) for step in steps]
+
+    def _record(self, step):
         number, self.next = self.next, self.next + 1
         if number < len(self.results):
             return self.results[number]
-        result = call(Try(key=f"step-{number}"))
+        result = step.call(Try(key=f"step-{number}"))
         self.results.append(result)
-        self.told += tell(result)
+        self.told += step.tell(result)
         return result
 
 

@@ -19,6 +19,10 @@ def other():
     return AssistantAgent("other")
 
 
+async def soon(value):
+    return value
+
+
 def answering(reply, *, final=True):
     return lambda agent, messages, sender, config: (final, reply)
 
@@ -113,12 +117,21 @@ def test_what_can_trigger_nothing_is_refused(agent, trigger):
         agent.register_reply(trigger, answering("x"))
 
 
-def test_an_async_reply_function_is_refused(agent):
+def test_a_reply_function_may_be_async(agent):
     async def reply(agent, messages, sender, config):
-        return True, "x"
+        return True, await soon("mine")
 
-    with pytest.raises(ConfigError, match="async"):
-        agent.register_reply(Agent, reply)
+    agent.register_reply([Agent, None], reply)
+    assert agent.generate_reply(HI) == "mine"
+
+
+async def test_one_may_be_asked_in_awaited_chats_only(agent):
+    async def reply(agent, messages, sender, config):
+        return True, await soon("mine")
+
+    agent.register_reply([Agent, None], reply, ignore_async_in_sync_chat=True)
+    assert await agent.a_generate_reply(HI) == "mine"
+    assert agent.generate_reply(HI) == "default"
 
 
 def test_a_reply_needs_something_to_reply_to(agent):

@@ -10,12 +10,17 @@ from agentchat.llm.client import complete
 
 @pytest.fixture
 def ask():
-    """Ask, and return the reply; the deltas are in `ask.deltas`."""
+    """Ask, and return the reply; what was told is in `ask.told`, and its texts in `ask.deltas`."""
 
     def ask(llm_config, *said, **more):
-        ask.deltas = []
+        ask.told, ask.deltas = [], []
+
+        def tell(delta):
+            ask.told.append(delta)
+            ask.deltas.append(delta.text)
+
         messages = [message if isinstance(message, dict) else {"role": "user", "content": message} for message in said]
-        return asyncio.run(complete(llm_config, messages or [HELLO], on_delta=ask.deltas.append, **more))
+        return asyncio.run(complete(llm_config, messages or [HELLO], on_delta=tell, **more))
 
     return ask
 

@@ -41,6 +41,10 @@ def reply_to(*data):
     return answer.reply()
 
 
+def function_call(**parts):
+    return event({"choices": [{"index": 0, "delta": {"function_call": parts}}]})
+
+
 USAGE = event({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}})
 DONE = b"data: [DONE]\n\n"
 
@@ -252,9 +256,13 @@ def test_arguments_are_always_text(arguments, written):
     assert reply.tool_calls[0]["function"]["arguments"] == written
 
 
-def test_an_answer_has_begun_when_something_was_said_or_called():
-    answer = new_answer()
-    answer.feed(b": hello\n\n" + event({"choices": [{"delta": {"role": "assistant", "content": ""}}]}))
-    assert not answer.begun
-    answer.feed(calls({"index": 0, "id": "a", "function": {"name": "f"}}))
-    assert answer.begun
+def test_an_older_function_call_is_put_together_and_gets_an_id():
+    reply = reply_to(
+        function_call(name="add", arguments=""),
+        function_call(arguments='{"a": 1,'),
+        function_call(arguments=' "b": 2}'),
+        finish("function_call"),
+    )
+    assert reply.function_call == {"name": "add", "arguments": '{"a": 1, "b": 2}', "id": "made_0"}
+    assert reply.message() == {"role": "assistant", "content": None, "function_call": reply.function_call}
+    assert reply.tool_calls == ()

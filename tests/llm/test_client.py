@@ -48,7 +48,7 @@ def test_a_delta_is_told_while_the_rest_is_still_to_come(scripted_llm):
     deltas = []
 
     def tell(delta):
-        deltas.append(delta)
+        deltas.append(delta.text)
         answer.release()  # without the first delta, the second never comes
 
     asyncio.run(complete(scripted_llm.llm_config(), MESSAGES, on_delta=tell))
@@ -209,18 +209,35 @@ def test_a_quota_that_is_spent_is_not_asked_again(scripted_llm, ask):
     assert len(scripted_llm.requests) == 1
 
 
-@pytest.mark.parametrize("answer", [cut("Half an"), say("Half an", finish_reason=None)])
-def test_after_the_first_token_nothing_is_asked_again(scripted_llm, other_llm, ask, answer):
-    answer.ending = "cut"
-    scripted_llm.replies(answer)
+def test_an_answer_that_breaks_off_begins_anew(scripted_llm, ask):
+    scripted_llm.replies(cut("Half an"), cut("Half"), say("The whole"))
+    assert ask(scripted_llm.llm_config()).content == "The whole"
+    assert ask.told == [(1, "Half"), (1, " an"), (2, "Half"), (3, "The"), (3, " whole")]
+
+
+def test_the_next_entry_goes_on_where_an_answer_breaks_off(scripted_llm, other_llm, ask):
+    scripted_llm.replies(cut("Half an"))
+    other_llm.replies(say("The whole"))
+    assert ask(both(scripted_llm, other_llm, max_retries=0)).content == "The whole"
+    assert ask.told == [(1, "Half"), (1, " an"), (2, "The"), (2, " whole")]
+
+
+def test_an_answer_of_which_nothing_was_told_leaves_no_trace(scripted_llm, ask):
+    scripted_llm.replies(cut(), fail(500), say("Hi"))
+    ask(scripted_llm.llm_config())
+    assert ask.told == [(1, "Hi")]
+
+
+def test_an_answer_that_breaks_off_again_and_again_is_an_error(scripted_llm, other_llm, ask):
+    scripted_llm.always(cut("Half an"))
+    other_llm.always(cut("A quarter"))
     with pytest.raises(LLMStreamCut, match="model 'scripted' at"):
-        ask(both(scripted_llm, other_llm))
-    assert "".join(ask.deltas) == "Half an"
-    assert other_llm.requests == []
+        ask(both(scripted_llm, other_llm, max_retries=1))
+    assert [len(llm.requests) for llm in (scripted_llm, other_llm)] == [2, 2]
 
 
 def test_a_stream_without_a_finish_reason_is_cut(scripted_llm, ask):
-    scripted_llm.replies(raw(b'data: {"choices": [{"delta": {"content": "Half"}}]}\n\ndata: [DONE]\n\n'))
+    scripted_llm.always(raw(b'data: {"choices": [{"delta": {"content": "Half"}}]}\n\ndata: [DONE]\n\n'))
     with pytest.raises(LLMStreamCut, match="without a finish reason"):
         ask(scripted_llm.llm_config())
 
@@ -300,9 +317,9 @@ def test_a_model_that_does_not_begin_times_out(scripted_llm, other_llm, ask, tim
 
 def test_a_model_that_falls_silent_times_out(scripted_llm, other_llm, ask):
     scripted_llm.replies(say("Hello there").paused(after=1))
-    with pytest.raises(LLMTimeout):
-        ask(both(scripted_llm, other_llm, timeout=0.2))
-    assert ask.deltas == ["Hello"]
+    other_llm.replies(say("Hi"))
+    assert ask(both(scripted_llm, other_llm, timeout=0.2)).content == "Hi"
+    assert ask.told == [(1, "Hello"), (2, "Hi")]
     scripted_llm.wait_for_disconnect()
 
 
@@ -453,7 +470,7 @@ def test_threads_may_ask_through_one_bridge(scripted_llm):
             target=bridge.stream,
             args=(
                 lambda tell: complete(scripted_llm.llm_config(), MESSAGES, on_delta=tell),
-                deltas.append,
+                lambda delta, deltas=deltas: deltas.append(delta.text),
             ),
         )
         for deltas in told

@@ -27,7 +27,9 @@ def nothing_is_set(monkeypatch):
         ({"model": "m", "api_key": KEY, "api_type": "anthropic"}, "no api_type 'anthropic'"),
         ({"model": "m", "api_key": KEY, "api_type": "azure"}, "no 'base_url'"),
         ({"model": "m", "api_key": KEY, "api_type": "azure", "base_url": "https://x"}, "no 'api_version'"),
-        ({"model": "m", "api_key": KEY, "model_client_cls": "Mine"}, "'model_client_cls' is not supported"),
+        ({"model": "m", "api_key": KEY, "http_client": object()}, "'http_client' is not supported"),
+        ({"model": "m", "api_key": KEY, "price": "cheap"}, "'price' is 'cheap'; give US dollars for"),
+        ({"model": "m", "api_key": KEY, "price": [1]}, "'price' is"),
         ({"model": "m", "api_key": KEY, "base_url": "api.example.org"}, "must look like https://"),
         ({"model": "m", "api_key": KEY, "base_url": "http://x:port"}, "must look like https://"),
         ({"model": "m", "api_key": KEY, "timeout": "soon"}, "'timeout' is 'soon'"),
@@ -68,6 +70,17 @@ def test_a_server_of_one_s_own_needs_no_key():
 )
 def test_timeouts_are_seconds_of_silence(given, meant):
     assert entries_of({"model": "m", "api_key": KEY, **given})[0].timeout == meant
+
+
+@pytest.mark.parametrize(("given", "meant"), [([1, 2], (1, 2)), (3, (3, 3)), (None, None)])
+def test_a_price_is_for_a_thousand_tokens_of_the_prompt_and_of_the_answer(given, meant):
+    assert entries_of({"model": "m", "api_key": KEY, "price": given})[0].price == meant
+
+
+def test_a_model_client_of_one_s_own_needs_no_key_and_no_address():
+    [entry] = entries_of({"model": "m", "model_client_cls": "Mine", "device": "cpu"})
+    assert (entry.client_class, str(entry)) == ("Mine", "model 'm' at Mine")
+    assert entry.parameters == {"device": "cpu"}
 
 
 def test_no_text_about_an_entry_shows_its_key_or_password():

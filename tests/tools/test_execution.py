@@ -24,10 +24,13 @@ class Journal:
         self.steps = []
         self.told = []
 
-    def record_step(self, kind, name, request, call, *, tell, retry_safe):
-        self.steps.append((kind, name, request, retry_safe))
-        result = call(Try(key=f"step-{len(self.steps)}", unsure=self.unsure))
-        self.told += tell(result)
+    def record_steps(self, steps):
+        return [self._record(step) for step in steps]
+
+    def _record(self, step):
+        self.steps.append((step.kind, step.name, step.request, step.retry_safe))
+        result = step.call(Try(key=f"step-{len(self.steps)}", unsure=self.unsure))
+        self.told += step.tell(result)
         return result
 
 
@@ -198,7 +201,7 @@ def test_a_call_is_a_step_with_a_json_result():
 
     journal = Journal()
     run(pay, calls=[call("pay", '{"amount": 5}')], stream=journal, retry_safe=True)
-    assert journal.steps == [("tool", "pay", {"arguments": '{"amount": 5}'}, True)]
+    assert journal.steps == [("tool", "pay", {"arguments": '{"amount": 5}', "tool_call_id": "call_1"}, True)]
     assert [(event.message_id, event.content) for event in journal.told] == [("step-1", "paid")]
 
 
