@@ -3,6 +3,7 @@
 #   make install  make .venv with everything in requirements.txt; the others do so too, where it is missing
 #   make run      set up what is missing and serve the chat at http://127.0.0.1:8000 (PORT=…, HOST=…)
 #   make test     set up what is missing and run every test (ARGS="-k stop" for some)
+#   make bench    measure what waiting, restarts and replays cost (minutes; docs/architecture.md has what we saw)
 #   make check    everything else that CI looks at: style, types, walls, migrations, deployment
 #   make clean    take away what these made, but for the database
 #
@@ -16,7 +17,7 @@ PORT ?= 8000
 python := .venv/bin/python
 ready := .venv/ready
 
-.PHONY: help install run test check clean
+.PHONY: help install run test bench check clean
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -28,6 +29,11 @@ run: $(ready)
 
 test: $(ready)
 	@exec $(python) -m pytest $(ARGS)
+
+bench: $(ready)
+	@$(python) -m benchmarks.replay
+	@$(python) -m benchmarks.restart
+	@$(python) -m benchmarks.waiting
 
 check: $(ready)
 	$(python) -m ruff check .

@@ -22,10 +22,15 @@ class AppSettings:
         "MAX_RUNS_PER_OWNER",
         "LEASE_S",
         "GUESTS",
+        "MAX_STEPS",
+        "MAX_RUN_TOKENS",
+        "MAX_RUN_COST",
+        "MAX_RUN_S",
         "MESSAGES_PER_MINUTE",
         "MAX_MESSAGE_CHARS",
         "TOOL_TIMEOUT_S",
         "DRAIN_S",
+        "WAIT_S",
     )
 
     @property
@@ -82,9 +87,39 @@ class AppSettings:
         return float(self._number("DRAIN_S", 12, least=0, whole=False))
 
     @property
+    def wait_s(self) -> float:
+        """Seconds that an agent function with `durable=False` waits for an answer, and holds its thread."""
+        return float(self._number("WAIT_S", 900, least=1, whole=False))
+
+    @property
     def guests(self) -> bool:
         """Whether people without an account may chat. The default is DEBUG."""
         return bool(self._values.get("GUESTS", settings.DEBUG))
+
+    def _cap(self, key: str, default: float | None, *, whole: bool = True) -> Any:
+        if self._values.get(key, default) is None:
+            return None
+        return self._number(key, default or 0, least=1 if whole else 0.0001, whole=whole)
+
+    @property
+    def max_steps(self) -> int | None:
+        """Steps (model calls, tool calls, own steps) of one run, until the person is asked; None: no cap."""
+        return self._cap("MAX_STEPS", 200)
+
+    @property
+    def max_run_tokens(self) -> int | None:
+        """Tokens of one run, prompts and completions, until the person is asked; None: no cap."""
+        return self._cap("MAX_RUN_TOKENS", 500_000)
+
+    @property
+    def max_run_cost(self) -> float | None:
+        """US dollars that one run may cost, where prices are known, until the person is asked; None: no cap."""
+        return self._cap("MAX_RUN_COST", None, whole=False)
+
+    @property
+    def max_run_s(self) -> float | None:
+        """Seconds that one run may run, waiting for people aside, until the person is asked; None: no cap."""
+        return self._cap("MAX_RUN_S", None, whole=False)
 
     @property
     def messages_per_minute(self) -> int:

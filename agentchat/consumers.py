@@ -7,6 +7,7 @@ a time, and one that waits cannot hear "stop"), and its database work goes to a 
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -75,7 +76,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             frame = parse(text_data)
             await self.take(frame)
         except Rejected as rejected:
-            await self.reject(text_data, rejected.reason, str(rejected))
+            await self.reject(text_data, rejected.reason, str(rejected), rejected.errors)
         except Exception:
             logger.exception("a frame of chat session %s could not be handled", self.session_id)
             words = gettext("Something went wrong here, and nothing has changed. You can try again.")
@@ -121,11 +122,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
             logger.exception("a watcher of chat session %s failed", self.session_id)
             await self.leave(CloseCode.RESTART)
 
-    async def reject(self, text: str | None, code: str, message: str) -> None:
+    async def reject(self, text: str | None, code: str, message: str, errors: Mapping[str, str] | None = None) -> None:
         """The frame was not accepted, and nothing else has changed."""
-        await self.send(
-            text_data=json.dumps({"type": "rejected", "id": _id_in(text), "code": code, "message": message})
-        )
+        frame = {"type": "rejected", "id": _id_in(text), "code": code, "message": message}
+        await self.send(text_data=json.dumps(frame if errors is None else {**frame, "errors": errors}))
 
     # --- from other processes --------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ Pure: a text goes in, a frame comes out or Rejected is raised. What a frame does
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from agentchat.errors import Rejected
 
@@ -33,12 +33,12 @@ class Send(_Frame):
 
 
 class Answer(_Frame):
-    """An answer to one question."""
+    """An answer to one question: a text, a decision, or a form, as the question's kind wants it."""
 
     type: Literal["answer"]
     id: UUID
     request: str = Field(max_length=100)
-    value: str
+    value: JsonValue
 
 
 class Stop(_Frame):

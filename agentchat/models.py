@@ -92,6 +92,8 @@ class Run(models.Model):
     owner_process = models.CharField(_("process"), max_length=100, blank=True)
     epoch = models.PositiveIntegerField(_("epoch"), default=0)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    waits_until = models.DateTimeField(_("waits until"), null=True, blank=True)
+    running_s = models.FloatField(_("seconds of running"), default=0)
     stop_requested = models.BooleanField(_("stop requested"), default=False)
     error_code = models.CharField(_("error"), max_length=50, blank=True)
     error_id = models.CharField(_("error id"), max_length=32, blank=True)
@@ -119,6 +121,7 @@ class Run(models.Model):
                 condition=Q(status__in=["queued", "running"]),
                 name="agentchat_ready_runs",
             ),
+            models.Index(fields=["waits_until"], condition=Q(status="waiting"), name="agentchat_expiring_runs"),
         ]
 
     def __str__(self) -> str:
@@ -138,6 +141,7 @@ class Step(models.Model):
     name = models.CharField(_("name"), max_length=200)
     request_hash = models.CharField(_("request hash"), max_length=64, blank=True)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices)
+    tries = models.PositiveIntegerField(_("tries"), default=1)
     result: "models.JSONField[Any, Any]" = models.JSONField(_("result"), null=True, blank=True)
     usage: "models.JSONField[Any, Any]" = models.JSONField(_("usage"), null=True, blank=True)
     started_at = models.DateTimeField(_("started"))

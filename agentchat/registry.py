@@ -23,6 +23,7 @@ class AgentFunction:
     description: str = ""
     prompts: tuple[str, ...] = ()
     allow: Callable[[Any], bool] | None = None
+    durable: bool = True
 
     def is_open_to(self, user: Any) -> bool:
         """Whether this user (None for a guest) may use it."""
@@ -39,11 +40,14 @@ def on_connect(
     description: str = "",
     prompts: Sequence[str] = (),
     allow: Callable[[Any], bool] | None = None,
+    durable: bool = True,
 ) -> Callable[[F], F]:
     """Register the agent function `name`, and leave the function as it is.
 
     `title` and `description` are what people read, `prompts` are first messages that they are offered. `allow(user)`
-    says who may use it; a guest's user is None. Raise ConfigError if the name is taken by another function.
+    says who may use it; a guest's user is None. `durable=False` is for a function that cannot be called again from the
+    top: it keeps its thread while it waits, for WAIT_S at most, and its run ends as interrupted if its process does.
+    Raise ConfigError if the name is taken by another function.
     """
 
     def register(function: F) -> F:
@@ -59,6 +63,7 @@ def on_connect(
             description=description or (function.__doc__ or "").strip().partition("\n")[0],
             prompts=tuple(prompts),
             allow=allow,
+            durable=durable,
         )
         return function
 

@@ -10,6 +10,7 @@ under `migrate`.
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
 import signal
@@ -64,6 +65,9 @@ _looking: asyncio.Task[None] | None = None
 def start() -> None:
     """On the server's loop: start the keeper and the look-out for people who may not watch any more, once."""
     global _looking
+    if runner.loop is not asyncio.get_running_loop():
+        # It takes a second: not while the first person waits for the first word.
+        threading.Thread(target=importlib.import_module, args=("agentchat.llm.openai",), daemon=True).start()
     runner.start()
     if _looking is None or _looking.done() or _looking.get_loop() is not asyncio.get_running_loop():
         _looking = asyncio.create_task(_look_out(), name="agentchat look-out")

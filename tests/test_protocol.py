@@ -3,7 +3,7 @@
 import ag_ui.core as ag_ui
 import pytest
 
-from agentchat import ConversableAgent, UserProxyAgent, llm_config, register_function, registry
+from agentchat import AgentChatError, ConversableAgent, UserProxyAgent, llm_config, register_function, registry
 from agentchat.testing import call, cut, say
 
 ONE_TO_ONE = {
@@ -13,8 +13,11 @@ ONE_TO_ONE = {
     "TOOL_CALL_START": ag_ui.ToolCallStartEvent,
     "TOOL_CALL_END": ag_ui.ToolCallEndEvent,
     "TOOL_CALL_RESULT": ag_ui.ToolCallResultEvent,
+    "STEP_STARTED": ag_ui.StepStartedEvent,
+    "STEP_FINISHED": ag_ui.StepFinishedEvent,
     "RUN_ERROR": ag_ui.RunErrorEvent,
 }
+NOT_TOLD = {"RUN_ERROR", "STEP_STARTED", "STEP_FINISHED"}  # by the lookup
 OURS = {"INPUT_REQUESTED", "INPUT_ANSWERED", "PRINTED", "USAGE", "BLOCK"}
 
 
@@ -35,7 +38,7 @@ def check_order(events):
     """AG-UI's rules: a run begins and ends once; what starts, ends; nothing goes on that has not started."""
     assert isinstance(events[0], ag_ui.RunStartedEvent)
     assert isinstance(events[-1], ag_ui.RunFinishedEvent | ag_ui.RunErrorEvent)
-    messages, calls, ended_calls = set(), set(), set()
+    messages, calls, ended_calls, steps = set(), set(), set(), set()
     for event in events[1:-1]:
         assert not isinstance(event, ag_ui.RunStartedEvent | ag_ui.RunFinishedEvent | ag_ui.RunErrorEvent)
         match event:
@@ -56,15 +59,21 @@ def check_order(events):
                 ended_calls.add(event.tool_call_id)
             case ag_ui.ToolCallResultEvent():
                 assert event.tool_call_id in ended_calls
+            case ag_ui.StepStartedEvent():
+                assert event.step_name not in steps
+                steps.add(event.step_name)
+            case ag_ui.StepFinishedEvent():
+                steps.remove(event.step_name)
     assert not messages
     assert not calls
+    assert not steps
 
 
 @pytest.fixture
 def lookup_agent():
     @registry.on_connect("lookup")
     def lookup(iostream):
-        agent = ConversableAgent("clerk", llm_config=llm_config())
+        agent = ConversableAgent("clerk", llm_config={**llm_config(), "max_retries": 0})
         person = UserProxyAgent(
             "person", human_input_mode="NEVER", is_termination_msg=lambda m: "TERMINATE" in (m.get("content") or "")
         )
@@ -89,7 +98,7 @@ def test_every_frame_of_a_run_is_an_ag_ui_event_and_the_order_is_allowed(lookup_
     chat.send("no")
     chat.wait_for("RUN_FINISHED")
     types = {frame["type"] for frame in chat.frames}
-    assert types >= {*ONE_TO_ONE, "RUN_STARTED", "RUN_FINISHED", "TOOL_CALL_ARGS", "USAGE", "PRINTED"} - {"RUN_ERROR"}
+    assert types >= {*ONE_TO_ONE, "RUN_STARTED", "RUN_FINISHED", "TOOL_CALL_ARGS", "USAGE", "PRINTED"} - NOT_TOLD
     check_order([to_ag_ui(frame, str(chat.session.pk)) for frame in chat.frames])
 
 
@@ -100,6 +109,74 @@ def test_a_failed_run_ends_in_the_order_that_ag_ui_allows(lookup_agent, scripted
     chat.wait_for("RUN_ERROR")
     assert chat.wait_for("RUN_ERROR")["code"] == "llm_stream_cut"
     check_order([to_ag_ui(frame, str(chat.session.pk)) for frame in chat.frames])
+
+
+@pytest.fixture
+def review_agent():
+    @registry.on_connect("review")
+    def review(iostream):
+        def agent(name, **settings):
+            return ConversableAgent(name, llm_config={**llm_config(), "max_retries": 0}, **settings)
+
+        person = UserProxyAgent("person", human_input_mode="NEVER", max_consecutive_auto_reply=0)
+        writer, critic, boss = agent("writer"), agent("critic"), agent("boss", human_input_mode="ALWAYS")
+        critic.register_nested_chats([{"sender": boss, "recipient": agent("judge"), "max_turns": 2}], trigger=writer)
+        writer.register_nested_chats([{"recipient": critic, "max_turns": 1}], trigger=person)
+        try:
+            person.initiate_chat(writer, message=iostream.input(), max_turns=1)
+        except AgentChatError:
+            iostream.print("And yet it goes on.")
+
+    yield "review"
+    registry.unregister("review")
+
+
+def told(chat):
+    """Who says something, which nested chats start and finish, and how it ends. The order of all is allowed."""
+    check_order([to_ag_ui(frame, str(chat.session.pk)) for frame in chat.frames])
+    signs = {"TEXT_MESSAGE_START": "", "STEP_STARTED": "+", "STEP_FINISHED": "-", "PRINTED": "printed"}
+    return [signs[frame["type"]] + frame.get("name", "") for frame in chat.frames if frame["type"] in signs]
+
+
+def test_nested_chats_start_and_finish_in_a_run_that_waits_within_them(review_agent, scripted_llm, agent_chat):
+    scripted_llm.replies(say("Too long."))
+    chat = agent_chat(review_agent)
+    chat.send("a draft")
+    chat.wait_for("INPUT_REQUESTED")
+    scripted_llm.replies(say("Still too long."))
+    chat.send("I like it.")
+    chat.wait_for("RUN_FINISHED")
+    within = ["boss", "judge", "Guest", "judge"]
+    assert told(chat) == ["Guest", "+writer", "writer", "+critic", *within, "-critic", "critic", "-writer", "writer"]
+
+
+def test_a_run_that_is_stopped_within_nested_chats_finishes_them_from_within(review_agent, scripted_llm, agent_chat):
+    scripted_llm.replies(say("Too long."))
+    chat = agent_chat(review_agent)
+    chat.send("a draft")
+    chat.wait_for("INPUT_REQUESTED")
+    assert chat.stop()
+    chat.wait_for("RUN_FINISHED", outcome={"type": "cancelled"})
+    assert told(chat)[-3:] == ["judge", "-critic", "-writer"]
+
+
+def test_nested_chats_that_are_cut_off_while_somebody_writes_are_finished(review_agent, scripted_llm, agent_chat):
+    answer = say("Too long.").paused(after=1)
+    scripted_llm.replies(answer)
+    chat = agent_chat(review_agent)
+    chat.send("a draft")
+    chat.wait_for("TEXT_MESSAGE_CONTENT")
+    assert chat.stop()
+    chat.wait_for("RUN_FINISHED", outcome={"type": "cancelled"})
+    assert told(chat)[-3:] == ["judge", "-critic", "-writer"]
+
+
+def test_an_error_that_is_caught_outside_of_nested_chats_finishes_them(review_agent, scripted_llm, agent_chat):
+    scripted_llm.replies(cut("Too"))
+    chat = agent_chat(review_agent)
+    chat.send("a draft")
+    chat.wait_for("RUN_FINISHED", outcome={"type": "success"})
+    assert told(chat)[-4:] == ["judge", "-critic", "-writer", "printed"]
 
 
 def test_the_order_check_finds_a_delta_before_its_start():

@@ -6,11 +6,11 @@ thread are made for a call, and the LLM client's connections are shared by all r
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
-from django.db import connections
+from django.db import connections, reset_queries
 
 from agentchat import conf
 from agentchat.errors import Unwound
@@ -22,6 +22,11 @@ T = TypeVar("T")
 
 # Abandoned tools keep their threads until they end, so there may be more of them than runs.
 TOOL_POOL = DaemonPool("agentchat-tool", lambda: 4 * conf.app.max_runs)
+
+# The steps that wait for these tools, where a reply has several: not in the same pool, or they could fill it and wait.
+STEP_POOL = DaemonPool("agentchat-step", lambda: 2 * conf.app.max_runs)
+
+MAX_AT_ONCE = 8  # tool calls of one reply
 
 
 class RunBridge:
@@ -43,8 +48,11 @@ class RunBridge:
             raise self.reason
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        async def made() -> T:  # asgiref wants a coroutine function, and `work` may be a lambda
+            return await work()
+
         self.check()
-        return async_to_sync(work)()
+        return async_to_sync(made)()
 
     def stream(self, work: Callable[[Callable[[str], None]], Coroutine[Any, Any, T]], tell: Callable[[str], None]) -> T:
         async def cancellable() -> T:
@@ -63,15 +71,47 @@ class RunBridge:
         self.check()
         return async_to_sync(cancellable)()
 
-    def call(self, function: Callable[[], T], *, timeout: float | None) -> T:
-        def work() -> T:
-            try:
-                return function()
-            finally:
-                connections.close_all()
+    def gather(self, functions: Sequence[Callable[[], T]]) -> list[T]:
+        """Call several functions at the same time, in threads, and return their results in order.
 
+        All of them end before the first error is raised.
+        """
+
+        async def limited(function: Callable[[], T], room: asyncio.Semaphore) -> T:
+            async with room:
+                return await in_thread(STEP_POOL, _with_connections_closed(function))()
+
+        async def together() -> list[T | BaseException]:
+            room = asyncio.Semaphore(MAX_AT_ONCE)
+            return await asyncio.gather(*(limited(each, room) for each in functions), return_exceptions=True)
+
+        self.check()
+        results: list[T] = []
+        for result in async_to_sync(together)():
+            if isinstance(result, BaseException):
+                raise result
+            results.append(result)
+        return results
+
+    def call(self, function: Callable[[], T], *, timeout: float | None) -> T:
         async def limited() -> T:
-            return await asyncio.wait_for(in_thread(TOOL_POOL, work)(), timeout)
+            return await asyncio.wait_for(in_thread(TOOL_POOL, _with_connections_closed(function))(), timeout)
 
         self.check()
         return async_to_sync(limited)()
+
+
+def give_back_connections() -> None:
+    """Close this thread's database connections; and, with DEBUG, forget what it has asked."""
+    connections.close_all()
+    reset_queries()
+
+
+def _with_connections_closed(function: Callable[[], T]) -> Callable[[], T]:
+    def work() -> T:
+        try:
+            return function()
+        finally:
+            give_back_connections()
+
+    return work

@@ -4,33 +4,36 @@ A claim is one conditional UPDATE, so that two processes never advance the same 
 before can write nothing any more. The lease says until when nobody else may claim; a keeper renews it.
 """
 
-import os
-import secrets
-import socket
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from agentchat import conf
 from agentchat.models import Run
-from agentchat.runs.journal import Claim
+from agentchat.runs.journal import PROCESS, Claim
 
-# Unique for this process, and readable in admin.
-PROCESS = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"[-100:]
+MOMENT = timedelta(seconds=0.5)
 
 
 def _is_ready(now: datetime) -> Q:
-    """Queued, or left behind by a process that has gone silent."""
-    return Q(status=Run.Status.QUEUED) | Q(status=Run.Status.RUNNING, lease_until__lt=now)
+    """Queued, or left behind by a process that has gone silent, or waiting for an answer that cannot come any more."""
+    return (
+        Q(status=Run.Status.QUEUED)
+        | Q(status__in=[Run.Status.RUNNING, Run.Status.WAITING], lease_until__lt=now)
+        | Q(status=Run.Status.WAITING, waits_until__lt=now, owner_process="")
+    )
 
 
 def _lease(now: datetime) -> datetime:
     return now + timedelta(seconds=conf.app.lease_s)
 
 
+@transaction.atomic
 def claim(run_id: int) -> Claim | None:
     """Make the run ours. None: it is not ready, another process was first, or its owner has enough running."""
     now = timezone.now()
@@ -42,6 +45,7 @@ def claim(run_id: int) -> Claim | None:
         epoch=F("epoch") + 1,
         owner_process=PROCESS,
         lease_until=_lease(now),
+        waits_until=None,
         started_at=run.started_at or now,
     )
     if not won:
@@ -76,14 +80,25 @@ def ready_runs(limit: int) -> list[int]:
     return chosen[:limit]
 
 
+def places_in_line(session_ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many runs are before the queued run of each of these chat sessions; a moment's wait does not count."""
+    queued = Run.objects.filter(status=Run.Status.QUEUED, queued_at__lt=timezone.now() - MOMENT)
+    line = list(queued.order_by("queued_at", "pk").values_list("session_id", flat=True))
+    wanted = set(session_ids)
+    return {session_id: place for place, session_id in enumerate(line) if session_id in wanted}
+
+
 def renew(claims: Collection[Claim]) -> set[int]:
-    """Renew the leases of these runs. Return those that are still ours."""
-    held: set[int] = set()
+    """Renew the leases of these runs. Return those that are lost: another process has taken them, or they are gone.
+
+    One that has just ended here, or waits, has no lease any more, and is not lost.
+    """
+    lost: set[int] = set()
     for each in claims:
-        still = Run.objects.filter(pk=each.run_id, epoch=each.epoch, status=Run.Status.RUNNING)
-        if still.update(lease_until=_lease(timezone.now())):
-            held.add(each.run_id)
-    return held
+        run = Run.objects.filter(pk=each.run_id, epoch=each.epoch)
+        if not run.filter(owner_process=PROCESS).update(lease_until=_lease(timezone.now())) and not run.exists():
+            lost.add(each.run_id)
+    return lost
 
 
 def to_be_stopped(claims: Collection[Claim]) -> set[int]:

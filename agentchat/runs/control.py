@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -15,21 +16,17 @@ from django.utils.translation import gettext
 
 from agentchat import conf, registry
 from agentchat.errors import Rejected
-from agentchat.events import (
-    Event,
-    InputAnswered,
-    InputRequested,
-    RunFinished,
-    TextMessageEnd,
-    TextMessageStart,
-)
+from agentchat.events import InputAnswered, InputRequested, RunFinished, TextMessageEnd, TextMessageStart
 from agentchat.models import ChatSession, InboxItem, Run
 from agentchat.models import Event as StoredEvent
+from agentchat.runs import answers
+from agentchat.runs.answers import Question
 from agentchat.runs.engines import engine
 from agentchat.runs.frames import Frame
 from agentchat.runs.journal import append, end_unclaimed, locked, start_run
 from agentchat.runs.publish import publish_soon
 from agentchat.runs.runner import runner
+from agentchat.runs.sealing import seal
 from agentchat.visitors import Visitor
 
 logger = logging.getLogger("agentchat.runs")
@@ -40,7 +37,7 @@ TITLE_CHARS = 80  # of the first message
 def send(session_id: UUID, visitor: Visitor, *, client_id: UUID, text: str) -> None:
     """Take a person's message.
 
-    It answers the open question, if the run waits with one; else it lies in the inbox until the run asks, and starts
+    It answers the open question, if the run waits for words; else it lies in the inbox until the run asks, and starts
     the next run if none lives. A message that was sent before (the same `client_id`) counts once.
 
     Raise Rejected if it cannot be taken; nothing has changed then.
@@ -48,7 +45,7 @@ def send(session_id: UUID, visitor: Visitor, *, client_id: UUID, text: str) -> N
     text = _clean(text)
     if not text.strip():
         raise Rejected("empty", gettext("There is nothing in this message."))
-    _check_length(text)
+    answers.check_length(text)
     with _own(session_id, visitor) as session:
         if session.inbox.filter(client_id=client_id).exists():
             return
@@ -61,28 +58,34 @@ def send(session_id: UUID, visitor: Visitor, *, client_id: UUID, text: str) -> N
         if not session.title:
             session.title = _title(text)
             session.save(update_fields=["title"])
-        request = _open_request(run)
-        frames += _take(session, run, client_id, text, request, visitor)
+        question = _open_question(run)
+        if question is not None and (question["kind"] != "text" or "password" in question):
+            question = None  # it wants another kind of answer; the message waits for its turn
+        frames += _say(session, run, client_id, text, visitor)
+        frames += _answer(session, run, client_id, text, question, visitor)
     publish_soon(session_id, frames, runner.loop)
-    if run.status == Run.Status.QUEUED:
+    if run.status == Run.Status.QUEUED or question is not None:
         engine().wake(run.pk)
 
 
-def answer(session_id: UUID, visitor: Visitor, *, client_id: UUID, request: str, value: str) -> None:
-    """Take a person's answer to one question. The first answer wins.
+def answer(session_id: UUID, visitor: Visitor, *, client_id: UUID, request: str, value: Any) -> None:
+    """Take a person's answer to one question: a text, a decision or a form, as its kind wants it; the first one wins.
 
-    Raise Rejected("already_answered") if it is not open any more, and Rejected if it cannot be taken.
+    Raise Rejected("already_answered") if the question is not open any more, and Rejected if the answer does not fit.
     """
-    value = _clean(value)
-    _check_length(value)
     with _own(session_id, visitor) as session:
         if session.inbox.filter(client_id=client_id).exists():
             return
         _check_rate(session)
         run = _live_run(session)
-        if run is None or _open_request(run) != request:
+        question = _open_question(run) if run is not None else None
+        if run is None or question is None or question["request"] != request:
             raise Rejected("already_answered", gettext("This question has been answered already."))
-        frames = _take(session, run, client_id, value, request, visitor)
+        value = answers.check(question, _clean_json(value))
+        frames: list[Frame] = []
+        if question["kind"] == "text" and "password" not in question and value.strip():
+            frames = _say(session, run, client_id, value, visitor)
+        frames += _answer(session, run, client_id, value, question, visitor)
     publish_soon(session_id, frames, runner.loop)
     engine().wake(run.pk)
 
@@ -99,7 +102,7 @@ def stop(session_id: UUID, *, by: str) -> bool:
             return False
         frames: list[Frame] = []
         following: Run | None = None
-        if run.status == Run.Status.RUNNING:
+        if run.owner_process:
             Run.objects.filter(pk=run.pk).update(stop_requested=True)
         else:
             fact = RunFinished(outcome={"type": "cancelled"})
@@ -112,22 +115,32 @@ def stop(session_id: UUID, *, by: str) -> bool:
     return True
 
 
-def _take(
-    session: ChatSession, run: Run, client_id: UUID, text: str, request: str | None, visitor: Visitor
-) -> list[Frame]:
-    """Put what a person said into the inbox, and show it."""
-    InboxItem.objects.create(session=session, client_id=client_id, request_id=request or "", value=text)
+def _say(session: ChatSession, run: Run, client_id: UUID, text: str, visitor: Visitor) -> list[Frame]:
+    """Show what a person said."""
     message_id = str(client_id)
-    facts: list[Event] = [
-        TextMessageStart(message_id=message_id, role="user", name=visitor.name),
-        TextMessageEnd(message_id=message_id, content=text),
-    ]
-    if request is not None:
-        facts.append(InputAnswered(request=request, value=text, by=visitor.name))
+    start = TextMessageStart(message_id=message_id, role="user", name=visitor.name)
+    return append(session, run, [start, TextMessageEnd(message_id=message_id, content=text)])
+
+
+def _answer(
+    session: ChatSession, run: Run, client_id: UUID, value: Any, question: Question | None, visitor: Visitor
+) -> list[Frame]:
+    """Put what a person said into the inbox; if it answers the question that the run waits with, queue the run."""
+    is_secret = question is not None and "password" in question
+    InboxItem.objects.create(
+        session=session,
+        client_id=client_id,
+        request_id=question["request"] if question else "",
+        value=seal(value) if is_secret else value,
+    )
+    if question is None:
+        return []
+    if not run.owner_process:  # else a thread holds it, waits for this and goes on by itself
         run.status = Run.Status.QUEUED
-        run.queued_at = timezone.now()
-        run.save(update_fields=["status", "queued_at"])
-    return append(session, run, facts)
+        run.queued_at, run.waits_until = timezone.now(), None
+        run.save(update_fields=["status", "queued_at", "waits_until"])
+    fact = InputAnswered(request=question["request"], value=None if is_secret else value, by=visitor.name)
+    return append(session, run, [fact])
 
 
 @contextmanager
@@ -153,23 +166,16 @@ def _check_agent(session: ChatSession, visitor: Visitor) -> None:
         raise Rejected("agent_not_available", gettext("This agent is not available to you any more."))
 
 
-def _check_length(text: str) -> None:
-    limit = conf.app.max_message_chars
-    if len(text) > limit:
-        message = gettext("This message has %(length)d characters; %(limit)d are the most that can be sent.")
-        raise Rejected("too_long", message % {"length": len(text), "limit": limit})
-
-
 def _live_run(session: ChatSession) -> Run | None:
     return session.runs.filter(status__in=Run.LIVE).first()
 
 
-def _open_request(run: Run) -> str | None:
-    """The id of the question that the run waits with."""
+def _open_question(run: Run) -> Question | None:
+    """The question that the run waits with."""
     if run.status != Run.Status.WAITING:
         return None
     asked = StoredEvent.objects.filter(run=run, type=InputRequested.type).order_by("-seq").first()
-    return asked.payload["request"] if asked else None
+    return asked.payload if asked else None
 
 
 def _title(text: str) -> str:
@@ -180,3 +186,15 @@ def _title(text: str) -> str:
 def _clean(text: str) -> str:
     """The text without what no database takes: NUL, and halves of surrogate pairs."""
     return text.replace("\0", "").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _clean_json(value: Any) -> Any:
+    """A JSON value whose texts are clean."""
+    match value:
+        case str():
+            return _clean(value)
+        case dict():
+            return {_clean(key): _clean_json(each) for key, each in value.items()}
+        case list():
+            return [_clean_json(each) for each in value]
+    return value

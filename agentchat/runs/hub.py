@@ -13,7 +13,7 @@ import contextlib
 import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -118,6 +118,7 @@ class Watcher:
         self._facts: deque[Frame] = deque()
         self._reading = False
         self._following: dict[str, Position] = {}
+        self._note: Frame | None = None
         self._sent = self._acked = 0  # bytes
         self._slow_since: float | None = None
         self._wake = asyncio.Event()
@@ -141,6 +142,11 @@ class Watcher:
 
     def touch(self) -> None:
         """A message being written has grown."""
+        self._wake.set()
+
+    def note(self, frame: Frame) -> None:
+        """Something that is true now, and of which no number is kept; only the last of it is sent."""
+        self._note = frame
         self._wake.set()
 
     def follow(self, writing: Writing) -> None:
@@ -195,6 +201,9 @@ class Watcher:
                 await self._send_fact(self._facts.popleft())
             elif self._latest > self._queued:
                 await self._catch_up()
+            elif self._note is not None:
+                note, self._note = self._note, None
+                await self._send_frame(note)
             elif not await self._send_deltas():
                 return
 
@@ -267,6 +276,7 @@ class Room:
 
     watchers: set[Watcher] = field(default_factory=set)
     writing: dict[str, Writing] = field(default_factory=dict)
+    ahead: int | None = None  # runs before its own, while that is queued
 
 
 class Hub:
@@ -306,6 +316,15 @@ class Hub:
         room = self._rooms.get(session_id)
         for watcher in room.watchers if room else ():
             watcher.ring(seq)
+
+    def line_up(self, places: Mapping[UUID, int]) -> None:
+        """How many runs are before the queued run of each watched chat session; tell those for whom it has changed."""
+        for session_id, room in self._rooms.items():
+            ahead = places.get(session_id)
+            if ahead != room.ahead and ahead is not None:
+                for watcher in room.watchers:
+                    watcher.note({"type": "QUEUED", "ahead": ahead})
+            room.ahead = ahead
 
     def begin(self, session_id: UUID, message_id: str, start_seq: int) -> Writing:
         """A message of a run of this process begins."""

@@ -9,19 +9,26 @@ Runs in the agent's thread (and in those of its tools). Nothing here knows of so
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
 from django.utils import timezone
+from django.utils.translation import gettext
+from pydantic import ValidationError
 
-from agentchat.errors import ConfigError, Suspended
+from agentchat import conf
+from agentchat.errors import CapReached, ConfigError, InputExpired, Suspended
 from agentchat.events import (
     Event,
+    InputRequested,
     Notice,
     Printed,
     RunError,
@@ -32,14 +39,22 @@ from agentchat.events import (
     TextMessageStart,
 )
 from agentchat.io.base import IOStream
-from agentchat.models import ChatSession, Run, Step
+from agentchat.models import ChatSession, Run
 from agentchat.models import Event as StoredEvent
+from agentchat.models import Step as StoredStep
+from agentchat.questions import Approval, Decision, M, problems_of
+from agentchat.runs import caps
 from agentchat.runs.bridge import RunBridge
 from agentchat.runs.frames import Frame
 from agentchat.runs.hub import Writing, hub
-from agentchat.runs.journal import AFTER, Journal, Origin
+from agentchat.runs.journal import AFTER, EXPIRED, WAITS, Journal, Origin, digest_of
 from agentchat.runs.publish import publish
-from agentchat.steps import Call, Kind, Tell, Try
+from agentchat.runs.sealing import unseal
+from agentchat.steps import Step, Try
+
+T = TypeVar("T")
+
+LOOK_AGAIN_S = 1.0  # an answer may come to another process, which cannot nudge
 
 
 @dataclass
@@ -60,15 +75,18 @@ class RunIOStream(IOStream):
     `user` and `session` are as they were when this life of the run began.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, durable: bool = True) -> None:
         self.bridge = RunBridge()
         self.writing: dict[str, Writing] = {}
+        self.nudge = threading.Event()  # something may have come for a thread that waits
+        self._durable = durable
         self._journal = journal
         self._session_id = journal.claim.session_id
         self.session = ChatSession.objects.select_related("owner").get(pk=self._session_id)
         self.user = self.session.owner
         self._after = Place(0)
         self._heard: str | None = None
+        self._grants: Counter[str] = Counter()
 
     # --- what was before -------------------------------------------------------------------------------------------
 
@@ -153,34 +171,109 @@ class RunIOStream(IOStream):
         frames, following = self._journal.end(status, fact, half_written=half_written)
         return frames, following.pk if following else None
 
-    # --- input -----------------------------------------------------------------------------------------------------
+    # --- questions -------------------------------------------------------------------------------------------------
 
     def input(self, prompt: str = "", *, password: bool = False) -> str:
         """Return the next thing that the person says.
 
         If it is not there, the run is suspended: this raises Suspended, the thread is free, and the agent function is
         called again from the top when the answer has come. `finally:` and `with` blocks run at every suspension.
+
+        `password`: the answer is shown to nobody, encrypted where it is stored, and erased when the run ends.
         """
-        self.bridge.check()
-        if _within.get() is not None:
-            raise ConfigError("iostream.input() was called inside a tool: ask before the tool is called, or after")
-        number = self._journal.next_number()
-        recorded = self._journal.recorded(number, "input", "input")
-        if recorded is not None:
-            text: str | None = str(recorded.result)
-        else:
-            text, frames = self._journal.take_input(number, "input", prompt, password=password)
-            self._publish(frames)
-        if text is None:
-            self.bridge.reason = self.bridge.reason or Suspended
-            raise Suspended
-        self._after = Place(number)
+        if password:
+            return unseal(self._answer("password", InputRequested(request="", prompt=prompt, password=True)))
+        text = str(self._answer("input", InputRequested(request="", prompt=prompt), takes_any=True))
         self._heard = text
         return text
 
+    def ask(self, prompt: str, schema: type[M], *, expires_at: datetime | None = None) -> M:
+        """Have a form filled in, and return it: an instance of the pydantic model `schema`. Suspends as `input` does.
+
+        Raise InputExpired if nobody has answered by `expires_at`. What the form's JSON schema cannot say, and the model
+        refuses, is asked again.
+        """
+        words, initial = prompt, None
+        while True:
+            question = InputRequested(
+                request="",
+                kind="form",
+                prompt=words,
+                schema=schema.model_json_schema(),
+                initial=initial,
+                expires_at=_iso(expires_at),
+            )
+            initial = self._answer(f"form {schema.__name__}", question)
+            try:
+                return schema.model_validate_json(json.dumps(initial))
+            except ValidationError as error:
+                words = "\n".join([prompt, *(f"{field}: {what}" for field, what in problems_of(error).items())])
+
+    def approve(self, approval: Approval) -> Decision:
+        """Have a tool call approved, and wait as `input` does.
+
+        What was approved is bound to the tool and its arguments: a later life that wants another call gets Diverged.
+        """
+        digest = digest_of({"tool": approval.tool, "arguments": approval.arguments})
+        question = InputRequested(
+            request="",
+            kind="approval",
+            prompt=approval.prompt,
+            schema=approval.schema,
+            tool_call_id=approval.tool_call_id,
+            digest=digest,
+            expires_at=_iso(approval.expires_at),
+        )
+        try:
+            return _decision(self._answer(f"approve {approval.tool}", question))
+        except InputExpired:
+            return Decision(approved=False, reason="nobody answered in time")
+
+    def _answer(self, name: str, question: InputRequested, *, takes_any: bool = False) -> Any:
+        """The person's answer, as a step. Raise Suspended to wait for it, InputExpired if it cannot come any more."""
+        self.bridge.check()
+        if _within.get() is not None:
+            raise ConfigError(
+                "a person cannot be asked inside a tool or a step: it could not be gone on with after the wait. Ask "
+                "before, or register the tool with approval=True"
+            )
+        number = self._journal.next_number()
+        recorded = self._journal.recorded(number, "input", name, digest=question.digest)
+        if recorded is not None:
+            answer = recorded.result
+        else:
+            question = replace(question, request=f"{self._journal.claim.number}-{number}")
+            if not self._durable and question.expires_at is None:
+                question = replace(question, expires_at=_iso(timezone.now() + timedelta(seconds=conf.app.wait_s)))
+            answer, frames = self._journal.take(number, name, question, takes_any=takes_any, holds=not self._durable)
+            self._publish(frames)
+            if answer is WAITS and not self._durable:
+                answer = self._wait_for(number, name, question, takes_any=takes_any)
+        self._suspend_if(answer is WAITS)
+        self._after = Place(number)
+        if answer == EXPIRED:
+            raise InputExpired(f"question {question.prompt!r} was not answered in time")
+        return answer
+
+    def _wait_for(self, number: int, name: str, question: InputRequested, *, takes_any: bool) -> Any:
+        """Hold the thread until the answer is there: for agent functions that cannot be called again."""
+        answer: Any = WAITS
+        while answer is WAITS:
+            self.nudge.wait(LOOK_AGAIN_S)
+            self.nudge.clear()
+            self.bridge.check()
+            answer, frames = self._journal.take(number, name, question, takes_any=takes_any, holds=True)
+            self._publish(frames)
+        return answer
+
+    def _suspend_if(self, waits: bool) -> None:
+        if waits:
+            self.bridge.reason = self.bridge.reason or Suspended
+            raise Suspended
+
     # --- steps -----------------------------------------------------------------------------------------------------
 
-    def step(self, name: str, function: Callable[[], Any]) -> Any:
+    def step(self, name: str, function: Callable[[], T]) -> T:
         """Return what `function()` gave in the first life of this run. For clocks, random numbers, database reads.
 
         The value must be JSON: what is returned now is what a later life will read from the journal.
@@ -192,43 +285,98 @@ class RunIOStream(IOStream):
             except TypeError as error:
                 raise ConfigError(f"iostream.step({name!r}) must return a JSON value: {error}") from error
 
-        return self.record_step("step", name, None, call, tell=lambda _: (), retry_safe=True)
+        result: T = self.record_steps([Step(kind="step", name=name, request=None, call=call, retry_safe=True)])[0]
+        return result
 
-    def record_step(self, kind: Kind, name: str, request: Any, call: Call, *, tell: Tell, retry_safe: bool) -> Any:
-        """See `agentchat.steps.step`."""
+    def record_steps(self, steps: Sequence[Step]) -> list[Any]:
+        """See `agentchat.steps.steps`. Several steps are made at the same time, in threads."""
         self.bridge.check()
         outer = _within.get()
         if outer is not None:
-            return self._make_inner_step(outer, call, tell)
-        number = self._journal.next_number()
-        recorded = self._journal.recorded(number, kind, name)
-        if recorded is not None and recorded.status == Step.Status.DONE:
-            self._after = Place(number)
-            return recorded.result
-        if recorded is None and kind == "tool":
-            self._journal.begin(number, kind, name, request)
-        try_ = Try(
-            key=f"{self._session_id}-{self._journal.claim.number}-{number}",
-            attempt=self._journal.claim.epoch,
-            unsure=recorded is not None and not retry_safe,
+            return [self._make_inner_step(outer, step) for step in steps]
+        self._mind_the_caps()
+        makes = [self._prepare(self._journal.next_number(), step) for step in steps]
+        results = [makes[0]()] if len(makes) == 1 else self.bridge.gather(makes)
+        self._after = Place(self._journal.last_number)
+        return results
+
+    def _mind_the_caps(self) -> None:
+        """Ask whether the run may go on, where it has used up what it may. What was asked before is in the journal."""
+        while True:
+            recorded = self._journal.peek()
+            if recorded is not None and not recorded.name.startswith(caps.STEP_NAME):
+                return  # a replay costs nothing
+            if recorded is not None:
+                name, words = recorded.name, ""
+            elif cap := caps.reached(self._journal.spent, self._grants):
+                name, words = caps.STEP_NAME + cap.name, cap.question
+            else:
+                return
+            if not _decision(self._answer(name, InputRequested(request="", kind="approval", prompt=words))).approved:
+                raise CapReached(f"{name}: the person did not let the run go on")
+            self._grants[name.removeprefix(caps.STEP_NAME)] += 1
+
+    def _prepare(self, number: int, step: Step) -> Callable[[], Any]:
+        """How to get the result of a step: from the journal, or by making it. In the agent's thread."""
+        recorded = self._journal.recorded(number, step.kind, step.name)
+        if recorded is not None and recorded.status == StoredStep.Status.DONE:
+            result = recorded.result
+            return lambda: result
+        if recorded is None and step.kind == "tool":
+            self._journal.begin(number, step.kind, step.name, step.request)
+        try_ = Try(key=self._key(number), attempt=self._journal.claim.epoch)
+        if recorded is not None and not step.retry_safe:
+            if self._is_to_be_made_again(recorded, step):
+                return lambda: self._make_again(recorded, step, try_)
+            try_ = replace(try_, unsure=True)
+        return lambda: self._make(number, step, try_)
+
+    def _is_to_be_made_again(self, recorded: StoredStep, step: Step) -> bool:
+        """Ask the person: the process died between the tool and its result, and nobody can know which came first."""
+        question = InputRequested(
+            request=f"{self._journal.claim.number}-{recorded.number}.{recorded.tries}",
+            kind="approval",
+            prompt=gettext("%(tool)s was interrupted: it may or may not have happened. Run it again, or go on without?")
+            % {"tool": step.name},
+            tool_call_id=step.request.get("tool_call_id"),
+            unsure=True,
         )
+        answer, frames = self._journal.ask_about(recorded, question)
+        self._publish(frames)
+        self._suspend_if(answer is WAITS)
+        return _decision(answer).approved
+
+    def _make_again(self, recorded: StoredStep, step: Step, try_: Try) -> Any:
+        self._journal.begin_again(recorded)
+        return self._make(recorded.number, step, try_)
+
+    def _make(self, number: int, step: Step, try_: Try) -> Any:
         started_at = timezone.now()
         with self._place(number) as place:
-            result = call(try_)
-        facts = [*tell(result)]
+            result = step.call(try_)
+        facts = [*step.tell(result)]
         frames = self._journal.finish(
-            number, kind, name, request, result, facts, ordinals=place.ordinals, started_at=started_at
+            number,
+            step.kind,
+            step.name,
+            step.request,
+            result,
+            facts,
+            ordinals=place.ordinals,
+            started_at=started_at,
         )
         self._publish(frames)
-        self._after = Place(number)
         return result
 
-    def _make_inner_step(self, outer: Place, call: Call, tell: Tell) -> Any:
+    def _make_inner_step(self, outer: Place, step: Step) -> Any:
         """A step within a step is part of it: only the outer one is recorded."""
-        result = call(Try(key=f"{self._session_id}-{self._journal.claim.number}-{outer.step}.{next(outer.ordinals)}"))
-        for fact in tell(result):
+        result = step.call(Try(key=f"{self._key(outer.step)}.{next(outer.ordinals)}"))
+        for fact in step.tell(result):
             self._publish(self._journal.save(outer.step, fact, outer.ordinals))
         return result
+
+    def _key(self, number: int) -> str:
+        return f"{self._session_id}-{self._journal.claim.number}-{number}"
 
     @contextmanager
     def _place(self, number: int) -> Iterator[Place]:
@@ -238,3 +386,13 @@ class RunIOStream(IOStream):
             yield place
         finally:
             _within.reset(token)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _decision(answer: Any) -> Decision:
+    return Decision(
+        approved=answer["decision"] == "approve", arguments=answer.get("arguments"), reason=answer.get("reason", "")
+    )

@@ -14,20 +14,27 @@ import hashlib
 import itertools
 import json
 import logging
+import os
+import secrets
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from agentchat.errors import Diverged, Released, Stopped
 from agentchat.events import (
     Event,
+    InputAnswered,
     InputRequested,
+    NestedChatsFinished,
+    NestedChatsStarted,
     RunError,
     RunFinished,
     RunStarted,
@@ -38,12 +45,23 @@ from agentchat.events import (
 )
 from agentchat.models import ChatSession, InboxItem, Run, Step
 from agentchat.models import Event as StoredEvent
+from agentchat.runs.answers import Question, is_expired
+from agentchat.runs.caps import Spent
 from agentchat.runs.frames import Frame, frame_of
+from agentchat.runs.sealing import ERASED
 
 logger = logging.getLogger("agentchat.runs")
 
-# Facts told between step n and step n+1 belong to n, with ordinals from here on; those told within n count from 0.
+# Facts told between step n and step n+1 belong to n, with ordinals from AFTER on; those told within n count from 0. The
+# questions whether n is to be made again count from ASKED_AGAIN.
+ASKED_AGAIN = 500_000
 AFTER = 1_000_000
+
+# This process, as a run's `owner_process` has it: unique, and readable in admin.
+PROCESS = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"[-100:]
+
+WAITS = object()
+EXPIRED = {"expired": True}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,17 +136,41 @@ class Journal:
                 run_id=claim.run_id, step_number__isnull=False
             ).values_list("step_number", "ordinal", "seq")
         }
-        self._numbers = itertools.count(1)
+        self._next_number = 1
+        run = Run.objects.get(pk=claim.run_id)
+        self.spent = Spent(
+            steps=sum(step.kind != "input" and step.status == Step.Status.DONE for step in self._steps.values()),
+            tokens=run.prompt_tokens + run.completion_tokens,
+            cost=float(run.cost or 0),
+            seconds_before=run.running_s,
+        )
 
     # --- steps -----------------------------------------------------------------------------------------------------
 
     def next_number(self) -> int:
         """The number of the next step. In the agent's thread, in the order of the calls: a replay counts the same."""
-        return next(self._numbers)
+        self._next_number += 1
+        return self._next_number - 1
 
-    def recorded(self, number: int, kind: str, name: str) -> Step | None:
-        """The journal's step with this number. Raise Diverged if it is another one than the one that came."""
+    def peek(self) -> Step | None:
+        """The journal's next step, if it has one."""
+        return self._steps.get(self._next_number)
+
+    @property
+    def last_number(self) -> int:
+        return self._next_number - 1
+
+    def recorded(self, number: int, kind: str, name: str, *, digest: str | None = None) -> Step | None:
+        """The journal's step with this number. Raise Diverged if it is another one than the one that came.
+
+        `digest`: of what a person approved, which must be the same too.
+        """
         step = self._steps.get(number)
+        if step is not None and digest is not None and step.request_hash != digest and step.name == name:
+            raise Diverged(
+                f"step {number} of run {self.claim.number} was {name!r}, and the person has approved it with other "
+                f"arguments than it has now: a recorded model reply decides them, so did the code change?"
+            )
         if step is not None and (step.kind, step.name) != (kind, name):
             raise Diverged(
                 f"step {number} of run {self.claim.number} was {step.kind} {step.name!r}, and is now {kind} {name!r}: "
@@ -146,7 +188,7 @@ class Journal:
                 defaults={
                     "kind": kind,
                     "name": name,
-                    "request_hash": _hash(request),
+                    "request_hash": digest_of(request),
                     "status": Step.Status.STARTED,
                     "started_at": timezone.now(),
                 },
@@ -173,7 +215,7 @@ class Journal:
                 defaults={
                     "kind": kind,
                     "name": name,
-                    "request_hash": _hash(request),
+                    "request_hash": digest_of(request),
                     "status": Step.Status.DONE,
                     "result": result,
                     "usage": usage[0].payload() if usage else None,
@@ -181,12 +223,16 @@ class Journal:
                     "done_at": timezone.now(),
                 },
             )
+            for fact in usage:
+                run.prompt_tokens += fact.prompt_tokens
+                run.completion_tokens += fact.completion_tokens
+                if fact.cost is not None:
+                    run.cost = (run.cost or Decimal(0)) + Decimal(str(fact.cost))
             if usage:
-                Run.objects.filter(pk=run.pk).update(
-                    prompt_tokens=F("prompt_tokens") + sum(fact.prompt_tokens for fact in usage),
-                    completion_tokens=F("completion_tokens") + sum(fact.completion_tokens for fact in usage),
-                )
-            return self._append(session, run, number, facts, ordinals)
+                run.save(update_fields=["prompt_tokens", "completion_tokens", "cost"])
+            frames = self._append(session, run, number, facts, ordinals)
+        self.spent.add(usage)
+        return frames
 
     # --- facts -----------------------------------------------------------------------------------------------------
 
@@ -226,49 +272,108 @@ class Journal:
 
     # --- people ----------------------------------------------------------------------------------------------------
 
-    def take_input(self, number: int, name: str, prompt: str, *, password: bool) -> tuple[str | None, list[Frame]]:
-        """Take what the person sent; or ask, and mark the run as waiting: then the first value is None."""
-        request = InputRequested(
-            request=f"{self.claim.number}-{number}", prompt=prompt, password=True if password else None
-        )
+    def take(
+        self, number: int, name: str, question: InputRequested, *, takes_any: bool = False, holds: bool = False
+    ) -> tuple[Any, list[Frame]]:
+        """Take the person's answer as a step, and return its result; or ask, and mark the run as waiting: then WAITS.
+
+        `takes_any`: what was said to no question counts as an answer too. `holds`: the thread waits, and the run stays
+        ours meanwhile. The result is EXPIRED if nobody can answer any more.
+        """
         with self._ours(going_on=True) as (session, run):
             untaken = InboxItem.objects.filter(session=session, run=None).order_by("id")
-            item = untaken.filter(request_id=request.request).first() or untaken.filter(request_id="").first()
-            now = timezone.now()
+            item = untaken.filter(request_id=question.request).first()
+            if item is None and takes_any:
+                item = untaken.filter(request_id="").first()
             if item is None:
-                run.status = Run.Status.WAITING
-                run.owner_process, run.lease_until = "", None
-                run.save(update_fields=["status", "owner_process", "lease_until"])
-                return None, self._append(session, run, number, [request], itertools.count())
-            item.run, item.step = run, number
-            item.save(update_fields=["run", "step"])
-            Step.objects.create(
+                asked = self._asked(Origin(step=number, ordinal=0)) or question.payload()
+                if not is_expired(asked):
+                    return WAITS, self._wait(session, run, number, question, asked, itertools.count(), holds=holds)
+                answered = InputAnswered(request=question.request, by="", expired=True)
+                frames = self._append(session, run, number, [answered], itertools.count(1))
+            else:
+                frames = []
+                run.status = Run.Status.RUNNING
+                run.save(update_fields=["status"])
+                item.run, item.step = run, number
+                item.save(update_fields=["run", "step"])
+            now = timezone.now()
+            step = Step.objects.create(
                 run=run,
                 number=number,
                 kind="input",
                 name=name,
+                request_hash=question.digest or "",
                 status=Step.Status.DONE,
-                result=item.value,
+                result=EXPIRED if item is None else item.value,
                 started_at=now,
                 done_at=now,
             )
-            return str(item.value), []
+            self._steps[number] = step
+            return step.result, frames
+
+    def ask_about(self, step: Step, question: InputRequested) -> tuple[Any, list[Frame]]:
+        """Ask, as `take` does, whether to make a step again that may have taken effect. `question` names the try."""
+        with self._ours(going_on=True) as (session, run):
+            item = InboxItem.objects.filter(session=session, request_id=question.request).first()
+            if item is None:
+                origins = itertools.count(ASKED_AGAIN + step.tries)
+                return WAITS, self._wait(session, run, step.number, question, question.payload(), origins, holds=False)
+            item.run, item.step = run, step.number
+            item.save(update_fields=["run", "step"])
+            return item.value, []
+
+    def begin_again(self, step: Step) -> None:
+        """Write down that a step begins again: the person's leave is good for one try."""
+        with self._ours(going_on=True):
+            step.tries += 1
+            step.save(update_fields=["tries"])
+
+    def _asked(self, origin: Origin) -> Question | None:
+        """The question as it was asked in an earlier life: a time in it was meant then."""
+        seq = self.seq_of(origin)
+        event = StoredEvent.objects.filter(session=self.claim.session_id, seq=seq).first() if seq else None
+        return event.payload if event else None
+
+    def _wait(
+        self,
+        session: ChatSession,
+        run: Run,
+        number: int,
+        question: InputRequested,
+        asked: Question,
+        ordinals: Iterator[int],
+        *,
+        holds: bool,
+    ) -> list[Frame]:
+        until = asked.get("expiresAt")
+        run.waits_until = datetime.fromisoformat(until) if until else None
+        if holds:
+            run.status = Run.Status.WAITING
+            run.save(update_fields=["status"])
+        else:
+            self._leave(run, Run.Status.WAITING)
+        return self._append(session, run, number, [question], ordinals)
 
     # --- the end of a life -----------------------------------------------------------------------------------------
 
     def release(self) -> None:
         """Give the run away: the next process that looks takes it."""
         with self._ours() as (_, run):
-            run.status = Run.Status.QUEUED
-            run.owner_process, run.lease_until = "", None
-            run.save(update_fields=["status", "owner_process", "lease_until"])
+            self._leave(run, Run.Status.QUEUED)
 
     def end(
         self, status: Run.Status, fact: RunFinished | RunError, *, half_written: dict[str, str]
     ) -> tuple[list[Frame], Run | None]:
         """The run is over. `half_written` is the text so far of its messages. Return also the run that follows it."""
         with self._ours() as (session, run):
+            run.running_s = self.spent.seconds
             return _end(session, run, status, fact, half_written)
+
+    def _leave(self, run: Run, status: Run.Status) -> None:
+        """This life of the run is over, and another one follows."""
+        run.status, run.owner_process, run.lease_until, run.running_s = status, "", None, self.spent.seconds
+        run.save(update_fields=["status", "owner_process", "lease_until", "running_s", "waits_until"])
 
     @contextmanager
     def _ours(self, *, going_on: bool = False) -> Iterator[tuple[ChatSession, Run]]:
@@ -278,7 +383,7 @@ class Journal:
         """
         with locked(self.claim.session_id, gone=Released) as session:
             run = session.runs.filter(pk=self.claim.run_id).first()
-            if run is None or run.epoch != self.claim.epoch or run.status != Run.Status.RUNNING:
+            if run is None or run.epoch != self.claim.epoch or run.owner_process != PROCESS:
                 raise Released
             if going_on and run.stop_requested:
                 raise Stopped
@@ -300,13 +405,16 @@ def _end(
     if isinstance(fact, RunError):
         run.error_code, run.error_id = fact.code, fact.id
     run.save()
-    # A message that begins must end: what was written so far is kept.
+    # A message that begins must end: what was written so far is kept. So must a nested chat, the innermost first.
     unfinished = [
         TextMessageEnd(message_id=message_id, content=half_written.get(message_id, ""), stopped=True)
         for message_id in _unfinished_messages(run)
     ]
-    frames = append(session, run, [*unfinished, fact])
+    frames = append(session, run, [*unfinished, *_unfinished_chats(run), fact])
+    InboxItem.objects.filter(session=session, value__has_key="sealed").update(value=ERASED)
+    Step.objects.filter(run=run, result__has_key="sealed").update(result=ERASED)
     untaken = InboxItem.objects.filter(session=session, run=None)
+    untaken.exclude(request_id="").update(run=run)  # answers to its questions are nobody else's
     if not InboxItem.objects.filter(run=run).exists():
         # It asked for nothing: what lies in the inbox was meant for it, and would only start it again, for ever.
         untaken.update(run=run)
@@ -327,5 +435,18 @@ def _unfinished_messages(run: Run) -> list[str]:
     return list(open_ones)
 
 
-def _hash(request: Any) -> str:
+def _unfinished_chats(run: Run) -> list[NestedChatsFinished]:
+    """The ends of the nested chats that have none, the innermost first."""
+    events = StoredEvent.objects.filter(run=run, type__in=[NestedChatsStarted.type, NestedChatsFinished.type])
+    ends: list[NestedChatsFinished] = []
+    for type_, payload in events.order_by("seq").values_list("type", "payload"):
+        end = NestedChatsFinished(step_name=payload["stepName"], name=payload["name"])
+        if type_ == NestedChatsStarted.type:
+            ends.insert(0, end)
+        elif end in ends:
+            ends.remove(end)
+    return ends
+
+
+def digest_of(request: Any) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()

@@ -15,15 +15,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
-from django.db import connections
+from django.db import connections, reset_queries
 from django.utils.translation import gettext
 
 from agentchat import conf, registry
-from agentchat.errors import AgentChatError, ConfigError, Released, Stopped, Suspended, Unwound
+from agentchat.errors import AgentChatError, ConfigError, Interrupted, Released, Stopped, Suspended, Unwound
 from agentchat.events import RunError, RunFinished
 from agentchat.io.base import IOStream
 from agentchat.models import ChatSession, Run
 from agentchat.runs import claims
+from agentchat.runs.bridge import give_back_connections
 from agentchat.runs.hub import hub
 from agentchat.runs.iostream import RunIOStream
 from agentchat.runs.journal import Claim, Journal
@@ -48,6 +49,7 @@ def in_db_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
         for connection in connections.all(initialized_only=True):
             if connection.errors_occurred:
                 connection.close_if_unusable_or_obsolete()
+        reset_queries()  # with DEBUG, Django keeps what a thread has asked: no request ends here and clears it
         return function(*args, **kwargs)
 
     return in_thread(DB_POOL, work)
@@ -71,8 +73,8 @@ class Runner:
     def start(self) -> None:
         """Start the keeper on the running loop, once. Whoever comes first calls it: the server, or a websocket."""
         loop = asyncio.get_running_loop()
-        if self.loop is loop and self._keeper is not None and not self._keeper.done():
-            return
+        if self.loop is loop and (self.is_draining or (self._keeper is not None and not self._keeper.done())):
+            return  # also when it drains: whoever comes in the last moments must not make it claim runs again
         # A new loop is a new life: nothing of an old one can go on.
         self.loop, self.is_draining, self._beat_at = loop, False, loop.time()
         self._streams, self._claims, self._tasks, self._poke = {}, {}, set(), asyncio.Event()
@@ -95,6 +97,7 @@ class Runner:
         self.is_draining = True
         for stream in self._streams.values():
             stream.bridge.call_off(Released)
+            stream.nudge.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within)
         for run_id in self._streams:
@@ -118,6 +121,9 @@ class Runner:
             self.loop.call_soon_threadsafe(callback, run_id)
 
     def _wake(self, run_id: int) -> None:
+        if stream := self._streams.get(run_id):
+            stream.nudge.set()  # it may hold its thread and wait for this
+            return
         if self.is_draining or len(self._tasks) >= conf.app.max_runs or self.loop is None:
             return
         task = self.loop.create_task(self._advance(run_id), name=f"agentchat run {run_id}")
@@ -127,6 +133,7 @@ class Runner:
     def _stop(self, run_id: int) -> None:
         if stream := self._streams.get(run_id):
             stream.bridge.call_off(Stopped)
+            stream.nudge.set()
 
     # --- advance ---------------------------------------------------------------------------------------------------
 
@@ -157,16 +164,22 @@ class Runner:
     def _advance_in_thread(self, claim: Claim) -> int | None:
         """Call the agent function. Return the run that follows, if somebody has said more meanwhile."""
         try:
-            stream = RunIOStream(Journal(claim))
+            agent = registry.find(claim.agent)
+            stream = RunIOStream(Journal(claim), durable=agent is None or agent.durable)
             self._streams[claim.run_id] = stream
             if self.is_draining:
                 stream.bridge.reason = Released
             try:
-                status, fact = self._outcome(claim, stream)
-            except (Suspended, Released):
-                if stream.bridge.reason is Released:
-                    stream.release()
+                status, fact = self._outcome(claim, agent, stream)
+            except Suspended:
                 return None
+            except Released:
+                if stream.bridge.reason is not Released:
+                    raise  # nobody called it off: a write has found that the run is not ours
+                if agent is None or agent.durable:
+                    stream.release()
+                    return None
+                status, fact = Run.Status.INTERRUPTED, _failure(claim, Interrupted("the server stops"))
             frames, following = stream.end(status, fact)
             async_to_sync(publish)(claim.session_id, frames)
             return following
@@ -174,15 +187,18 @@ class Runner:
             logger.warning("run %d of chat session %s is another process's now", claim.number, claim.session_id)
             return None
         finally:
-            connections.close_all()
+            give_back_connections()
 
-    def _outcome(self, claim: Claim, stream: RunIOStream) -> tuple[Run.Status, RunFinished | RunError]:
+    def _outcome(
+        self, claim: Claim, agent: registry.AgentFunction | None, stream: RunIOStream
+    ) -> tuple[Run.Status, RunFinished | RunError]:
         """Call the agent function to its end. Raise Suspended or Released if it has none yet."""
         try:
             try:
-                agent = registry.find(claim.agent)
                 if agent is None:
                     raise ConfigError(f"there is no agent function {claim.agent!r}: was it renamed or removed?")
+                if claim.epoch > 1 and not agent.durable:
+                    raise Interrupted("the process that ran it has ended, and the agent function is not durable")
                 with IOStream.set_default(stream):
                     agent.function(stream)
                 stream.bridge.check()  # a bare `except:` may have swallowed it
@@ -193,6 +209,8 @@ class Runner:
             return Run.Status.STOPPED, RunFinished(outcome={"type": "cancelled"})
         except (Suspended, Released):
             raise
+        except Interrupted as error:
+            return Run.Status.INTERRUPTED, _failure(claim, error)
         except (Exception, Unwound, SystemExit, KeyboardInterrupt) as error:
             return Run.Status.FAILED, _failure(claim, error)
         return Run.Status.FINISHED, RunFinished(outcome={"type": "success"})
@@ -209,6 +227,7 @@ class Runner:
                     renewed = now
                 await self._look_for_stops()
                 await self._look_for_work()
+                await self._look_at_the_line()
                 if now - polled >= POLL_S:
                     await self._look_for_facts()
                     polled = now
@@ -216,14 +235,15 @@ class Runner:
             except Exception:
                 logger.exception("the keeper could not look after the runs; it tries again")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._poke.wait(), BEAT_S)
+                # A short lease must not end between two beats.
+                await asyncio.wait_for(self._poke.wait(), min(BEAT_S, conf.app.lease_s / 3))
             self._poke.clear()
 
     async def _renew(self) -> None:
-        held = await in_db_thread(claims.renew)(ours := list(self._claims.values()))
+        lost = await in_db_thread(claims.renew)(ours := list(self._claims.values()))
         for claim in ours:
-            if claim.run_id not in held and (stream := self._streams.get(claim.run_id)):
-                # Lost, or at its end just now; then this changes nothing.
+            stream = self._streams.get(claim.run_id)
+            if claim.run_id in lost and stream is not None and self._claims.get(claim.run_id) is claim:
                 stream.bridge.call_off(Released)
 
     async def _look_for_stops(self) -> None:
@@ -236,6 +256,10 @@ class Runner:
         if room > 0 and not self.is_draining:
             for run_id in await in_db_thread(claims.ready_runs)(room):
                 self._wake(run_id)
+
+    async def _look_at_the_line(self) -> None:
+        if watched := hub.watched():
+            hub.line_up(await in_db_thread(claims.places_in_line)(watched))
 
     async def _look_for_facts(self) -> None:
         if watched := hub.watched():

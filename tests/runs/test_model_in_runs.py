@@ -119,15 +119,22 @@ def test_usage_is_told_and_counted(clerk, scripted_llm, agent_chat):
     assert (run.prompt_tokens, run.completion_tokens) == (7, 3)
 
 
-def test_a_tool_that_may_have_taken_effect_is_not_called_again(clerk, booked, scripted_llm, agent_chat):
+@pytest.mark.parametrize(("decision", "effects"), [("reject", []), ("approve", ["tea"])])
+def test_a_tool_that_may_have_taken_effect_is_called_again_only_if_the_person_says_so(
+    clerk, booked, scripted_llm, agent_chat, decision, effects
+):
     """Its process died between the tool and its result: the journal has the beginning only."""
-    scripted_llm.replies(call("book", item="tea"), say("I do not know whether it worked."))
+    scripted_llm.replies(call("book", item="tea"), say("So be it."))
     chat = agent_chat(clerk)
     chat.send("book tea")
     request = chat.wait_for("INPUT_REQUESTED")["request"]
     run = Run.objects.get()
     Step.objects.create(run=run, number=4, kind="tool", name="book", status="started", started_at=run.started_at)
     chat.answer(request, "")
-    result = chat.wait_for("TOOL_CALL_RESULT")
-    assert result["ok"] is False
+    question = chat.wait_for("INPUT_REQUESTED", unsure=True)
+    assert question["toolCallId"] == chat.wait_for("TOOL_CALL_START")["toolCallId"]
     assert booked == []
+    chat.answer(question["request"], {"decision": decision})
+    result = chat.wait_for("TOOL_CALL_RESULT")
+    assert booked == effects
+    assert result["ok"] is bool(effects)

@@ -276,3 +276,49 @@ def test_events_are_numbered_without_holes(agent_function, agent_chat):
     seqs = list(Event.objects.order_by("seq").values_list("seq", flat=True))
     assert seqs == list(range(1, len(seqs) + 1))
     assert [f["seq"] for f in chat.frames] == seqs
+
+
+def test_runs_beyond_the_limit_wait_in_line_and_the_page_says_where(agent_function, agent_chat, settings):
+    settings.AGENTCHAT = {"MAX_RUNS": 1}
+    go_on = threading.Event()
+
+    def hold(iostream):
+        iostream.input()
+        iostream.step("hold", lambda: go_on.wait(20))
+
+    name = agent_function(hold)
+    chats = [agent_chat(name) for _ in range(3)]
+    for chat in chats:
+        chat.send("hello")
+        chat.wait_for("TEXT_MESSAGE_END")
+    assert chats[1].wait_for("QUEUED")["ahead"] == 0
+    assert chats[2].wait_for("QUEUED")["ahead"] == 1
+    go_on.set()
+    for chat in chats:
+        chat.wait_for("RUN_FINISHED")
+    first, second, third = Run.objects.order_by("queued_at")
+    assert first.started_at < second.started_at < third.started_at
+
+
+def test_one_owner_takes_no_more_than_their_share(agent_function, agent_chat, settings):
+    settings.AGENTCHAT = {"MAX_RUNS_PER_OWNER": 1}
+    go_on = threading.Event()
+
+    def hold(iostream):
+        iostream.input()
+        iostream.step("hold", lambda: go_on.wait(20))
+
+    name = agent_function(hold)
+    mine, mine_too, another = agent_chat(name), agent_chat(name), agent_chat(name)
+    mine_too.visitor = mine.visitor
+    mine_too.session.guest_key = mine.visitor.guest_key
+    mine_too.session.save()
+    mine.send("hello")
+    eventually(lambda: Run.objects.filter(status=Run.Status.RUNNING).count() == 1)
+    mine_too.send("hello")
+    another.send("hello")
+    mine_too.wait_for("QUEUED")
+    eventually(lambda: Run.objects.filter(status=Run.Status.RUNNING).count() == 2)
+    go_on.set()
+    for chat in (mine, mine_too, another):
+        chat.wait_for("RUN_FINISHED")

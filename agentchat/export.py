@@ -1,0 +1,183 @@
+"""A chat session as a file: Markdown to read, JSON to go on with.
+
+The Markdown has what the transcript shows. Whatever anybody said stands in it as it was written, within a block quote
+or a fence that it cannot leave: no words pass for another's. The JSON has every event, in the shape that it has on the
+wire. Who may have it is the caller's affair.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from agentchat import transcript
+from agentchat.models import ChatSession
+from agentchat.runs.frames import Frame, frames_after
+from agentchat.transcript import Ended, Error, Item, Message, NestedChats, Printed, Request, ToolCall
+
+_LINE_END = re.compile(r"\r\n?|\n")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal that shows the file obeys these
+_INLINE = re.compile(r"[\\`*_\[\]<>&#~|!]")
+
+
+def to_json(session: ChatSession) -> str:
+    """The chat session and all its events, in order."""
+    document = {
+        "id": str(session.pk),
+        "agent": session.agent,
+        "title": session.title,
+        "owner": session.owner.get_username() if session.owner else None,
+        "createdAt": session.created_at.isoformat(timespec="milliseconds"),
+        "updatedAt": session.updated_at.isoformat(timespec="milliseconds"),
+        "events": list(_events(session)),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _events(session: ChatSession) -> Iterator[Frame]:
+    last = 0
+    while frames := frames_after(session.pk, last):
+        for frame in frames:
+            frame.pop("html", None)  # made of `content` on delivery: not a part of what happened
+            yield frame
+        last = frames[-1]["seq"]
+
+
+# --- Markdown -------------------------------------------------------------------------------------------------------
+
+
+def to_markdown(session: ChatSession) -> str:
+    """The transcript, one block for each item."""
+    items = transcript.of_events(session.events.order_by("seq")).items
+    return "\n\n".join([_head(session), *("\n\n".join(_blocks(item)) for item in items)]) + "\n"
+
+
+def _head(session: ChatSession) -> str:
+    owner = session.owner.get_username() if session.owner else _("guest")
+    facts = {
+        _("Agent"): session.agent,
+        _("Owner"): owner,
+        _("Started"): _time(session.created_at),
+        _("Last change"): _time(session.updated_at),
+        _("Chat"): str(session.pk),
+    }
+    lines = (f"- {name}: {_inline(value)}" for name, value in facts.items())
+    return f"# {_inline(session.title or session.agent)}\n\n" + "\n".join(lines)
+
+
+def _blocks(item: Item) -> Iterator[str]:
+    match item:
+        case Message():
+            yield from _message(item)
+        case ToolCall():
+            yield from _tool_call(item)
+        case Printed():
+            yield _fenced(item.text)
+        case Request():
+            yield from _request(item)
+        case Error():
+            yield _heading(_("The run failed"), item)
+            yield _quoted(f"{item.message}\n\n{item.code}, {item.id}")
+        case Ended():
+            yield _heading(_("The run was stopped"), item)
+        case NestedChats():
+            yield from _nested_chats(item)
+
+
+def _nested_chats(nested: NestedChats) -> Iterator[str]:
+    yield _heading(_("Nested chats of %(name)s") % {"name": nested.name}, nested)
+    for item in nested.items:
+        yield from _blocks(item)
+    if nested.finished:
+        yield f"*{_inline(_('The nested chats of %(name)s end here.') % {'name': nested.name})}*"
+
+
+def _message(message: Message) -> Iterator[str]:
+    yield _heading(message.name, message)
+    if message.content:
+        yield _quoted(message.content)
+    if message.writing:
+        yield f"*{_('Still being written.')}*"
+    elif message.stopped:
+        yield f"*{_('Stopped here.')}*"
+
+
+def _tool_call(call: ToolCall) -> Iterator[str]:
+    yield _heading(_("%(agent)s calls %(tool)s") % {"agent": call.agent, "tool": call.tool}, call)
+    if call.args:
+        yield _fenced(call.args, "json")
+    if call.state in ("done", "failed"):
+        words = _("Result, after %(seconds).1f s:") if call.state == "done" else _("Error, after %(seconds).1f s:")
+        yield words % {"seconds": call.seconds or 0}
+        yield _fenced(call.result)
+    else:
+        yield f"*{_('Without a result.')}*"
+
+
+def _request(request: Request) -> Iterator[str]:
+    if request.asks != "text" or request.prompt.strip():
+        yield _heading(_question(request), request)
+    if request.prompt.strip():
+        yield _quoted(request.prompt)
+    if request.asks != "text" or request.is_open or request.password:  # else the person's message says it
+        yield f"*{_inline(_outcome(request))}*"
+    if request.answer:
+        yield "\n".join(f"- {_inline(label)}: {_inline(text)}" for label, text in request.answer)
+    if request.reason:
+        yield _quoted(request.reason)
+
+
+def _question(request: Request) -> str:
+    match request.asks:
+        case "approval":
+            return _("May %(tool)s be called?") % {"tool": request.tool}
+        case "unsure":
+            return _("Was %(tool)s called, and shall it be called again?") % {"tool": request.tool}
+        case "limit":
+            return _("May it go on?")
+        case _:
+            return _("Question")
+
+
+def _outcome(request: Request) -> str:
+    match request.state:
+        case "open":
+            return _("Waiting for an answer.")
+        case "approved":
+            return _("%(name)s approved this.") % {"name": request.by}
+        case "changed":
+            return _("%(name)s approved this, with other arguments.") % {"name": request.by}
+        case "rejected":
+            return _("%(name)s rejected this.") % {"name": request.by}
+        case "answered":
+            return _("%(name)s answered.") % {"name": request.by}
+        case "expired":
+            return _("Nobody answered in time.")
+        case "closed":
+            return _("Nobody answered.")
+
+
+def _heading(words: str, item: Item) -> str:
+    return f"## {_inline(words)} · {_time(item.at)}"
+
+
+def _time(at: datetime | None) -> str:
+    return timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z") if at else ""
+
+
+def _inline(text: str) -> str:
+    """One line of plain text: what Markdown would read something into is escaped."""
+    return _INLINE.sub(r"\\\g<0>", " ".join(_CONTROL.sub(" ", text).split()))
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {_CONTROL.sub('', line)}".rstrip() for line in _LINE_END.split(text.strip("\r\n")))
+
+
+def _fenced(text: str, language: str = "") -> str:
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    lines = _CONTROL.sub("", _LINE_END.sub("\n", text)).strip("\n")
+    return f"{fence}{language}\n{lines}\n{fence}"

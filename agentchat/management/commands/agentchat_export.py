@@ -1,0 +1,47 @@
+"""`manage.py agentchat_export <chat>`: the transcript of a chat session, as Markdown or JSON.
+
+Also of a chat that its owner has deleted, as long as it is there. Exit code 0 when it is written, 1 when it cannot be.
+"""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from agentchat import export
+from agentchat.models import ChatSession
+
+FORMATS = {"md": export.to_markdown, "json": export.to_json}
+
+
+class Command(BaseCommand):
+    help = "Write out the transcript of a chat session, in UTF-8."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("chat", type=UUID, help="the chat session's id: the last part of its address")
+        parser.add_argument(
+            "--format",
+            choices=FORMATS,
+            default="md",
+            help="md: Markdown, what the page shows (default); json: every event, as docs/protocol.md describes them",
+        )
+        parser.add_argument(
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="write there, over what is in it; without it, to standard output",
+        )
+
+    def handle(self, *args: Any, chat: UUID, format: str, output: Path | None, **options: Any) -> None:
+        session = ChatSession.objects.select_related("owner").filter(pk=chat).first()
+        if session is None:
+            raise CommandError(f"there is no chat session {chat}")
+        text = FORMATS[format](session)
+        if output is None:
+            self.stdout.write(text, ending="")
+            return
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"cannot write to {output}: {error.strerror}") from error

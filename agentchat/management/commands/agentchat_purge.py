@@ -1,0 +1,159 @@
+"""`manage.py agentchat_purge --older-than 30d`: delete old chat sessions with all that was said in them, for good.
+
+Made for a timer: docs/deploying.md has one. What a run still needs stays, unless it is forced. The deletion goes in
+batches, each a short transaction, and leaves the database to the people who chat meanwhile.
+"""
+
+import re
+import time
+from argparse import ArgumentTypeError
+from collections import Counter
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.utils import timezone
+
+from agentchat.models import ChatSession, Event, InboxItem, Run, Step
+
+BATCH = 50  # chat sessions: with 50 events in each, some 40 ms
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+Chats = QuerySet[ChatSession]
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete chat sessions in which nothing has happened for a while, with their runs, steps and events. A chat "
+        "session with a live run (queued, running, or waiting for the person) is kept, unless --force is given."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--older-than",
+            type=_age,
+            required=True,
+            metavar="AGE",
+            help="time since the last change: a whole number and its unit (s, m, h, d or w), such as 30d for 30 days",
+        )
+        parser.add_argument("--guests-only", action="store_true", help="only those of people without an account")
+        parser.add_argument(
+            "--deleted", action="store_true", help="only those that their owners deleted: AGE is the time since then"
+        )
+        parser.add_argument(
+            "--force", action="store_true", help="also those with a live run; one that is running is called off"
+        )
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="only say what would be deleted; with --verbosity 2, the id of each chat session too",
+        )
+
+    def handle(
+        self,
+        *args: Any,
+        older_than: timedelta,
+        guests_only: bool,
+        deleted: bool,
+        force: bool,
+        dry_run: bool,
+        verbosity: int,
+        **options: Any,
+    ) -> None:
+        try:
+            before = timezone.now() - older_than
+        except OverflowError:
+            raise CommandError(f"there was no such day: {older_than.days} days ago") from None
+        old = _old(before, guests_only=guests_only, deleted=deleted)
+        chosen = old if force else old.exclude(_has_live_run())
+        if dry_run and verbosity >= 2:
+            for pk in chosen.order_by("pk").values_list("pk", flat=True).iterator():
+                self.stdout.write(str(pk))
+        counts = _count(chosen) if dry_run else _purge(chosen)
+        if verbosity >= 1:
+            which = f"{'deleted' if deleted else 'last changed'} before {before.isoformat(timespec='seconds')}"
+            of_whom = ", of guests" if guests_only else ""
+            delete, keep = ("Would delete", "Would keep") if dry_run else ("Deleted", "Kept")
+            self.stdout.write(f"{delete} {_in_words(counts)} ({which}{of_whom}).")
+            if not force and (kept := old.filter(_has_live_run()).count()):
+                self.stdout.write(f"{keep} {_amount(ChatSession, kept)} with a live run: --force deletes such too.")
+
+
+def _age(text: str) -> timedelta:
+    found = re.fullmatch(r"([0-9]+)([smhdw])", text)
+    if found is None or not int(found[1]):
+        raise ArgumentTypeError(f"{text!r} is no age: give a whole number, 1 or more, and s, m, h, d or w, such as 30d")
+    try:
+        return timedelta(**{UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        raise ArgumentTypeError(f"{text!r} is longer than there have been days") from None
+
+
+# --- which ----------------------------------------------------------------------------------------------------------
+
+
+def _old(before: datetime, *, guests_only: bool, deleted: bool) -> Chats:
+    chats = ChatSession.objects.filter(**{"deleted_at__lt" if deleted else "updated_at__lt": before})
+    return chats.filter(owner=None) if guests_only else chats
+
+
+def _has_live_run() -> Exists:
+    return Exists(Run.objects.filter(session=OuterRef("pk"), status__in=Run.LIVE))
+
+
+# --- deleting -------------------------------------------------------------------------------------------------------
+
+
+def _purge(chats: Chats) -> Counter[type[Model]]:
+    """Delete them. Return how many rows of which table went."""
+    gone: Counter[type[Model]] = Counter()
+    for keys in _batches(chats):
+        began = time.monotonic()
+        gone += _delete(chats, keys)
+        # Half of the time is the others': on SQLite, whoever waits to write tries again only now and then.
+        time.sleep(time.monotonic() - began)
+    return gone
+
+
+def _batches(chats: Chats) -> Iterator[list[UUID]]:
+    last = UUID(int=0)
+    while keys := list(chats.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        yield keys
+        last = keys[-1]
+
+
+@transaction.atomic
+def _delete(chats: Chats, keys: Collection[UUID]) -> Counter[type[Model]]:
+    # Lock, then look again: somebody may have said something, and now nobody can.
+    list(ChatSession.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
+    _, gone = chats.filter(pk__in=keys).delete()
+    return Counter({apps.get_model(label): count for label, count in gone.items()})
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def _count(chats: Chats) -> Counter[type[Model]]:
+    counts: Counter[type[Model]] = Counter({ChatSession: chats.count()})
+    for model, lookup in ((Run, "session"), (Step, "run__session"), (InboxItem, "session"), (Event, "session")):
+        counts[model] = model._default_manager.filter(**{f"{lookup}__in": chats.values("pk")}).count()
+    return counts
+
+
+def _in_words(counts: Counter[type[Model]]) -> str:
+    chats = _amount(ChatSession, counts[ChatSession])
+    rest = [_amount(model, count) for model, count in counts.items() if count and model is not ChatSession]
+    return f"{chats} with {', '.join(sorted(rest, key=_noun))}" if rest else chats
+
+
+def _amount(model: type[Model], count: int) -> str:
+    return f"{count} {model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural}"
+
+
+def _noun(amount: str) -> str:
+    return amount.partition(" ")[2]

@@ -1,0 +1,1 @@
+"""A Django app for the sites that these tests kill: agent functions, and tools whose effects can be counted."""

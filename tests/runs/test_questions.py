@@ -1,0 +1,441 @@
+"""Questions that wait for days: approvals bound to what they approve, forms, secrets, and times that run out."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import pytest
+from django.utils import timezone
+from pydantic import BaseModel, Field, field_validator
+
+import agentchat
+from agentchat import ConversableAgent, UserProxyAgent, llm_config, register_function, registry
+from agentchat.errors import InputExpired, Rejected
+from agentchat.models import Event, InboxItem, Run, Step
+from agentchat.testing import call, say
+
+
+@pytest.fixture
+def register():
+    names = []
+
+    def on_connect(function, name="probe"):
+        registry.on_connect(name)(function)
+        names.append(name)
+        return name
+
+    yield on_connect
+    for name in names:
+        registry.unregister(name)
+
+
+@pytest.fixture
+def paid():
+    """What the tool has really paid."""
+    return []
+
+
+@pytest.fixture
+def cashier(register, paid):
+    """An agent function whose tool needs approval from 10 on."""
+
+    def cashier(iostream):
+        agent = ConversableAgent("cashier", llm_config=llm_config())
+        person = UserProxyAgent(
+            "person", human_input_mode="NEVER", is_termination_msg=lambda m: "DONE" in (m.get("content") or "")
+        )
+
+        def pay(amount: int, to: str) -> str:
+            paid.append((amount, to, agentchat.current_call().key))
+            return f"paid {amount} to {to}"
+
+        register_function(
+            pay, caller=agent, executor=person, description="Pay", approval=lambda arguments: arguments["amount"] >= 10
+        )
+        person.initiate_chat(agent, message=iostream.input())
+
+    return register(cashier)
+
+
+@pytest.fixture
+def asked(cashier, scripted_llm, agent_chat):
+    """A chat in which a payment of 50 waits for approval, and the question."""
+    scripted_llm.replies(call("pay", amount=50, to="Ada"), say("DONE"))
+    chat = agent_chat(cashier)
+    chat.send("pay Ada")
+    return chat, chat.wait_for("INPUT_REQUESTED")
+
+
+def last_tool_message(scripted_llm):
+    return [m for m in scripted_llm.requests[-1]["messages"] if m["role"] == "tool"][-1]["content"]
+
+
+def test_an_approved_call_is_made_with_the_arguments_that_were_shown(asked, paid):
+    chat, question = asked
+    assert question["kind"] == "approval"
+    assert question["toolCallId"] == chat.wait_for("TOOL_CALL_START")["toolCallId"]
+    assert set(question["schema"]["properties"]) == {"amount", "to"}
+    assert paid == []
+    chat.answer(question["request"], {"decision": "approve"})
+    chat.wait_for("RUN_FINISHED")
+    assert [(amount, to) for amount, to, _ in paid] == [(50, "Ada")]
+    answered = chat.wait_for("INPUT_ANSWERED")
+    assert (answered["value"], answered["by"]) == ({"decision": "approve"}, "Guest")
+
+
+def test_changed_arguments_are_what_is_called_and_the_model_is_told(asked, paid, scripted_llm):
+    chat, question = asked
+    chat.answer(question["request"], {"decision": "approve", "arguments": {"amount": 20, "to": "Ada"}})
+    chat.wait_for("RUN_FINISHED")
+    assert [(amount, to) for amount, to, _ in paid] == [(20, "Ada")]
+    assert "changed the arguments" in last_tool_message(scripted_llm)
+
+
+def test_a_rejected_call_is_not_made_and_the_model_reads_why(asked, paid, scripted_llm):
+    chat, question = asked
+    chat.answer(question["request"], {"decision": "reject", "reason": "too much"})
+    chat.wait_for("RUN_FINISHED")
+    assert paid == []
+    assert "too much" in last_tool_message(scripted_llm)
+    assert chat.wait_for("TOOL_CALL_RESULT")["ok"] is False
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "approve",
+        {"decision": "maybe"},
+        {"decision": "approve", "more": 1},
+        {"decision": "approve", "arguments": {"amount": "a lot", "to": "Ada"}},
+        {"decision": "approve", "arguments": {"amount": 20}},
+        {"decision": "approve", "arguments": {"amount": 20, "to": "Ada", "twice": True}},
+        {"decision": "reject", "arguments": {"amount": 1, "to": "Ada"}},
+        None,
+        [],
+    ],
+)
+def test_an_answer_that_does_not_fit_changes_nothing(asked, paid, value):
+    chat, question = asked
+    with pytest.raises(Rejected) as rejected:
+        chat.answer(question["request"], value)
+    assert rejected.value.reason == "invalid"
+    assert Run.objects.get().status == Run.Status.WAITING
+    assert InboxItem.objects.count() == 1
+    assert paid == []
+
+
+def test_a_call_below_the_limit_needs_no_approval(cashier, paid, scripted_llm, agent_chat):
+    scripted_llm.replies(call("pay", amount=5, to="Ada"), say("DONE"))
+    chat = agent_chat(cashier)
+    chat.send("pay Ada")
+    chat.wait_for("RUN_FINISHED")
+    assert len(paid) == 1
+    assert not [f for f in chat.frames if f["type"] == "INPUT_REQUESTED"]
+
+
+def test_a_message_is_no_approval(asked, paid):
+    chat, question = asked
+    chat.send("yes, do it")
+    assert Run.objects.get().status == Run.Status.WAITING
+    assert paid == []
+    chat.answer(question["request"], {"decision": "approve"})
+    chat.wait_for("RUN_FINISHED")
+
+
+def test_an_approval_is_for_these_arguments_only(asked, paid, caplog):
+    """What the model asked for is in the journal; somebody changes it there, or a newer version reads it otherwise."""
+    chat, question = asked
+    step = Step.objects.get(kind="llm")
+    step.result["tool_calls"][0]["function"]["arguments"] = '{"amount": 5000, "to": "Eve"}'
+    step.save()
+    Step.objects.filter(kind="input", name="approve pay").delete()
+    run = Run.objects.get()
+    Step.objects.create(
+        run=run,
+        number=3,
+        kind="input",
+        name="approve pay",
+        status="done",
+        result={"decision": "approve"},
+        request_hash=question["digest"],
+        started_at=timezone.now(),
+    )
+    chat.answer(question["request"], {"decision": "approve"})
+    assert chat.wait_for("RUN_ERROR")["code"] == "diverged"
+    assert paid == []
+
+
+def test_a_tool_knows_the_key_of_its_call(asked, paid):
+    chat, question = asked
+    chat.answer(question["request"], {"decision": "approve"})
+    chat.wait_for("RUN_FINISHED")
+    assert paid[0][2] == f"{chat.session.pk}-1-4"
+
+
+class Address(BaseModel):
+    name: str = Field(min_length=2, description="Who gets it")
+    email: str
+    parcels: int = Field(default=1, ge=1, le=9)
+    speed: Literal["slow", "fast"] = "slow"
+
+    @field_validator("email")
+    @classmethod
+    def must_be_ours(cls, value):
+        if not value.endswith("@example.com"):
+            raise ValueError("we deliver to example.com only")
+        return value
+
+
+@pytest.fixture
+def form(register, agent_chat):
+    filled = []
+
+    def ask(iostream):
+        iostream.input()
+        filled.append(iostream.ask("Where to?", Address))
+        iostream.print(f"to {filled[-1].name}")
+
+    chat = agent_chat(register(ask))
+    chat.send("send it")
+    return chat, chat.wait_for("INPUT_REQUESTED"), filled
+
+
+def test_a_form_comes_back_as_an_instance(form):
+    chat, question, filled = form
+    assert question["kind"] == "form"
+    assert question["schema"]["properties"]["name"]["description"] == "Who gets it"
+    chat.answer(question["request"], {"name": "Ada", "email": "ada@example.com"})
+    chat.wait_for("PRINTED", text="to Ada\n")
+    assert filled == [Address(name="Ada", email="ada@example.com", parcels=1, speed="slow")]
+
+
+def test_a_form_that_does_not_fit_is_rejected_field_by_field(form):
+    chat, question, _ = form
+    with pytest.raises(Rejected) as rejected:
+        chat.answer(question["request"], {"name": "A", "parcels": 12, "speed": "warp"})
+    assert rejected.value.reason == "invalid"
+    assert set(rejected.value.errors) == {"name", "email", "parcels", "speed"}
+
+
+def test_what_only_the_model_can_refuse_is_asked_again_with_what_was_typed(form):
+    chat, question, filled = form
+    chat.answer(question["request"], {"name": "Ada", "email": "ada@elsewhere.org"})
+    again = chat.wait_for("INPUT_REQUESTED", count=2)
+    assert "example.com only" in again["prompt"]
+    assert again["initial"] == {"name": "Ada", "email": "ada@elsewhere.org"}
+    assert again["request"] != question["request"]
+    chat.answer(again["request"], {"name": "Ada", "email": "ada@example.com"})
+    chat.wait_for("RUN_FINISHED")
+    assert len(filled) == 1
+
+
+def test_a_question_that_nobody_answers_in_time_goes_on_without(register, agent_chat):
+    caught = []
+
+    def hurry(iostream):
+        iostream.input()
+        try:
+            iostream.ask("Quick!", Address, expires_at=datetime.now(UTC) + timedelta(seconds=0.3))
+        except InputExpired as error:
+            caught.append(error)
+            iostream.print("too late")
+
+    chat = agent_chat(register(hurry))
+    chat.send("go")
+    question = chat.wait_for("INPUT_REQUESTED")
+    assert question["expiresAt"]
+    assert chat.wait_for("INPUT_ANSWERED")["expired"] is True
+    chat.wait_for("PRINTED", text="too late\n")
+    with pytest.raises(Rejected) as rejected:
+        chat.answer(question["request"], {"name": "Ada", "email": "ada@example.com"})
+    assert rejected.value.reason in ("expired", "already_answered")
+
+
+def test_a_password_is_shown_to_nobody_and_erased_at_the_end(register, agent_chat):
+    got, go_on = [], threading.Event()
+
+    def login(iostream):
+        iostream.input()
+        got.append(iostream.input("Password?", password=True))
+        iostream.step("hold", lambda: go_on.wait(20))
+
+    chat = agent_chat(register(login))
+    chat.send("log in")
+    question = chat.wait_for("INPUT_REQUESTED")
+    assert question["password"] is True
+    chat.answer(question["request"], "hunter2")
+    chat.wait_for("INPUT_ANSWERED")
+    stored = [str(item.value) for item in InboxItem.objects.all()] + [str(s.result) for s in Step.objects.all()]
+    stored += [str(event.payload) for event in Event.objects.all()]
+    assert not [value for value in stored if "hunter2" in value]
+    go_on.set()
+    chat.wait_for("RUN_FINISHED")
+    assert got == ["hunter2"]
+    assert "hunter2" not in str(chat.frames)
+    assert InboxItem.objects.order_by("id").last().value == {"erased": True}
+    assert Step.objects.get(name="password").result == {"erased": True}
+
+
+def test_a_password_is_not_taken_from_the_composer(register, agent_chat):
+    def login(iostream):
+        iostream.input()
+        iostream.input("Password?", password=True)
+
+    chat = agent_chat(register(login))
+    chat.send("log in")
+    chat.wait_for("INPUT_REQUESTED")
+    chat.send("hunter2 in the wrong place")
+    assert Run.objects.get().status == Run.Status.WAITING
+
+
+def test_a_cap_asks_the_person_and_never_lets_more_than_one_call_pass(register, agent_chat, settings):
+    settings.AGENTCHAT = {"MAX_STEPS": 3}
+    made = []
+
+    def busy(iostream):
+        iostream.input()
+        for n in range(10):
+            made.append(iostream.step(f"number {n}", lambda n=n: n))
+        iostream.print("done")
+
+    chat = agent_chat(register(busy))
+    chat.send("work")
+    question = chat.wait_for("INPUT_REQUESTED")
+    assert "taken: 3" in question["prompt"]
+    assert made == [0, 1, 2]
+    chat.answer(question["request"], {"decision": "approve"})
+    again = chat.wait_for("INPUT_REQUESTED", count=2)
+    assert Step.objects.filter(kind="step").count() == 6
+    chat.answer(again["request"], {"decision": "reject"})
+    assert chat.wait_for("RUN_ERROR")["code"] == "cap_reached"
+    assert Step.objects.filter(kind="step").count() == 6
+
+
+def test_tokens_are_capped_too(cashier, scripted_llm, agent_chat, settings):
+    settings.AGENTCHAT = {"MAX_RUN_TOKENS": 1}
+    scripted_llm.replies(call("pay", amount=1, to="Ada"))
+    chat = agent_chat(cashier)
+    chat.send("pay Ada")
+    assert "Tokens" in chat.wait_for("INPUT_REQUESTED")["prompt"]
+    assert len(scripted_llm.requests) == 1
+
+
+def test_several_calls_of_one_reply_are_made_at_the_same_time(register, scripted_llm, agent_chat):
+    meeting = threading.Barrier(3, timeout=20)
+
+    def parallel(iostream):
+        agent = ConversableAgent("agent", llm_config=llm_config())
+        person = UserProxyAgent(
+            "person", human_input_mode="NEVER", is_termination_msg=lambda m: "DONE" in (m.get("content") or "")
+        )
+
+        def meet(name: str) -> str:
+            meeting.wait()
+            return f"{name} was there"
+
+        register_function(meet, caller=agent, executor=person, description="Meet the others")
+        person.initiate_chat(agent, message=iostream.input())
+
+    scripted_llm.replies(
+        call("meet", name="a").and_call("meet", name="b").and_call("meet", name="c"),
+        say("DONE"),
+    )
+    chat = agent_chat(register(parallel))
+    chat.send("meet")
+    chat.wait_for("RUN_FINISHED")
+    tools = [m["content"] for m in scripted_llm.requests[-1]["messages"] if m["role"] == "tool"]
+    assert tools == ["a was there", "b was there", "c was there"]
+    assert [s.number for s in Step.objects.filter(kind="tool").order_by("number")] == [3, 4, 5]
+
+
+def test_a_person_cannot_be_asked_inside_a_tool(register, scripted_llm, agent_chat):
+    def nosy(iostream):
+        agent = ConversableAgent("agent", llm_config=llm_config())
+        person = UserProxyAgent(
+            "person", human_input_mode="NEVER", is_termination_msg=lambda m: "DONE" in (m.get("content") or "")
+        )
+
+        def ask() -> str:
+            return iostream.input("inside")
+
+        register_function(ask, caller=agent, executor=person, description="Ask")
+        person.initiate_chat(agent, message=iostream.input())
+
+    scripted_llm.replies(call("ask"), say("DONE"))
+    chat = agent_chat(register(nosy))
+    chat.send("go")
+    result = chat.wait_for("TOOL_CALL_RESULT")
+    assert result["ok"] is False
+    assert "approval=True" in result["content"]
+
+
+def test_a_function_that_is_not_durable_waits_with_its_thread_and_is_never_called_again(agent_chat):
+    lives = []
+
+    @registry.on_connect("once", durable=False)
+    def once(iostream):
+        lives.append(1)
+        name = iostream.input()
+        colour = iostream.input("Colour?")
+        iostream.print(f"{name} likes {colour}")
+
+    try:
+        chat = agent_chat("once")
+        chat.send("Ada")
+        chat.wait_for("INPUT_REQUESTED")
+        assert Run.objects.get().status == Run.Status.WAITING
+        chat.send("red")
+        chat.wait_for("PRINTED", text="Ada likes red\n")
+        chat.wait_for("RUN_FINISHED")
+        assert lives == [1]
+        chat.send("Bob")
+        chat.wait_for("INPUT_REQUESTED", count=2)
+        assert chat.stop()
+        chat.wait_for("RUN_FINISHED", outcome={"type": "cancelled"})
+    finally:
+        registry.unregister("once")
+
+
+def test_a_function_that_is_not_durable_ends_as_interrupted_when_its_process_has_gone(agent_chat):
+    @registry.on_connect("once", durable=False)
+    def once(iostream):
+        iostream.print("must not be called again")
+
+    try:
+        chat = agent_chat("once")
+        long_ago = timezone.now() - timedelta(hours=1)
+        Run.objects.create(
+            session=chat.session,
+            number=1,
+            agent="once",
+            status="waiting",
+            epoch=1,
+            owner_process="gone",
+            lease_until=long_ago,
+        )
+        assert chat.wait_for("RUN_ERROR")["code"] == "interrupted"
+        assert Run.objects.get().status == Run.Status.INTERRUPTED
+        assert not [f for f in chat.frames if f["type"] == "PRINTED"]
+    finally:
+        registry.unregister("once")
+
+
+def test_a_function_that_is_not_durable_waits_for_a_bounded_time(agent_chat, settings):
+    settings.AGENTCHAT = {"WAIT_S": 1}
+
+    @registry.on_connect("once", durable=False)
+    def once(iostream):
+        iostream.input()
+        with pytest.raises(InputExpired):
+            iostream.input("Anybody?")
+        iostream.print("nobody")
+
+    try:
+        chat = agent_chat("once")
+        chat.send("hello")
+        assert chat.wait_for("INPUT_REQUESTED")["expiresAt"]
+        chat.wait_for("PRINTED", text="nobody\n")
+        assert chat.wait_for("INPUT_ANSWERED")["expired"] is True
+        chat.wait_for("RUN_FINISHED")
+    finally:
+        registry.unregister("once")
