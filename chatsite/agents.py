@@ -1,14 +1,28 @@
-"""Two agent functions to try. They know nothing of Django or of pages: `manage.py chat weather` runs the same one.
+"""Agent functions to try. They know nothing of Django or of pages: `manage.py chat weather` runs the same one.
 
 `weather` uses a tool and is done with each question. `assistant` talks on: it asks the person for the next word after
-each reply, and waits for it as long as they take.
+each reply, and waits for it as long as they take. `team` is a group chat of three.
+`refunds` asks for a form, and for approval before its tool pays.
 """
 
+import re
 import sys
 import zlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, on_connect, register_function
+from pydantic import BaseModel, Field
+
+from agentchat import (
+    ConversableAgent,
+    GroupChat,
+    GroupChatManager,
+    IOStream,
+    UserProxyAgent,
+    current_call,
+    llm_config,
+    on_connect,
+    register_function,
+)
 
 SKIES = ("sunny", "cloudy", "rainy", "windy", "foggy", "snowy")
 
@@ -81,3 +95,98 @@ def assistant(iostream: IOStream) -> None:
     )
     person = Person("person", is_termination_msg=lambda message: False)
     person.initiate_chat(agent, message=[*said, {"role": "user", "content": message}])
+
+
+MEMBERS = {
+    "planner": (
+        "Says what the text needs, and in which order. Speaks first.",
+        "You are the planner of a team that writes short texts. Say in a few points what the text needs, and hand over "
+        "to the writer by name. Do not write it yourself.",
+    ),
+    "writer": (
+        "Writes a draft, and a better one when the critic has spoken.",
+        "You are the writer of a team. Write the text by the plan, then by what the critic says. Give the whole text "
+        "each time, and hand over to the critic by name.",
+    ),
+    "critic": (
+        "Reads each draft, and says what to change or that it is done.",
+        "You are the critic of a team. Say shortly what is missing in the first draft, and hand over to the writer by "
+        "name. When a later draft is good, say so and end with TERMINATE.",
+    ),
+}
+
+
+@on_connect(
+    "team",
+    title="Writing team",
+    description="A planner, a writer and a critic work on a short text together.",
+    prompts=["Write a note that welcomes a new colleague."],
+)
+def team(iostream: IOStream) -> None:
+    task = iostream.input()
+    model = llm_config()
+    members = [
+        ConversableAgent(name, system_message, description=description, llm_config=model, human_input_mode="NEVER")
+        for name, (description, system_message) in MEMBERS.items()
+    ]
+    manager = GroupChatManager(
+        GroupChat(members, max_round=8, allow_repeat_speaker=False),  # a model chooses who speaks next
+        llm_config=model,
+        is_termination_msg=says_terminate,
+    )
+    person = UserProxyAgent("person", human_input_mode="NEVER")
+    person.initiate_chat(manager, message=task)
+
+
+class Account(BaseModel):
+    """Where the money goes."""
+
+    holder: str = Field(min_length=2, title="Account holder")
+    iban: str = Field(
+        pattern=r"^[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}$",
+        title="IBAN",
+        description="Any made-up one will do, such as DE02120300000000202051: this desk only pretends.",
+    )
+    reason: Literal["damaged", "too late", "not wanted"] = Field(title="Why do you send it back?")
+
+
+def look_up_order(order: Annotated[str, "the order's number"]) -> str:
+    """What was ordered, and what it cost. The same for a number at all times."""
+    return f"Order {order}: one kettle, {_price(order)} euros, delivered. It can be paid back."
+
+
+def _price(order: str) -> int:
+    return 10 + zlib.crc32(order.encode()) % 90
+
+
+@on_connect(
+    "refunds",
+    title="Refund desk",
+    description="Asks for an account, and for approval before it pays. No money moves.",
+    prompts=["I want my money back for order 1017."],
+)
+def refunds(iostream: IOStream) -> None:
+    message = iostream.input()
+    number = re.search(r"\d+", message)
+    order = number[0] if number else iostream.input("What is the number of your order?").strip()
+    account = iostream.ask(f"Where should the money for order {order} go?", Account)
+
+    def pay_refund(order: Annotated[str, "the order's number"], euros: Annotated[float, Field(gt=0, le=100)]) -> str:
+        """Pay an order back. Not twice: a bank would be given the key of the call."""
+        return f"Pretended to pay {euros:g} euros for order {order} to {account.holder} (payment {current_call().key})."
+
+    clerk = ConversableAgent(
+        "clerk",
+        system_message="You are the clerk of a refund desk. Use the tools for what you are told, once, and tell the "
+        "customer in a sentence what came of it. Then reply TERMINATE.",
+        llm_config=llm_config(),
+    )
+    desk = UserProxyAgent("desk", human_input_mode="NEVER", is_termination_msg=says_terminate)
+    register_function(look_up_order, caller=clerk, executor=desk, retry_safe=True)
+    register_function(pay_refund, caller=clerk, executor=desk, approval=True)
+    desk.initiate_chat(clerk, message=f'Look up order "{order}".')
+    desk.initiate_chat(
+        clerk,
+        message=f'Pay the refund of {_price(order)} euros for order "{order}" ({account.reason}).',
+        clear_history=False,
+    )

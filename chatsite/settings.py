@@ -102,10 +102,15 @@ _AGENTCHAT = {
     "MAX_RUNS_PER_OWNER": env.int,
     "LEASE_S": env.float,
     "GUESTS": env.bool,
+    "MAX_STEPS": env.int,
+    "MAX_RUN_TOKENS": env.int,
+    "MAX_RUN_COST": env.float,
+    "MAX_RUN_S": env.float,
     "MESSAGES_PER_MINUTE": env.int,
     "MAX_MESSAGE_CHARS": env.int,
     "TOOL_TIMEOUT_S": env.float,
     "DRAIN_S": env.float,
+    "WAIT_S": env.float,
 }
 
 

@@ -1,10 +1,13 @@
 """Facts become what a person reads."""
 
+import json
+
 import pytest
 from django.template.loader import render_to_string
 
 from agentchat import transcript
-from agentchat.transcript import Ended, Error, Message, Printed, Request, ToolCall
+from agentchat.readable import NOTHING
+from agentchat.transcript import Ended, Error, Message, NestedChats, Printed, Request, ToolCall
 
 AT = "2026-11-22T12:00:00.000+00:00"
 
@@ -48,8 +51,30 @@ def asked(request="r1", prompt="And then?", **more):
     return "INPUT_REQUESTED", {"request": request, "kind": "text", "prompt": prompt, **more}
 
 
-def answered(request="r1"):
-    return "INPUT_ANSWERED", {"request": request, "value": "go on", "by": "ada"}
+def answered(request="r1", value="go on", **more):
+    return "INPUT_ANSWERED", {"request": request, "value": value, "by": "ada", **more}
+
+
+def approval(request="r1", id="c1", **more):
+    return asked(request, "", kind="approval", toolCallId=id, schema=REFUND, **more)
+
+
+def nested(name="writer"):
+    return "STEP_STARTED", {"stepName": f"nested chats of {name}", "name": name}
+
+
+def nested_end(name="writer"):
+    return "STEP_FINISHED", {"stepName": f"nested chats of {name}", "name": name}
+
+
+APPROVE = {"decision": "approve"}
+REFUND = {
+    "type": "object",
+    "properties": {"order_id": {"type": "string"}, "amount": {"type": "number", "title": "Euros"}},
+    "required": ["order_id"],
+}
+ARGUMENTS = '{"order_id": "A7", "amount": 12}'
+ASKED_ABOUT = called(tool="refund"), ("TOOL_CALL_ARGS", {"toolCallId": "c1", "args": ARGUMENTS})
 
 
 STARTED = "RUN_STARTED", {}
@@ -155,10 +180,10 @@ def test_an_empty_message_does_not_part_two_prints():
 
 def test_a_question_is_open_until_it_is_answered():
     open_ = read(STARTED, asked(password=True))
-    assert isinstance(open_.request, Request)
-    assert (open_.state, open_.request.prompt, open_.request.password) == ("waiting", "And then?", True)
+    assert isinstance(open_.text_request, Request)
+    assert (open_.state, open_.text_request.prompt, open_.text_request.password) == ("waiting", "And then?", True)
     closed = read(STARTED, asked(), answered())
-    assert (closed.state, closed.request, closed.items[0].answered) == ("running", None, True)
+    assert (closed.state, closed.text_request, closed.items[0].is_open) == ("running", None, False)
 
 
 def test_an_answer_to_another_question_leaves_this_one_open():
@@ -167,7 +192,80 @@ def test_an_answer_to_another_question_leaves_this_one_open():
 
 def test_the_end_of_a_run_closes_its_question():
     ended = read(STARTED, asked(), CANCELLED)
-    assert (ended.state, ended.request, ended.items[0].answered) == ("idle", None, True)
+    assert (ended.state, ended.text_request, ended.items[0].state) == ("idle", None, "closed")
+
+
+@pytest.mark.parametrize(
+    ("more", "asks"),
+    [
+        ({}, "text"),
+        ({"kind": "approval", "toolCallId": "c1"}, "approval"),
+        ({"kind": "approval", "toolCallId": "c1", "unsure": True}, "unsure"),
+        ({"kind": "approval"}, "limit"),
+        ({"kind": "form", "schema": REFUND}, "form"),
+    ],
+)
+def test_a_question_says_what_it_is_about(more, asks):
+    read_ = read(STARTED, asked(**more))
+    assert read_.items[0].asks == asks
+    assert (read_.text_request is None) == (asks != "text")  # else the composer asks it
+
+
+def test_an_approval_shows_the_tool_and_its_arguments_and_holds_the_call():
+    call, request = read(STARTED, *ASKED_ABOUT, call_complete(), approval()).items
+    assert (call.state, request.tool) == ("held", "refund")
+    assert request.arguments == [("Order id", "A7"), ("Euros", "12")]
+    assert json.loads(request.initial_json) == {"order_id": "A7", "amount": 12}
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "reason", "answer"),
+    [
+        (APPROVE, "approved", "", []),
+        ({**APPROVE, "arguments": {"order_id": "A8"}}, "changed", "", [("Order id", "A8")]),
+        ({"decision": "reject", "reason": "Too much"}, "rejected", "Too much", []),
+        ({"decision": "reject"}, "rejected", "", []),
+    ],
+)
+def test_an_answered_approval_says_what_was_decided_and_by_whom(value, state, reason, answer):
+    call, request = read(STARTED, *ASKED_ABOUT, call_complete(), approval(), answered(value=value)).items
+    assert (request.state, request.by, request.reason, request.answer) == (state, "ada", reason, answer)
+    assert call.state == ("refused" if state == "rejected" else "running")
+
+
+def test_a_call_that_was_not_approved_of_is_not_one_that_failed():
+    rejected = answered(value={"decision": "reject"})
+    facts = *ASKED_ABOUT, call_complete(), approval(), rejected, result("The person did not approve.", ok=False)
+    call = read(STARTED, *facts).items[0]
+    assert (call.state, call.seconds, call.result) == ("refused", None, "The person did not approve.")
+
+
+def test_an_answered_form_shows_what_was_filled_in():
+    facts = asked(kind="form", schema=REFUND), answered(value={"order_id": "A7", "amount": None})
+    [request] = read(STARTED, *facts).items
+    assert (request.state, request.answer) == ("answered", [("Order id", "A7"), ("Euros", NOTHING)])
+
+
+def test_a_question_that_nobody_answered_in_time_says_so():
+    [request] = read(STARTED, asked(kind="form", schema=REFUND, expiresAt=AT), answered(value=None, expired=True)).items
+    assert (request.state, request.expires, request.answer) == ("expired", AT, [])
+
+
+def test_the_run_waits_until_the_last_of_several_questions_is_answered():
+    facts = STARTED, approval("r1"), approval("r2", "c2"), answered("r1", APPROVE)
+    assert read(*facts).state == "waiting"
+    assert read(*facts, answered("r2", APPROVE)).state == "running"
+
+
+def test_a_card_can_be_answered_where_somebody_may_and_only_while_it_is_open():
+    def card(*facts, **context):
+        return render_to_string("agentchat/transcript.html", {"items": read(STARTED, *facts).items, **context})
+
+    form = asked(kind="form", schema=REFUND, initial={"order_id": "A7"})
+    assert "data-controls hidden" in card(form, has_actions=True)
+    assert "<noscript>" in card(form, has_actions=True)
+    assert "data-controls" not in card(form)
+    assert "data-controls" not in card(form, answered(value={"order_id": "A7"}), has_actions=True)
 
 
 def test_a_stopped_run_says_so_and_one_that_ends_by_itself_says_nothing():
@@ -180,6 +278,66 @@ def test_a_failed_run_leaves_kind_words_and_an_id():
     [error] = read(STARTED, FAILED).items
     assert isinstance(error, Error)
     assert (error.id, error.code, error.message) == ("e7c1a2", "llm_auth", "The model refused our key.")
+
+
+# --- chats within the chat ------------------------------------------------------------------------------------------
+
+
+SAID = start(), end("psst")
+PERSON = start("p1", "user", "ada"), end("By the way", "p1")
+
+
+def outline(items):
+    """Each item's kind; of nested chats, what is in them."""
+    return [outline(item.items) if isinstance(item, NestedChats) else item.kind for item in items]
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ([*SAID, nested(), *SAID, *SAID, nested_end(), *SAID], ["message", ["message", "message"], "message"]),
+        ([nested(), nested("critic"), *SAID, nested_end("critic"), *SAID], [[["message"], "message"]]),
+        ([nested(), *SAID, nested_end(), nested(), *SAID, nested_end()], [["message"], ["message"]]),
+        ([nested(), nested("critic"), *SAID, nested_end(), *SAID], [[["message"]], "message"]),
+        ([printed("a"), nested(), printed("b"), nested_end(), printed("c")], ["printed", ["printed"], "printed"]),
+        ([nested(), *SAID, FAILED, STARTED, *SAID], [["message"], "error", "message"]),
+        ([nested(), *SAID, CANCELLED], [["message"], "ended"]),
+        ([nested_end(), *SAID], ["message"]),
+    ],
+)
+def test_what_is_said_in_nested_chats_stands_in_them(facts, expected):
+    assert outline(read(STARTED, *facts).items) == expected
+
+
+def test_nested_chats_in_which_nobody_speaks_leave_no_trace():
+    silence = nested(), nested("critic"), start(), end("TERMINATE"), nested_end("critic"), nested_end()
+    assert [item.text for item in read(printed("a"), *silence, printed("b")).items] == ["ab"]
+
+
+def test_what_a_person_says_unasked_is_not_folded_away():
+    assert outline(read(STARTED, nested(), *SAID, *PERSON, *SAID).items) == [["message", "message"], "message"]
+
+
+def test_what_a_person_answers_stands_with_its_question():
+    items = read(STARTED, nested(), asked(), *PERSON, answered(), *SAID).items
+    assert outline(items) == [["request", "message", "message"]]
+
+
+@pytest.mark.parametrize("over", [nested_end(), FINISHED, CANCELLED, FAILED])
+def test_nested_chats_are_open_until_they_are_over(over):
+    def is_open(*facts):
+        items = read(STARTED, *facts).items
+        return "data-unfinished open>" in render_to_string("agentchat/transcript.html", {"items": items})
+
+    assert is_open(nested(), *SAID)
+    assert not is_open(nested(), *SAID, over)
+
+
+def test_a_card_in_nested_chats_can_be_answered_there():
+    items = read(STARTED, nested(), *ASKED_ABOUT, approval()).items
+    html = render_to_string("agentchat/transcript.html", {"items": items, "has_actions": True})
+    assert "data-unfinished open>" in html
+    assert "data-controls hidden" in html
 
 
 # --- how things stand -----------------------------------------------------------------------------------------------
@@ -230,10 +388,17 @@ def test_nothing_that_anybody_says_becomes_markup():
         result(HOSTILE, HOSTILE),
         printed(HOSTILE),
         asked(HOSTILE, HOSTILE),
+        called("c1", HOSTILE),
+        args(json.dumps({HOSTILE: HOSTILE})),
+        approval(HOSTILE, "c1", expiresAt=AT),
+        answered(HOSTILE, {"decision": "reject", "reason": HOSTILE}),
+        asked(HOSTILE, HOSTILE, kind="form", schema={"title": HOSTILE}, initial={HOSTILE: HOSTILE}),
+        nested(HOSTILE),
+        printed(HOSTILE),
         ("RUN_ERROR", {"code": "error", "message": HOSTILE, "id": HOSTILE}),
     ).items
     html = render_to_string("agentchat/transcript.html", {"items": items, "has_actions": True})
-    assert html.count("&lt;script&gt;") >= 12  # it is all there, as text
+    assert html.count("&lt;script&gt;") >= 24  # it is all there, as text
     assert "<script" not in html
     assert "<img" not in html
 
@@ -252,5 +417,5 @@ def test_only_the_last_error_can_be_tried_again_and_only_where_somebody_may():
 
 
 def test_there_is_a_blank_for_each_kind_of_item():
-    shown = {item_type.kind for item_type in (Message, ToolCall, Printed, Request, Error, Ended)}
+    shown = {item_type.kind for item_type in (Message, ToolCall, Printed, Request, Error, Ended, NestedChats)}
     assert {blank.kind for blank in transcript.blanks().values()} == shown

@@ -208,4 +208,5 @@ def test_what_is_installed_is_not_installed_again(installed):
 
 def test_make_alone_says_what_there_is(folder):
     done = subprocess.run(["make"], cwd=folder, env=environment(), capture_output=True, text=True, check=True)
-    assert [line.split()[1] for line in done.stdout.splitlines()] == ["install", "run", "test", "check", "clean"]
+    targets = [line.split()[1] for line in done.stdout.splitlines()]
+    assert targets == ["install", "run", "test", "bench", "check", "clean"]

@@ -1,4 +1,4 @@
-"""chatsite: its addresses, its static files, and its two agents."""
+"""chatsite: its addresses, its static files, and its agents."""
 
 import gzip
 import json

@@ -2,20 +2,23 @@
  * Where the person writes, and the buttons beside it.
  *
  * Enter sends, Shift+Enter breaks the line; an Enter that ends an input method's composition does neither. A question for
- * a secret is answered in a field that does not show it.
+ * a secret is answered in a field that does not show it. What is not sent yet outlives a reload, unless it is a secret.
  */
 
 const COMPLAINT_MS = 15_000;
 const MAX_LINES_PX = 240;
+const DRAFT = "message";
 
 export class Composer {
   #form;
+  #drafts;
   #field = {};
   #complaint = 0;
 
-  /** `submit(text)`, `skip()` and `stop()` are what the person asks for. */
-  constructor(form, { submit, skip, stop }) {
+  /** `submit(text)`, `skip()` and `stop()` are what the person asks for. `drafts` keep what is not sent yet. */
+  constructor(form, drafts, { submit, skip, stop }) {
     this.#form = form;
+    this.#drafts = drafts;
     for (const id of ["message", "secret", "send", "stop", "skip", "question", "question-words", "complaint"]) {
       this.#field[id] = document.getElementById(id);
     }
@@ -26,7 +29,7 @@ export class Composer {
       this.#send(submit);
     });
     message.addEventListener("keydown", (event) => this.#key(event));
-    message.addEventListener("input", () => this.#fit());
+    message.addEventListener("input", () => this.#changed());
     this.#field.skip.addEventListener("click", skip);
     this.#field.stop.addEventListener("click", stop);
     document.addEventListener("keydown", (event) => {
@@ -35,19 +38,33 @@ export class Composer {
         stop();
       }
     });
-    this.#fit();
   }
 
-  /** Send the message that the page came with, if any: a suggestion that was chosen on the page before. */
+  /**
+   * Send the message that the page came with, if any: a suggestion that was chosen on the page before. Put back what was
+   * typed before a reload.
+   */
   begin(submit) {
     const { message } = this.#field;
     const { firstId } = message.dataset;
     if (firstId && message.value.trim()) {
       submit(this.#empty(message), firstId);
     }
+    message.value ||= this.#drafts.get(DRAFT);
+    this.#fit();
+    this.focus();
+  }
+
+  /** Let the person write on. */
+  focus() {
     if (matchMedia("(hover: hover)").matches && !this.#form.hidden) {
-      message.focus({ preventScroll: true }); // on a phone it would open the keyboard
+      this.#input.focus({ preventScroll: true }); // on a phone it would open the keyboard
     }
+  }
+
+  /** The person is here, and writes nothing. */
+  get isIdle() {
+    return document.activeElement === this.#input && !this.#input.value;
   }
 
   showRun(run) {
@@ -67,7 +84,7 @@ export class Composer {
   takeBack(text) {
     const input = this.#input;
     input.value = input.value ? `${text}\n${input.value}` : text;
-    this.#fit();
+    this.#changed();
   }
 
   complain(words) {
@@ -92,8 +109,13 @@ export class Composer {
   #empty(input) {
     const { value } = input;
     input.value = "";
-    this.#fit();
+    this.#changed();
     return value;
+  }
+
+  #changed() {
+    this.#drafts.set(DRAFT, this.#field.message.value);
+    this.#fit();
   }
 
   #key(event) {

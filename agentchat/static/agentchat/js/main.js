@@ -3,9 +3,12 @@
  *
  *   socket.js      frames in and out, and coming back after a lost connection
  *   frames.js      takes each fact once, and hands frames over once per picture
- *   transcript.js  frames become messages, tool calls, errors
+ *   transcript.js  frames become messages, tool calls, questions, errors
+ *   nested.js      the chats within the chat: where it goes on, and what is folded
+ *   questions.js   the cards that wait for an answer
  *   run.js         what the run is doing, as far as the facts say
  *   outbox.js      what was sent and is not in the transcript yet
+ *   drafts.js      what was typed and is not sent yet
  *   composer.js    where the person writes
  *   status.js      the connection and the run, in words
  *   scroll.js      stays at the end, unless the person reads elsewhere
@@ -15,9 +18,11 @@
  */
 
 import { Composer } from "./composer.js";
+import { Drafts } from "./drafts.js";
 import { Frames } from "./frames.js";
 import { newId } from "./ids.js";
 import { Outbox } from "./outbox.js";
+import { Questions } from "./questions.js";
 import { Run } from "./run.js";
 import { Scroll } from "./scroll.js";
 import { Socket } from "./socket.js";
@@ -27,13 +32,28 @@ import { Transcript } from "./transcript.js";
 
 const find = (id) => document.getElementById(id);
 const chat = find("chat");
+const log = find("transcript");
+const words = find("words").dataset;
+const key = `agentchat:${chat.dataset.socket}`; // of what this tab keeps for this chat
 
 const scroll = new Scroll(find("jump"));
-const transcript = new Transcript(find("transcript"), find("pending"));
-const run = new Run(chat.dataset.state, find("question"));
-const status = new Status(find("status"), find("countdown"), find("words").dataset);
-const outbox = new Outbox(`agentchat:${chat.dataset.socket}`);
-const composer = new Composer(find("composer"), { submit, skip, stop });
+const transcript = new Transcript(log, find("pending"), words);
+const run = new Run(chat.dataset.state, find("question"), log);
+const status = new Status(find("status"), find("countdown"), words);
+const outbox = new Outbox(key);
+const drafts = new Drafts(key);
+const composer = new Composer(find("composer"), drafts, { submit, skip, stop });
+const questions = new Questions(log, {
+  send: (request, value) => send({ type: "answer", id: newId(), request, value }),
+  drafts,
+  words,
+  mayFocus,
+  opened: (element) => scroll.showStart(element),
+  left: () => {
+    composer.focus();
+    scroll.toEnd();
+  },
+});
 const frames = new Frames(Number(chat.dataset.seq), take, painted);
 const socket = new Socket(chat.dataset.socket, {
   after: () => frames.seq,
@@ -52,7 +72,11 @@ function take(frame) {
     outbox.arrived(frame.messageId);
     find("empty")?.remove();
   }
+  if (frame.type === "INPUT_ANSWERED") {
+    outbox.answered(frame.request);
+  }
   transcript.take(frame);
+  questions.take(frame);
   run.take(frame);
   if (frame.type === "TEXT_MESSAGE_END") {
     nameChat(frame);
@@ -67,29 +91,33 @@ function painted() {
 }
 
 function showRun() {
-  status.showRun(run.state);
+  status.showRun(run);
   composer.showRun(run);
   find("working").hidden = !run.isBusy || transcript.isBusy;
 }
 
-function send(frame) {
-  outbox.add(frame);
+function send(frame, options) {
+  outbox.add(frame, options);
   showPending(frame);
   find("empty")?.remove();
   socket.send(frame);
-  scroll.toEnd();
+  if (frame.type === "send") {
+    scroll.toEnd();
+  }
 }
 
-/** Messages show at once. An answer shows when the server shows it: it may be a secret. */
+/** Messages show at once, and cards say that their answer is on its way. */
 function showPending(frame) {
   if (frame.type === "send") {
     transcript.addPending(frame.id, frame.text);
+  } else {
+    questions.showSent(frame.request);
   }
 }
 
 function submit(text, id = newId()) {
   if (run.request?.isPassword) {
-    send({ type: "answer", id, request: run.request.id, value: text });
+    send({ type: "answer", id, request: run.request.id, value: text }, { isSecret: true });
   } else if (text.trim()) {
     send({ type: "send", id, text });
   }
@@ -101,6 +129,11 @@ function skip() {
   }
 }
 
+/** The person is at the end of the chat, and does nothing: they write nothing, or have just been done with a card. */
+function mayFocus() {
+  return scroll.follows && (composer.isIdle || document.activeElement?.matches('.card:not([data-state="open"])'));
+}
+
 function stop() {
   if (run.isBusy) {
     socket.send({ type: "stop" });
@@ -108,8 +141,12 @@ function stop() {
 }
 
 /** The server did not take it: the words go back to where they can be mended. */
-function takeBack({ id, message }) {
+function takeBack(rejected) {
+  const { id, message } = rejected;
   const frame = id && outbox.take(id);
+  if (frame?.type === "answer" && questions.refuse(frame.request, rejected)) {
+    return;
+  }
   if (frame?.type === "send") {
     transcript.removePending(id);
     composer.takeBack(frame.text);
@@ -145,8 +182,12 @@ document.addEventListener("submit", (event) => {
 });
 
 showTimes(document);
+outbox.frames().filter((frame) => transcript.shows(frame)).forEach(({ id }) => outbox.arrived(id));
 outbox.frames().forEach(showPending);
 composer.begin(submit);
 showRun();
 scroll.toEnd();
+if (questions.firstOpen) {
+  scroll.showStart(questions.firstOpen);
+}
 socket.open();

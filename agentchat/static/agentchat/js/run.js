@@ -4,16 +4,25 @@
  * The same rules as `agentchat/transcript.py`, which gives the state that the page begins with.
  */
 
+import { asks } from "./cards.js";
+
 export class Run {
+  #open = new Set(); // the questions without an answer
+
   /** `question` is the element that shows an open question; it holds the one that the page began with. */
-  constructor(state, question) {
+  constructor(state, question, log) {
     this.state = state;
-    this.question = question;
+    /** The question that the composer asks: `{id, prompt, isPassword}`. */
     this.request = null;
-    if (state === "waiting") {
-      const words = question.querySelector("#question-words").textContent;
-      this.request = { id: question.dataset.request, prompt: words, isPassword: "password" in question.dataset };
+    /** How many runs are before this one, while it waits for its turn; null if nobody said so. */
+    this.ahead = null;
+    const { request, password } = question.dataset;
+    if (request) {
+      const prompt = question.querySelector("#question-words").textContent;
+      this.request = { id: request, prompt, isPassword: password !== undefined };
+      this.#open.add(request);
     }
+    log.querySelectorAll('.card[data-state="open"]').forEach((card) => this.#open.add(card.dataset.id));
   }
 
   /** It is the agent's turn, and somebody could stop it. */
@@ -22,25 +31,43 @@ export class Run {
   }
 
   take(frame) {
+    this.ahead = this.#aheadAfter(frame);
     switch (frame.type) {
+      case "QUEUED":
+        this.state = this.state === "idle" ? "queued" : this.state;
+        break;
       case "RUN_STARTED":
         this.state = "running";
         break;
       case "INPUT_REQUESTED":
         this.state = "waiting";
-        this.request = { id: frame.request, prompt: frame.prompt, isPassword: Boolean(frame.password) };
+        this.#open.add(frame.request);
+        if (asks(frame) === "text") {
+          this.request = { id: frame.request, prompt: frame.prompt, isPassword: Boolean(frame.password) };
+        }
         break;
       case "INPUT_ANSWERED":
         if (this.request?.id === frame.request) {
-          this.state = "running";
           this.request = null;
+        }
+        if (this.#open.delete(frame.request) && !this.#open.size) {
+          this.state = "running";
         }
         break;
       case "RUN_FINISHED":
       case "RUN_ERROR":
         this.state = "idle";
         this.request = null;
+        this.#open.clear();
         break;
     }
+  }
+
+  /** It waits until the run says something; what the person says meanwhile changes nothing. */
+  #aheadAfter(frame) {
+    if (frame.type === "QUEUED") {
+      return frame.ahead;
+    }
+    return frame.type === "TEXT_MESSAGE_END" || frame.role === "user" ? this.ahead : null;
   }
 }

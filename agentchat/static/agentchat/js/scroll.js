@@ -1,6 +1,10 @@
-/* Stays at the end of the page while it grows, if the person is there; else a button leads back. */
+/*
+ * Stays at the end of the page while it grows, if the person is there; else a button leads back. Whoever works at a card
+ * stays at the card.
+ */
 
 const NEAR_PX = 100;
+const BAR_PX = 56; // at the top, over what is below it
 
 export class Scroll {
   #page = document.scrollingElement;
@@ -18,13 +22,27 @@ export class Scroll {
     addEventListener("resize", () => this.follow());
   }
 
+  /** The person is at the end, and stays there. */
+  get follows() {
+    return this.#follows;
+  }
+
   toEnd() {
     this.#follows = true;
     this.follow();
   }
 
+  /** Show the beginning of what is too high to be seen as a whole, if the person is at the end. */
+  showStart(element) {
+    this.follow();
+    if (this.#follows && element.getBoundingClientRect().top < BAR_PX) {
+      this.#follows = false;
+      element.scrollIntoView();
+    }
+  }
+
   follow() {
-    if (this.#follows) {
+    if (this.#follows && !document.activeElement?.closest("[data-controls]")) {
       this.#page.scrollTop = this.#page.scrollHeight;
     }
     this.#jump.hidden = this.#follows;

@@ -10,7 +10,7 @@ export class Status {
   #countdown;
   #words;
   #connection = { state: "connecting" };
-  #run = "idle";
+  #run = { state: "idle", ahead: null };
   #timer = 0;
 
   constructor(place, countdown, words) {
@@ -29,19 +29,27 @@ export class Status {
     }
   }
 
-  showRun(state) {
-    this.#run = state;
+  showRun({ state, ahead }) {
+    this.#run = { state, ahead };
     this.#show();
   }
 
   #show() {
     const { state } = this.#connection;
     const isLive = state === "live";
-    const words = this.#words[camel(isLive && this.#run !== "idle" ? this.#run : state)];
+    const words = isLive && this.#run.state !== "idle" ? this.#wordsOfRun() : this.#words[camel(state)];
     this.#place.closest(".status").dataset.connection = isLive ? "live" : "lost";
     if (this.#place.textContent !== words) {
       this.#place.textContent = words;
     }
+  }
+
+  #wordsOfRun() {
+    const { state, ahead } = this.#run;
+    if (ahead === null) {
+      return this.#words[state];
+    }
+    return ahead ? this.#words.ahead.replace("{ahead}", ahead) : this.#words.next;
   }
 
   #count() {

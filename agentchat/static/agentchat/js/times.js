@@ -1,8 +1,16 @@
-/* Times as the reader's own clock shows them. The server does not know in which zone the reader is. */
+/*
+ * Times as the reader's own clock shows them, and how long it is until then. The server does not know in which zone the
+ * reader is, and the reader's clock may be wrong: what ends, ends by the server's.
+ */
 
 const language = document.documentElement.lang;
 const short = new Intl.DateTimeFormat(language, { timeStyle: "short" });
 const full = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "medium" });
+const relative = new Intl.RelativeTimeFormat(language);
+const units = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]]; // and their seconds
+
+/** How far the reader's clock is ahead of the server's, in ms, as the page came. */
+const ahead = Date.now() - (Date.parse(document.querySelector("[data-now]")?.dataset.now) || Date.now());
 
 /** Write every <time> in `root`. */
 export function showTimes(root) {
@@ -11,4 +19,14 @@ export function showTimes(root) {
     time.textContent = short.format(at);
     time.title = full.format(at);
   }
+}
+
+/** How long it is until then, in words ("in 5 minutes"); nothing when it is over. `at` is in ms. */
+export function timeLeft(at) {
+  const seconds = Math.ceil((at - (Date.now() - ahead)) / 1_000);
+  if (seconds <= 0) {
+    return "";
+  }
+  const [unit, size] = units.find(([, size]) => seconds >= 2 * size) ?? units.at(-1);
+  return relative.format(Math.floor(seconds / size), unit);
 }

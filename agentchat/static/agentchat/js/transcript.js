@@ -6,20 +6,30 @@
  * a message is ever put in as HTML.
  */
 
+import { asks, fillCard, showAnswer } from "./cards.js";
+import { Nested } from "./nested.js";
+import { letterOf, paletteOf } from "./palettes.js";
 import { showTimes } from "./times.js";
 import { saysNothing, Writing } from "./writing.js";
+
+const UNFINISHED = ["asked", "held", "running"].map((state) => `.tool[data-state="${state}"]`).join();
 
 export class Transcript {
   #log;
   #pending;
+  #words;
   #writing = new Map(); // the messages being written, by id
   #grown = new Set();
   #calls; // the tool calls without a result
+  #nested;
 
-  constructor(log, pending) {
+  /** `words` are those of the page. */
+  constructor(log, pending, words) {
     this.#log = log;
     this.#pending = pending;
-    this.#calls = [...log.querySelectorAll('.tool:is([data-state="asked"], [data-state="running"])')];
+    this.#words = words;
+    this.#calls = [...log.querySelectorAll(`${UNFINISHED}, .tool[data-state="refused"]:has([data-result]:empty)`)];
+    this.#nested = new Nested(log);
     for (const message of log.querySelectorAll(".message[data-writing]")) {
       this.#begin(message);
     }
@@ -53,6 +63,13 @@ export class Transcript {
     this.#pending.append(message);
   }
 
+  /** Whether what the person sent has arrived: their message is here, or the question is answered. */
+  shows({ type, id, request }) {
+    const arrived = CSS.escape(type === "send" ? id : request);
+    const element = this.#log.querySelector(`:is(.message, .request, .card)[data-id="${arrived}"]`);
+    return Boolean(element) && !element.matches('.request[data-open], .card[data-state="open"]');
+  }
+
   removePending(id) {
     this.#pending.querySelector(`[data-id="${CSS.escape(id)}"]`)?.remove();
   }
@@ -76,8 +93,12 @@ export class Transcript {
       const message = sent || this.#clone(isPersons ? "person" : "agent");
       message.dataset.id = frame.messageId;
       message.querySelector("[data-name]").textContent = frame.name;
-      this.#add(message, frame);
+      // What the person says unasked is not said in a nested chat, and must not be folded away with it.
+      const isUnasked = isPersons && !this.#log.querySelector(".request[data-open]");
+      this.#add(message, frame, isUnasked ? this.#log : this.#nested.place);
       if (!isPersons) {
+        message.querySelector("header").classList.add(paletteOf(frame.name));
+        message.querySelector("[data-letter]").textContent = letterOf(frame.name);
         message.dataset.writing = "";
         this.#begin(message);
       }
@@ -106,7 +127,7 @@ export class Transcript {
       }
       delete message.dataset.writing;
       if (saysNothing(frame.content)) {
-        message.remove();
+        this.#nested.remove(message);
       } else if (message.matches(".from-person")) {
         this.#body(message).textContent = frame.content;
       } else {
@@ -143,28 +164,57 @@ export class Transcript {
         return;
       }
       this.#calls.splice(this.#calls.indexOf(call), 1);
-      call.dataset.state = frame.ok ? "done" : "failed";
       call.querySelector("[data-result]").textContent = frame.content;
+      if (call.dataset.state === "refused") {
+        return; // it was not made
+      }
+      call.dataset.state = frame.ok ? "done" : "failed";
       const seconds = call.querySelector("[data-seconds]");
       const oneDigit = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
       seconds.textContent = (frame.durationMs / 1000).toLocaleString(document.documentElement.lang, oneDigit);
       seconds.parentElement.hidden = false;
     },
 
+    STEP_STARTED: (frame) => {
+      const group = this.#add(this.#clone("nested"), frame);
+      this.#nested.begin(group, frame);
+    },
+
+    STEP_FINISHED: (frame) => this.#nested.finish(frame.stepName),
+
     PRINTED: (frame) => {
-      const last = this.#log.lastElementChild;
+      const last = this.#nested.place.lastElementChild;
       const printed = last?.matches(".printed") ? last : this.#add(this.#clone("printed"), frame);
       printed.append(frame.text);
     },
 
     INPUT_REQUESTED: (frame) => {
+      const asked = asks(frame);
+      if (asked !== "text") {
+        const card = this.#clone(asked);
+        fillCard(card, frame, this.#openCall(frame.toolCallId), this.#words);
+        this.#add(card, frame);
+        this.#nested.unfold();
+        return;
+      }
       const request = this.#add(this.#clone("request"), frame);
       request.dataset.id = frame.request;
       request.textContent = frame.prompt;
       request.hidden = !frame.prompt.trim();
     },
 
-    INPUT_ANSWERED: () => this.#closeRequests(),
+    INPUT_ANSWERED: (frame) => {
+      const request = this.#log.querySelector(`:is(.request, .card)[data-id="${CSS.escape(frame.request)}"]`);
+      delete request?.dataset.open;
+      if (request?.matches(".card")) {
+        const call = this.#openCall(request.dataset.call);
+        showAnswer(request, frame, this.#words);
+        if (call) {
+          const { asks: asked, state } = request.dataset;
+          call.dataset.state = asked === "approval" && ["rejected", "expired"].includes(state) ? "refused" : "running";
+        }
+      }
+    },
 
     RUN_STARTED: () => {
       this.#log.querySelectorAll("[data-retry]").forEach((button) => (button.hidden = true));
@@ -191,13 +241,13 @@ export class Transcript {
     return document.getElementById(`blank-${kind}`).content.firstElementChild.cloneNode(true);
   }
 
-  #add(element, frame) {
+  #add(element, frame, place = this.#nested.place) {
     const time = element.querySelector("time");
     if (time) {
       time.dateTime = frame.at;
       showTimes(element);
     }
-    this.#log.append(element);
+    place.append(element);
     return element;
   }
 
@@ -219,13 +269,13 @@ export class Transcript {
     return this.#calls.findLast((call) => call.dataset.id === id);
   }
 
-  #closeRequests() {
-    this.#log.querySelectorAll(".request[data-open]").forEach((request) => delete request.dataset.open);
-  }
-
   /** The run is over: what is unfinished stays so. */
   #close() {
-    this.#closeRequests();
+    this.#log.querySelectorAll(".request[data-open]").forEach((request) => delete request.dataset.open);
+    this.#log.querySelectorAll('.card:is([data-state="open"], [data-state="sending"])').forEach((card) => {
+      card.dataset.state = "closed";
+    });
     this.#calls.splice(0).forEach((call) => (call.dataset.state = "cut"));
+    this.#nested.finishAll();
   }
 }
