@@ -1,7 +1,8 @@
 """The websockets: each a watcher of one chat session, and the way in for what its person says.
 
 A consumer is a receptionist: it checks, hands over, and returns. It never waits for an agent (it handles one message at
-a time, and one that waits cannot hear "stop"), and its database work goes to a small pool of its own.
+a time, and one that waits cannot hear "stop"), and its database work goes to a small pool of its own. Nothing of it
+goes through the one thread that the synchronous code of all applications shares: a slow view must not delay "stop".
 """
 
 import asyncio
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from channels.consumer import get_handler_name
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.utils.translation import gettext
 
@@ -21,7 +24,7 @@ from agentchat.runs import control, frames
 from agentchat.runs.hub import Watcher
 from agentchat.runs.publish import group_of
 from agentchat.runs.runner import in_db_thread, runner
-from agentchat.sockets import CloseCode, sockets
+from agentchat.sockets import CloseCode, is_open, sockets
 from agentchat.visitors import NOBODY, Visitor, session_key_of, visitors_of
 
 logger = logging.getLogger("agentchat.sockets")
@@ -36,6 +39,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
     watching: asyncio.Task[None] | None = None
     watcher: Watcher | None = None
 
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """As in Channels, but for closing old database connections in the shared thread: we have none there."""
+        handler = getattr(self, get_handler_name(message), None)
+        if handler is None:
+            raise ValueError(f"No handler for message type {message['type']}")
+        await handler(message)
+
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        await self.disconnect(message["code"])
+        raise StopConsumer
+
     async def connect(self) -> None:
         await self.accept()  # a close before accepting reaches the browser as a bare 403
         runner.start()
@@ -47,7 +61,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.visitor = await in_db_thread(_visitor_of)(self.session_key)
         if not self.visitor.may_chat:
             return await self.leave(CloseCode.SIGN_IN)
-        if not await in_db_thread(_is_own)(self.session_id, self.visitor):
+        if not await in_db_thread(_may_look)(self.session_id, self.visitor):
             return await self.leave(CloseCode.NOT_FOUND)
         sockets.add(self)
 
@@ -76,7 +90,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             frame = parse(text_data)
             await self.take(frame)
         except Rejected as rejected:
-            await self.reject(text_data, rejected.reason, str(rejected), rejected.errors)
+            readable = None if rejected.reason == "too_large" else text_data  # too large to parse, for its id too
+            await self.reject(readable, rejected.reason, str(rejected), rejected.errors)
         except Exception:
             logger.exception("a frame of chat session %s could not be handled", self.session_id)
             words = gettext("Something went wrong here, and nothing has changed. You can try again.")
@@ -93,7 +108,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                     self.session_id, self.visitor, client_id=frame.id, request=frame.request, value=frame.value
                 )
             case Stop():
-                await in_db_thread(control.stop)(self.session_id, by=self.visitor.name)
+                await in_db_thread(control.stop)(self.session_id, by=self.visitor.name, visitor=self.visitor)
             case Ack() if self.watcher is not None:
                 self.watcher.ack(frame.bytes)
             case Ping():
@@ -154,8 +169,9 @@ def _visitor_of(session_key: str) -> Visitor:
     return visitors_of([session_key])[session_key]
 
 
-def _is_own(session_id: UUID, visitor: Visitor) -> bool:
-    return models.ChatSession.objects.of(visitor).filter(pk=session_id).exists()
+def _may_look(session_id: UUID, visitor: Visitor) -> bool:
+    agent = models.ChatSession.objects.of(visitor).filter(pk=session_id).values_list("agent", flat=True).first()
+    return agent is not None and is_open(agent, visitor.user)
 
 
 def _id_in(text: str | None) -> str | None:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from agentchat import transcript
 from agentchat.models import ChatSession
+from agentchat.rendering import without_end_signal
 from agentchat.runs.frames import Frame, frames_after
 from agentchat.transcript import Ended, Error, Item, Message, NestedChats, Printed, Request, ToolCall
 
@@ -97,8 +98,9 @@ def _nested_chats(nested: NestedChats) -> Iterator[str]:
 
 def _message(message: Message) -> Iterator[str]:
     yield _heading(message.name, message)
-    if message.content:
-        yield _quoted(message.content)
+    words = message.content if message.is_the_persons else without_end_signal(message.content)
+    if words:
+        yield _quoted(words)
     if message.writing:
         yield f"*{_('Still being written.')}*"
     elif message.stopped:

@@ -134,6 +134,7 @@ class Step(models.Model):
     class Status(models.TextChoices):
         STARTED = "started", _("started")
         DONE = "done", _("done")
+        FAILED = "failed", _("failed")
 
     run = models.ForeignKey(Run, verbose_name=_("run"), on_delete=models.CASCADE, related_name="steps")
     number = models.PositiveIntegerField(_("number"))

@@ -38,7 +38,7 @@ def to_html(markdown: str) -> SafeString:
 
 
 def _html(markdown: str) -> SafeString:
-    text = _without_end_signal(markdown)
+    text = without_end_signal(markdown)
     if len(text) > MAX_MARKDOWN:
         return _clean(f"<pre>{escape(_whole_characters(text))}</pre>")
     env: dict[str, Any] = {}
@@ -48,7 +48,7 @@ def _html(markdown: str) -> SafeString:
 _cached_html = lru_cache(maxsize=512)(_html)
 
 
-def _without_end_signal(markdown: str) -> str:
+def without_end_signal(markdown: str) -> str:
     """The text without a last word that is meant for programs alone."""
     text = markdown.rstrip()
     before = text.removesuffix(END_SIGNAL)

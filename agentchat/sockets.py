@@ -7,7 +7,7 @@ seconds; and a server that stops sends everybody away with a code that says: com
 import logging
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from agentchat import registry
@@ -73,6 +73,16 @@ class Sockets:
                 await socket.leave(gone[facts])
 
 
+def is_open(agent_name: str, user: Any) -> bool:
+    """Whether this user may look at what the agent says. A chat of an agent that is not registered can be read."""
+    agent = registry.find(agent_name)
+    try:
+        return agent is None or agent.is_open_to(user)
+    except Exception:
+        logger.exception("allow() of agent function %r failed; it is closed", agent_name)
+        return False
+
+
 Opened = tuple[str, UUID, Visitor]
 
 
@@ -86,10 +96,9 @@ def _gone(opened: Iterable[Opened]) -> dict[Opened, CloseCode]:
     )
     gone: dict[Opened, CloseCode] = {}
     for key, session_id, visitor in opened:
-        agent = registry.find(agents.get(session_id, ""))
         if now[key] != visitor or not visitor.may_chat:
             gone[key, session_id, visitor] = CloseCode.SIGN_IN
-        elif session_id not in agents or (agent is not None and not agent.is_open_to(now[key].user)):
+        elif session_id not in agents or not is_open(agents[session_id], now[key].user):
             gone[key, session_id, visitor] = CloseCode.NOT_FOUND
     return gone
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import uuid
 
 import pytest
@@ -169,6 +170,12 @@ async def test_what_is_no_frame_is_rejected_and_the_socket_lives(tab, text, code
     assert await tab.next() == {"type": "pong"}
 
 
+async def test_a_frame_that_is_too_large_is_not_parsed_for_its_id(tab):
+    await tab.send(type="send", id=str(uuid.uuid4()), text="x" * 65_537)
+    rejected = await tab.next()
+    assert (rejected["code"], rejected["id"]) == ("too_large", None)
+
+
 async def test_bytes_are_rejected_and_the_socket_lives(tab):
     await tab.socket.send_to(bytes_data=b"{}")
     assert (await tab.next())["code"] == "not_text"
@@ -214,6 +221,51 @@ async def test_a_stranger_who_sends_at_once_changes_nothing(tab):
     await stranger.send(type="send", id=str(uuid.uuid4()), text="let me in")
     assert await stranger.closed() == CloseCode.NOT_FOUND
     assert await sync_to_async(tab.session.inbox.count)() == 0
+
+
+def closed_to_all(user):
+    return False
+
+
+def fails(user):
+    raise RuntimeError("allow() is broken")
+
+
+@pytest.mark.parametrize("allow", [closed_to_all, fails])
+async def test_a_chat_with_an_agent_that_is_not_open_to_its_owner_is_not_found(tab, allow):
+    @registry.on_connect("guarded", allow=allow)
+    def guarded(iostream):
+        iostream.input()
+
+    try:
+        session = await chat_of(tab.user, "guarded")
+        guarded_tab = Tab(tab.client, session.pk)
+        assert await guarded_tab.open()
+        await guarded_tab.send(type="ping")  # answered if it was let in
+        assert await guarded_tab.closed() == CloseCode.NOT_FOUND
+    finally:
+        registry.unregister("guarded")
+
+
+async def test_the_shared_thread_may_be_busy_and_a_socket_opens_answers_and_closes(tab):
+    loop, is_busy, release = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def slow_view():
+        loop.call_soon_threadsafe(is_busy.set)
+        release.wait(60)
+
+    view = asyncio.create_task(sync_to_async(slow_view, thread_sensitive=True)())
+    try:
+        await asyncio.wait_for(is_busy.wait(), 10)
+        other = Tab(tab.client, tab.session.pk)
+        assert await other.open()
+        await other.send(type="ping")
+        assert await other.next() == {"type": "pong"}
+        await other.socket.disconnect(timeout=10)
+        assert not view.done()
+    finally:
+        release.set()
+        await view
 
 
 async def test_without_guests_a_visitor_must_sign_in(tab, settings):
@@ -272,6 +324,28 @@ async def test_a_deactivated_user_is_out_of_the_open_socket(tab):
     await sync_to_async(tab.user.save)()
     await sockets.look_again()
     assert await tab.closed() == CloseCode.SIGN_IN
+
+
+async def test_a_broken_allow_closes_its_own_sockets_and_the_look_goes_on(tab, caplog):
+    is_broken = False
+
+    @registry.on_connect("guarded", allow=lambda user: fails(user) if is_broken else True)
+    def guarded(iostream):
+        iostream.input()
+
+    try:
+        guarded_tab = Tab(tab.client, (await chat_of(tab.user, "guarded")).pk)
+        assert await guarded_tab.open()
+        await guarded_tab.send(type="ping")
+        assert await guarded_tab.next() == {"type": "pong"}
+        is_broken = True
+        await sync_to_async(tab.session.delete)()
+        await sockets.look_again()
+        assert await guarded_tab.closed() == CloseCode.NOT_FOUND
+        assert await tab.closed() == CloseCode.NOT_FOUND
+        assert "allow() of agent function 'guarded' failed" in caplog.text
+    finally:
+        registry.unregister("guarded")
 
 
 async def test_a_server_that_stops_says_come_back(tab):

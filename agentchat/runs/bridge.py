@@ -6,14 +6,15 @@ thread are made for a call, and the LLM client's connections are shared by all r
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
 from django.db import connections, reset_queries
 
 from agentchat import conf
-from agentchat.errors import Unwound
+from agentchat.errors import ToolError, Unwound
 from agentchat.runs.pool import DaemonPool, in_thread
 
 logger = logging.getLogger("agentchat.runs")
@@ -48,8 +49,9 @@ class RunBridge:
             raise self.reason
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        async def made() -> T:  # asgiref wants a coroutine function, and `work` may be a lambda
-            return await work()
+        async def made() -> T:
+            with _no_exit():
+                return await work()
 
         self.check()
         return async_to_sync(made)()
@@ -101,6 +103,15 @@ class RunBridge:
         return async_to_sync(limited)()
 
 
+@contextmanager
+def _no_exit() -> Iterator[None]:
+    """A tool that wants to end the program fails instead: on its way over the server's loop it would end the server."""
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise ToolError(f"the program cannot be ended from here: {error!r}") from error
+
+
 def give_back_connections() -> None:
     """Close this thread's database connections; and, with DEBUG, forget what it has asked."""
     connections.close_all()
@@ -110,7 +121,8 @@ def give_back_connections() -> None:
 def _with_connections_closed(function: Callable[[], T]) -> Callable[[], T]:
     def work() -> T:
         try:
-            return function()
+            with _no_exit():
+                return function()
         finally:
             give_back_connections()
 

@@ -31,8 +31,7 @@ class Spent:
         return self.seconds_before + time.monotonic() - self._since
 
     def add(self, usage: Iterable[Usage]) -> None:
-        """A step is done, and this is what it used."""
-        self.steps += 1
+        """Something was used."""
         for each in usage:
             self.tokens += each.prompt_tokens + each.completion_tokens
             self.cost += each.cost or 0
@@ -46,14 +45,18 @@ class Cap:
     question: str
 
 
-def reached(spent: Spent, grants: Counter[str]) -> Cap | None:
-    """The cap that stands in the way of the next call. `grants` is how often the person said "go on" to each."""
+def reached(spent: Spent, grants: Counter[str], *, planned: int = 1) -> Cap | None:
+    """The cap that stands in the way of the next calls, `planned` of them at once.
+
+    `grants` is how often the person said "go on" to each.
+    """
     for name, used, limit, words in (
         ("steps", spent.steps, conf.app.max_steps, gettext("Steps that this run has taken: %(used)d. May it go on?")),
         ("tokens", spent.tokens, conf.app.max_run_tokens, gettext("Tokens that it has used: %(used)d. May it go on?")),
         ("cost", spent.cost, conf.app.max_run_cost, gettext("It has cost %(used).2f dollars so far. May it go on?")),
         ("seconds", spent.seconds, conf.app.max_run_s, gettext("Seconds that it has taken: %(used)d. May it go on?")),
     ):
-        if limit is not None and used >= limit * (1 + grants[name]):
+        more = planned - 1 if name == "steps" else 0
+        if limit is not None and used + more >= limit * (1 + grants[name]):
             return Cap(name=name, question=words % {"used": used})
     return None

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from agentchat import conf
@@ -61,17 +61,21 @@ def _owner(run: Run) -> tuple[int | None, str]:
 
 def _owner_is_busy(run: Run, now: datetime) -> bool:
     owner_id, guest_key = _owner(run)
-    running = Run.objects.filter(
-        status=Run.Status.RUNNING, lease_until__gte=now, session__owner_id=owner_id, session__guest_key=guest_key
-    )
-    return running.count() >= conf.app.max_runs_per_owner
+    held = _held(now).filter(session__owner_id=owner_id, session__guest_key=guest_key)
+    return held.count() >= conf.app.max_runs_per_owner
+
+
+def _held(now: datetime) -> QuerySet[Run]:
+    """The runs that occupy a thread somewhere: those that run, and those that wait with their thread."""
+    return Run.objects.exclude(owner_process="").filter(status__in=Run.LIVE, lease_until__gte=now)
 
 
 def ready_runs(limit: int) -> list[int]:
     """The runs to claim next, oldest first; of each owner no more than may run at once."""
     now = timezone.now()
     ready = Run.objects.filter(_is_ready(now)).select_related("session").order_by("queued_at", "pk")
-    taken: Counter[tuple[int | None, str]] = Counter()
+    owners = _held(now).values_list("session__owner_id", "session__guest_key")
+    taken: Counter[tuple[int | None, str]] = Counter(owners)
     chosen: list[int] = []
     for run in ready[: 10 * limit]:
         taken[_owner(run)] += 1

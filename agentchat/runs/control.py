@@ -52,8 +52,8 @@ def send(session_id: UUID, visitor: Visitor, *, client_id: UUID, text: str) -> N
         _check_rate(session)
         run = _live_run(session)
         frames: list[Frame] = []
+        _check_agent(session, visitor)
         if run is None:
-            _check_agent(session, visitor)
             run, frames = start_run(session)
         if not session.title:
             session.title = _title(text)
@@ -77,6 +77,7 @@ def answer(session_id: UUID, visitor: Visitor, *, client_id: UUID, request: str,
         if session.inbox.filter(client_id=client_id).exists():
             return
         _check_rate(session)
+        _check_agent(session, visitor)
         run = _live_run(session)
         question = _open_question(run) if run is not None else None
         if run is None or question is None or question["request"] != request:
@@ -90,13 +91,13 @@ def answer(session_id: UUID, visitor: Visitor, *, client_id: UUID, request: str,
     engine().wake(run.pk)
 
 
-def stop(session_id: UUID, *, by: str) -> bool:
+def stop(session_id: UUID, *, by: str, visitor: Visitor | None = None) -> bool:
     """Stop the live run of a chat session, wherever it is. Return whether there was one.
 
     A run that waits or is queued ends here and now; one that advances is told to unwind, in its own process, and ends
-    a moment later. `by` is for the log: whose wish it was.
+    a moment later. `by` is for the log: whose wish it was. With a `visitor` it must be theirs, or Rejected is raised.
     """
-    with locked(session_id) as session:
+    with locked(session_id) if visitor is None else _own(session_id, visitor) as session:
         run = _live_run(session)
         if run is None:
             return False
@@ -171,11 +172,14 @@ def _live_run(session: ChatSession) -> Run | None:
 
 
 def _open_question(run: Run) -> Question | None:
-    """The question that the run waits with."""
+    """The question that the run waits with, if nobody has answered it."""
     if run.status != Run.Status.WAITING:
         return None
     asked = StoredEvent.objects.filter(run=run, type=InputRequested.type).order_by("-seq").first()
-    return asked.payload if asked else None
+    if asked is None or InboxItem.objects.filter(session=run.session_id, request_id=asked.payload["request"]).exists():
+        return None
+    question: Question = asked.payload
+    return question
 
 
 def _title(text: str) -> str:

@@ -25,7 +25,7 @@ logger = logging.getLogger("agentchat.hub")
 
 MAX_QUEUED_FACTS = 256
 MAX_IN_FLIGHT = 1024 * 1024  # bytes; beyond, deltas stop
-CLOSE_IN_FLIGHT = 4 * MAX_IN_FLIGHT  # bytes; beyond, the watcher is closed
+CLOSE_IN_FLIGHT = 4 * MAX_IN_FLIGHT  # bytes, beside the largest frame; beyond, the watcher is closed
 SLOW_S = 30.0  # so long may a watcher stay beyond MAX_IN_FLIGHT
 
 
@@ -120,6 +120,7 @@ class Watcher:
         self._following: dict[str, Position] = {}
         self._note: Frame | None = None
         self._sent = self._acked = 0  # bytes
+        self._largest = 0  # bytes of the largest frame
         self._slow_since: float | None = None
         self._wake = asyncio.Event()
 
@@ -174,6 +175,8 @@ class Watcher:
         try:
             # Join first, read then: what is saved in between is told or found, and never missed.
             await self._catch_up()
+            if room.ahead is not None:
+                self.note(_queued(room.ahead))
             for writing in list(room.writing.values()):
                 self.follow(writing)
             while True:
@@ -210,14 +213,16 @@ class Watcher:
     async def _catch_up(self) -> None:
         self._reading = True
         try:
-            while frames := await self._read(self._queued):
+            while True:
+                heard = self._latest
+                frames = await self._read(self._queued)
                 for frame in frames:
                     self._queued = frame["seq"]
                     await self._send_fact(frame)
+                if not frames and self._latest == heard:  # what is told during a read may be too new for it
+                    self._latest = self._queued  # we heard of more than there is
                 if len(frames) < PAGE and self._latest <= self._queued:
-                    break
-            else:
-                self._latest = self._queued  # we heard of more than there is
+                    return
         finally:
             self._reading = False
 
@@ -246,13 +251,15 @@ class Watcher:
         return sent
 
     async def _send_frame(self, frame: Frame) -> None:
+        self._look_at_the_clock()
         text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
         try:
-            self._sent += len(text.encode())
+            size = len(text.encode())
         except UnicodeEncodeError:  # half a surrogate pair: a model may write one, a socket may not send it
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-            self._sent += len(text.encode())
-        self._look_at_the_clock()
+            size = len(text.encode())
+        self._sent += size
+        self._largest = max(self._largest, size)
         await self._send(text)
 
     def _look_at_the_clock(self) -> None:
@@ -262,8 +269,13 @@ class Watcher:
         now = asyncio.get_running_loop().time()
         if self._slow_since is None:
             self._slow_since = now
-        if self.in_flight > CLOSE_IN_FLIGHT or now - self._slow_since > SLOW_S:
+        # One frame of whatever size is no sign of slowness: else a large fact would lock its chat session for ever.
+        if self.in_flight > CLOSE_IN_FLIGHT + self._largest or now - self._slow_since > SLOW_S:
             raise TooSlow
+
+
+def _queued(ahead: int) -> Frame:
+    return {"type": "QUEUED", "ahead": ahead}
 
 
 class TooSlow(Exception):
@@ -323,7 +335,7 @@ class Hub:
             ahead = places.get(session_id)
             if ahead != room.ahead and ahead is not None:
                 for watcher in room.watchers:
-                    watcher.note({"type": "QUEUED", "ahead": ahead})
+                    watcher.note(_queued(ahead))
             room.ahead = ahead
 
     def begin(self, session_id: UUID, message_id: str, start_seq: int) -> Writing:

@@ -11,7 +11,7 @@ import itertools
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ from django.utils.translation import gettext
 from pydantic import ValidationError
 
 from agentchat import conf
-from agentchat.errors import CapReached, ConfigError, InputExpired, Suspended
+from agentchat.errors import AgentChatError, CapReached, ConfigError, InputExpired, Rejected, Suspended
 from agentchat.events import (
     Event,
     InputRequested,
@@ -39,7 +39,7 @@ from agentchat.events import (
     TextMessageStart,
 )
 from agentchat.io.base import IOStream
-from agentchat.models import ChatSession, Run
+from agentchat.models import ChatSession, InboxItem, Run
 from agentchat.models import Event as StoredEvent
 from agentchat.models import Step as StoredStep
 from agentchat.questions import Approval, Decision, M, problems_of
@@ -97,12 +97,14 @@ class RunIOStream(IOStream):
         It is the same in every life of the run: later words of this run are not in it.
         """
         told = StoredEvent.objects.filter(session=self._session_id, run__number__lt=self._journal.claim.number)
+        later = InboxItem.objects.filter(session=self._session_id).exclude(run__number__lt=self._journal.claim.number)
+        to_come = {str(client_id) for client_id in later.values_list("client_id", flat=True)}
         starts: dict[str, dict[str, str]] = {}
         said = []
         for event in told.filter(type__in=["TEXT_MESSAGE_START", "TEXT_MESSAGE_END"]).order_by("seq"):
             if event.type == TextMessageStart.type:
                 starts[event.payload["messageId"]] = event.payload
-            elif event.payload["content"]:
+            elif event.payload["content"] and event.payload["messageId"] not in to_come:
                 start = starts[event.payload["messageId"]]
                 said.append({"role": start["role"], "name": start["name"], "content": event.payload["content"]})
         return said
@@ -294,13 +296,14 @@ class RunIOStream(IOStream):
         outer = _within.get()
         if outer is not None:
             return [self._make_inner_step(outer, step) for step in steps]
-        self._mind_the_caps()
+        self._heard = None  # whoever says it from now on says it by themselves
+        self._mind_the_caps(len(steps))
         makes = [self._prepare(self._journal.next_number(), step) for step in steps]
         results = [makes[0]()] if len(makes) == 1 else self.bridge.gather(makes)
         self._after = Place(self._journal.last_number)
         return results
 
-    def _mind_the_caps(self) -> None:
+    def _mind_the_caps(self, planned: int) -> None:
         """Ask whether the run may go on, where it has used up what it may. What was asked before is in the journal."""
         while True:
             recorded = self._journal.peek()
@@ -308,7 +311,7 @@ class RunIOStream(IOStream):
                 return  # a replay costs nothing
             if recorded is not None:
                 name, words = recorded.name, ""
-            elif cap := caps.reached(self._journal.spent, self._grants):
+            elif cap := caps.reached(self._journal.spent, self._grants, planned=planned):
                 name, words = caps.STEP_NAME + cap.name, cap.question
             else:
                 return
@@ -322,6 +325,9 @@ class RunIOStream(IOStream):
         if recorded is not None and recorded.status == StoredStep.Status.DONE:
             result = recorded.result
             return lambda: result
+        if recorded is not None and recorded.status == StoredStep.Status.FAILED:
+            failure = recorded.result
+            return lambda: _fail_again(failure)
         if recorded is None and step.kind == "tool":
             self._journal.begin(number, step.kind, step.name, step.request)
         try_ = Try(key=self._key(number), attempt=self._journal.claim.epoch)
@@ -352,25 +358,28 @@ class RunIOStream(IOStream):
 
     def _make(self, number: int, step: Step, try_: Try) -> Any:
         started_at = timezone.now()
-        with self._place(number) as place:
-            result = step.call(try_)
-        facts = [*step.tell(result)]
-        frames = self._journal.finish(
-            number,
-            step.kind,
-            step.name,
-            step.request,
-            result,
-            facts,
-            ordinals=place.ordinals,
-            started_at=started_at,
-        )
-        self._publish(frames)
+
+        def finish(result: Any, facts: Sequence[Event], status: StoredStep.Status) -> None:
+            self._publish(
+                self._journal.finish(
+                    number, step.kind, step.name, step.request, result, facts, started_at=started_at, status=status
+                )
+            )
+
+        try:
+            with self._place(number):
+                result = step.call(try_)
+        except AgentChatError as error:
+            # The agent function may catch it and go another way: a later life must fail here too.
+            finish({"code": error.code, "error": str(error)}, (), StoredStep.Status.FAILED)
+            raise
+        finish(result, [*step.tell(result)], StoredStep.Status.DONE)
         return result
 
     def _make_inner_step(self, outer: Place, step: Step) -> Any:
         """A step within a step is part of it: only the outer one is recorded."""
-        result = step.call(Try(key=f"{self._key(outer.step)}.{next(outer.ordinals)}"))
+        key = f"{self._key(outer.step)}.{next(outer.ordinals)}"
+        result = step.call(Try(key=key, attempt=self._journal.claim.epoch))
         for fact in step.tell(result):
             self._publish(self._journal.save(outer.step, fact, outer.ordinals))
         return result
@@ -390,6 +399,18 @@ class RunIOStream(IOStream):
 
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
+
+
+def _fail_again(failure: Mapping[str, str]) -> Any:
+    """Raise what a step raised in an earlier life."""
+    known = {each.code: each for each in _heirs(AgentChatError) if each is not Rejected}
+    raise known.get(failure["code"], AgentChatError)(failure["error"])
+
+
+def _heirs(error: type[AgentChatError]) -> Iterator[type[AgentChatError]]:
+    for heir in error.__subclasses__():
+        yield heir
+        yield from _heirs(heir)
 
 
 def _decision(answer: Any) -> Decision:

@@ -52,8 +52,10 @@ from agentchat.runs.sealing import ERASED
 
 logger = logging.getLogger("agentchat.runs")
 
-# Facts told between step n and step n+1 belong to n, with ordinals from AFTER on; those told within n count from 0. The
-# questions whether n is to be made again count from ASKED_AGAIN.
+# Facts told between step n and step n+1 belong to n, with ordinals from AFTER on; those told within n count from 0, and
+# those that tell its result from RESULT: another try may tell more or less before it. The questions whether n is to be
+# made again count from ASKED_AGAIN.
+RESULT = 400_000
 ASKED_AGAIN = 500_000
 AFTER = 1_000_000
 
@@ -97,7 +99,7 @@ def append(
     session: ChatSession, run: Run | None, facts: Iterable[Event], origins: Iterable[Origin | None] = ()
 ) -> list[Frame]:
     """Number and save facts of a locked chat session. Where no origin is given, no step made them."""
-    rows = []
+    rows: list[StoredEvent] = []
     for fact, origin in itertools.zip_longest(facts, origins):
         rows.append(
             StoredEvent(
@@ -112,6 +114,8 @@ def append(
             )
         )
         session.next_seq += 1
+    if not rows:
+        return []
     StoredEvent.objects.bulk_create(rows)
     session.save(update_fields=["next_seq", "updated_at"])
     return [frame_of(row, run.number if run else None) for row in rows]
@@ -136,6 +140,8 @@ class Journal:
                 run_id=claim.run_id, step_number__isnull=False
             ).values_list("step_number", "ordinal", "seq")
         }
+        questions = StoredEvent.objects.filter(run_id=claim.run_id, type=InputRequested.type, ordinal=0)
+        self._questions: dict[int, Question] = {event.step_number or 0: event.payload for event in questions}
         self._next_number = 1
         run = Run.objects.get(pk=claim.run_id)
         self.spent = Spent(
@@ -166,6 +172,13 @@ class Journal:
         `digest`: of what a person approved, which must be the same too.
         """
         step = self._steps.get(number)
+        first_possible = number + 1 if kind == "input" else number  # a question that was asked here may be this one
+        if step is None and any(later >= first_possible for later in (*self._steps, *self._questions)):
+            raise Diverged(
+                f"step {number} of run {self.claim.number} is {kind} {name!r} now, and was another one before: a "
+                f"question, or a step that failed and was caught. Did the code of {self.claim.agent!r} change while "
+                f"the run waited? An own step that may fail should return what went wrong instead of raising it"
+            )
         if step is not None and digest is not None and step.request_hash != digest and step.name == name:
             raise Diverged(
                 f"step {number} of run {self.claim.number} was {name!r}, and the person has approved it with other "
@@ -203,10 +216,10 @@ class Journal:
         result: Any,
         facts: Sequence[Event],
         *,
-        ordinals: Iterator[int],
         started_at: Any,
+        status: Step.Status = Step.Status.DONE,
     ) -> list[Frame]:
-        """Save a step's result and the facts that tell of it."""
+        """Save a step's result, or how it failed, and the facts that tell of it."""
         usage = [fact for fact in facts if isinstance(fact, Usage)]
         with self._ours() as (session, run):
             Step.objects.update_or_create(
@@ -216,21 +229,16 @@ class Journal:
                     "kind": kind,
                     "name": name,
                     "request_hash": digest_of(request),
-                    "status": Step.Status.DONE,
+                    "status": status,
                     "result": result,
                     "usage": usage[0].payload() if usage else None,
                     "started_at": started_at,
                     "done_at": timezone.now(),
                 },
             )
-            for fact in usage:
-                run.prompt_tokens += fact.prompt_tokens
-                run.completion_tokens += fact.completion_tokens
-                if fact.cost is not None:
-                    run.cost = (run.cost or Decimal(0)) + Decimal(str(fact.cost))
-            if usage:
-                run.save(update_fields=["prompt_tokens", "completion_tokens", "cost"])
-            frames = self._append(session, run, number, facts, ordinals)
+            _count(run, usage)
+            frames = self._append(session, run, number, facts, itertools.count(RESULT))
+        self.spent.steps += 1
         self.spent.add(usage)
         return frames
 
@@ -245,8 +253,12 @@ class Journal:
         facts = [*self._expand(step, fact, ordinals)]
         if all(origin in self._origins for _, origin in facts):
             return []  # a replay: no transaction needed to know
+        usage = [fact] if isinstance(fact, Usage) else []
         with self._ours(going_on=True) as (session, run):
-            return self._append_new(session, run, facts)
+            _count(run, usage)
+            frames = self._append_new(session, run, facts)
+        self.spent.add(usage)
+        return frames
 
     def _append(
         self, session: ChatSession, run: Run, step: int, facts: Sequence[Event], ordinals: Iterator[int]
@@ -280,13 +292,19 @@ class Journal:
         `takes_any`: what was said to no question counts as an answer too. `holds`: the thread waits, and the run stays
         ours meanwhile. The result is EXPIRED if nobody can answer any more.
         """
+        asked_before = self._questions.get(number)
+        if asked_before is not None and not _is_same(asked_before, question):
+            raise Diverged(
+                f"question {question.request} of run {self.claim.number} was about something else before than {name!r} "
+                f"is now, and the person's answer is not meant for that"
+            )
         with self._ours(going_on=True) as (session, run):
             untaken = InboxItem.objects.filter(session=session, run=None).order_by("id")
             item = untaken.filter(request_id=question.request).first()
             if item is None and takes_any:
                 item = untaken.filter(request_id="").first()
             if item is None:
-                asked = self._asked(Origin(step=number, ordinal=0)) or question.payload()
+                asked = self._questions.get(number) or question.payload()
                 if not is_expired(asked):
                     return WAITS, self._wait(session, run, number, question, asked, itertools.count(), holds=holds)
                 answered = InputAnswered(request=question.request, by="", expired=True)
@@ -329,12 +347,6 @@ class Journal:
             step.tries += 1
             step.save(update_fields=["tries"])
 
-    def _asked(self, origin: Origin) -> Question | None:
-        """The question as it was asked in an earlier life: a time in it was meant then."""
-        seq = self.seq_of(origin)
-        event = StoredEvent.objects.filter(session=self.claim.session_id, seq=seq).first() if seq else None
-        return event.payload if event else None
-
     def _wait(
         self,
         session: ChatSession,
@@ -348,6 +360,9 @@ class Journal:
     ) -> list[Frame]:
         until = asked.get("expiresAt")
         run.waits_until = datetime.fromisoformat(until) if until else None
+        if holds and run.status == Run.Status.WAITING:
+            return []  # asked already, and not answered yet
+        self._questions.setdefault(number, asked)
         if holds:
             run.status = Run.Status.WAITING
             run.save(update_fields=["status"])
@@ -388,6 +403,22 @@ class Journal:
             if going_on and run.stop_requested:
                 raise Stopped
             yield session, run
+
+
+def _is_same(asked: Question, question: InputRequested) -> bool:
+    """Whether the question of an earlier life is the one that comes now: words may differ, what it decides may not."""
+    now = question.payload()
+    return all(asked.get(key) == now.get(key) for key in ("kind", "digest", "password"))
+
+
+def _count(run: Run, usage: Sequence[Usage]) -> None:
+    for fact in usage:
+        run.prompt_tokens += fact.prompt_tokens
+        run.completion_tokens += fact.completion_tokens
+        if fact.cost is not None:
+            run.cost = (run.cost or Decimal(0)) + Decimal(str(fact.cost))
+    if usage:
+        run.save(update_fields=["prompt_tokens", "completion_tokens", "cost"])
 
 
 def end_unclaimed(

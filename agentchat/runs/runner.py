@@ -12,6 +12,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
@@ -78,7 +79,7 @@ class Runner:
         # A new loop is a new life: nothing of an old one can go on.
         self.loop, self.is_draining, self._beat_at = loop, False, loop.time()
         self._streams, self._claims, self._tasks, self._poke = {}, {}, set(), asyncio.Event()
-        self._keeper = loop.create_task(self._keep(), name="agentchat keeper")
+        self._keeper = loop.create_task(self._keep(), name="agentchat keeper", context=Context())
 
     @property
     def is_alive(self) -> bool:
@@ -95,12 +96,12 @@ class Runner:
     async def drain(self, *, within: float) -> None:
         """Claim nothing more, and give away what runs; wait at most `within` seconds for the threads to unwind."""
         self.is_draining = True
-        for stream in self._streams.values():
+        for stream in list(self._streams.values()):
             stream.bridge.call_off(Released)
             stream.nudge.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within)
-        for run_id in self._streams:
+        for run_id in list(self._streams):
             logger.warning("run %d did not unwind in %g s; it is taken over when its lease ends", run_id, within)
         if self._keeper is not None:
             self._keeper.cancel()
@@ -126,7 +127,8 @@ class Runner:
             return
         if self.is_draining or len(self._tasks) >= conf.app.max_runs or self.loop is None:
             return
-        task = self.loop.create_task(self._advance(run_id), name=f"agentchat run {run_id}")
+        # A context of its own: whoever wakes a run may be in a step of another one, or speak another language.
+        task = self.loop.create_task(self._advance(run_id), name=f"agentchat run {run_id}", context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -211,7 +213,7 @@ class Runner:
             raise
         except Interrupted as error:
             return Run.Status.INTERRUPTED, _failure(claim, error)
-        except (Exception, Unwound, SystemExit, KeyboardInterrupt) as error:
+        except (Exception, Unwound, asyncio.CancelledError, SystemExit, KeyboardInterrupt) as error:
             return Run.Status.FAILED, _failure(claim, error)
         return Run.Status.FINISHED, RunFinished(outcome={"type": "success"})
 

@@ -195,15 +195,23 @@ def _call_tool(tool: Tool, arguments: Mapping[str, Any], bridge: Bridge) -> tupl
     timeout = default_timeout() if tool.timeout is None else tool.timeout
     try:
         if _is_async(tool.function):
-            value = bridge.run(lambda: asyncio.wait_for(tool.function(**arguments), timeout))
+            value = bridge.run(lambda: asyncio.wait_for(_without_exit(tool, arguments), timeout))
         else:
             value = bridge.call(lambda: tool.function(**arguments), timeout=timeout)
         return _in_words(value), True
-    except Exception as error:  # a tool may raise anything, and the model should know
+    except (Exception, asyncio.CancelledError) as error:  # a tool may raise anything, and the model should know
         logger.exception("tool %r failed", tool.name)
         # Time-outs of ours have no words.
         reason = str(error) or (f"no result within {timeout:g} s" if isinstance(error, TimeoutError) else repr(error))
         return f"Error: {reason}", False
+
+
+async def _without_exit(tool: Tool, arguments: Mapping[str, Any]) -> Any:
+    """Await an async tool. On an event loop, SystemExit would end more than the tool."""
+    try:
+        return await tool.function(**arguments)
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise ToolError(f"the program cannot be ended from here: {error!r}") from error
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

@@ -194,9 +194,50 @@ async def test_whoever_acknowledges_nothing_gets_no_more_deltas_but_every_fact(c
 
 
 async def test_whoever_takes_nothing_at_all_is_closed(client):
-    client.save(*[fact(seq, text="x" * 100_000) for seq in range(1, CLOSE_IN_FLIGHT // 100_000 + 3)])
+    client.save(*[fact(seq, text="x" * 100_000) for seq in range(1, CLOSE_IN_FLIGHT // 100_000 + 5)])
     await asyncio.wait_for(client.task, 10)
     assert client.closed
+
+
+async def test_one_fact_larger_than_all_that_may_be_on_the_way_arrives_and_so_does_the_next(client):
+    client.save(fact(1, text="x" * (CLOSE_IN_FLIGHT + 1)), fact(2))
+    await client.received(2)
+    assert client.seqs() == [1, 2]
+    assert not client.closed
+    client.watcher.ack(client.watcher.in_flight)
+    client.save(fact(3))
+    await client.received(3)
+    assert not client.closed
+
+
+async def test_a_fact_that_is_told_while_a_read_finds_nothing_is_not_forgotten():
+    client = Client()
+    read = client.read
+    reads = 0
+
+    async def read_too_early(after):
+        nonlocal reads
+        found = await read(after)
+        reads += 1
+        if reads == 1:
+            client.save(fact(1))
+        return found
+
+    client.watcher._read = read_too_early
+    await client.received(1)
+    assert client.seqs() == [1]
+    client.task.cancel()
+
+
+async def test_a_second_tab_of_a_queued_chat_is_told_its_place_at_once(client):
+    client.save(fact(1))
+    await client.received(1)
+    hub.line_up({client.session_id: 2})
+    await client.received(2)
+    second = Client(after=1)
+    second.session_id = second.watcher.session_id = client.session_id
+    assert await second.received(1) == [{"type": "QUEUED", "ahead": 2}]
+    second.task.cancel()
 
 
 async def test_half_a_surrogate_pair_breaks_no_socket(client):

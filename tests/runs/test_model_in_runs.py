@@ -127,10 +127,12 @@ def test_a_tool_that_may_have_taken_effect_is_called_again_only_if_the_person_sa
     scripted_llm.replies(call("book", item="tea"), say("So be it."))
     chat = agent_chat(clerk)
     chat.send("book tea")
-    request = chat.wait_for("INPUT_REQUESTED")["request"]
+    chat.wait_for("INPUT_REQUESTED")
     run = Run.objects.get()
-    Step.objects.create(run=run, number=4, kind="tool", name="book", status="started", started_at=run.started_at)
-    chat.answer(request, "")
+    common = {"run": run, "started_at": run.started_at}
+    Step.objects.create(number=3, kind="input", name="input", status="done", result="", **common)
+    Step.objects.create(number=4, kind="tool", name="book", status="started", **common)
+    Run.objects.update(status=Run.Status.QUEUED)
     question = chat.wait_for("INPUT_REQUESTED", unsure=True)
     assert question["toolCallId"] == chat.wait_for("TOOL_CALL_START")["toolCallId"]
     assert booked == []

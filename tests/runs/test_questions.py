@@ -142,24 +142,12 @@ def test_a_message_is_no_approval(asked, paid):
     chat.wait_for("RUN_FINISHED")
 
 
-def test_an_approval_is_for_these_arguments_only(asked, paid, caplog):
+def test_an_approval_is_for_these_arguments_only(asked, paid):
     """What the model asked for is in the journal; somebody changes it there, or a newer version reads it otherwise."""
     chat, question = asked
     step = Step.objects.get(kind="llm")
     step.result["tool_calls"][0]["function"]["arguments"] = '{"amount": 5000, "to": "Eve"}'
     step.save()
-    Step.objects.filter(kind="input", name="approve pay").delete()
-    run = Run.objects.get()
-    Step.objects.create(
-        run=run,
-        number=3,
-        kind="input",
-        name="approve pay",
-        status="done",
-        result={"decision": "approve"},
-        request_hash=question["digest"],
-        started_at=timezone.now(),
-    )
     chat.answer(question["request"], {"decision": "approve"})
     assert chat.wait_for("RUN_ERROR")["code"] == "diverged"
     assert paid == []
@@ -439,3 +427,75 @@ def test_a_function_that_is_not_durable_waits_for_a_bounded_time(agent_chat, set
         chat.wait_for("RUN_FINISHED")
     finally:
         registry.unregister("once")
+
+
+def test_several_calls_at_once_do_not_slip_past_the_cap(register, scripted_llm, agent_chat, settings):
+    settings.AGENTCHAT = {"MAX_STEPS": 3}
+    made = []
+
+    def many(iostream):
+        agent = ConversableAgent("agent", llm_config=llm_config())
+        person = UserProxyAgent("person", human_input_mode="NEVER", max_consecutive_auto_reply=1)
+
+        def work(n: int) -> str:
+            made.append(n)
+            return "done"
+
+        register_function(work, caller=agent, executor=person, description="Work")
+        person.initiate_chat(agent, message=iostream.input())
+
+    scripted_llm.replies(call("work", n=1).and_call("work", n=2).and_call("work", n=3))
+    chat = agent_chat(register(many))
+    chat.send("go")
+    question = chat.wait_for("INPUT_REQUESTED")
+    assert made == []
+    chat.answer(question["request"], {"decision": "reject"})
+    assert chat.wait_for("RUN_ERROR")["code"] == "cap_reached"
+    assert made == []
+
+
+def test_a_run_is_stopped_while_a_tool_runs_and_the_result_is_kept(register, scripted_llm, agent_chat):
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow(iostream):
+        agent = ConversableAgent("agent", llm_config=llm_config())
+        person = UserProxyAgent("person", human_input_mode="NEVER", max_consecutive_auto_reply=3)
+
+        def work() -> str:
+            started.set()
+            go_on.wait(20)
+            return "worked"
+
+        register_function(work, caller=agent, executor=person, description="Work")
+        person.initiate_chat(agent, message=iostream.input())
+
+    scripted_llm.replies(call("work"))
+    chat = agent_chat(register(slow))
+    chat.send("go")
+    assert started.wait(20)
+    assert chat.stop()
+    go_on.set()
+    chat.wait_for("RUN_FINISHED", outcome={"type": "cancelled"})
+    assert chat.wait_for("TOOL_CALL_RESULT")["content"] == "worked"
+    assert len(scripted_llm.requests) == 1
+
+
+def test_a_queued_run_is_stopped_before_it_begins(register, agent_chat, settings):
+    settings.AGENTCHAT = {"MAX_RUNS": 1}
+    go_on, began = threading.Event(), []
+
+    def hold(iostream):
+        began.append(iostream.input())
+        iostream.step("hold", lambda: go_on.wait(20))
+
+    name = register(hold)
+    first, second = agent_chat(name), agent_chat(name)
+    first.send("first")
+    first.wait_for("TEXT_MESSAGE_END")
+    second.send("second")
+    second.wait_for("QUEUED")
+    assert second.stop()
+    second.wait_for("RUN_FINISHED", outcome={"type": "cancelled"})
+    go_on.set()
+    first.wait_for("RUN_FINISHED")
+    assert began == ["first"]
