@@ -2,9 +2,12 @@
 #
 #   make install  make .venv with everything in requirements.txt; the others do so too, where it is missing
 #   make run      set up what is missing and serve the chat at http://127.0.0.1:8000 (PORT=…, HOST=…)
+#   make cluster  the same as several machines would: two web nodes, two workers; wants PostgreSQL and Redis
 #   make test     set up what is missing and run every test (ARGS="-k stop" for some)
 #   make bench    measure what waiting, restarts and replays cost (minutes; docs/architecture.md has what we saw)
 #   make check    everything else that CI looks at: style, types, walls, migrations, deployment
+#   make screenshots  take the pictures in docs/ anew; needs Chromium
+#   make messages  collect the words that people read, and compile their translations; needs GNU gettext
 #   make clean    take away what these made, but for the database
 #
 # Needs Python 3.11 or later (PYTHON=… names one), and nothing else. All of it lives in .venv.
@@ -17,7 +20,7 @@ PORT ?= 8000
 python := .venv/bin/python
 ready := .venv/ready
 
-.PHONY: help install run test bench check clean
+.PHONY: help install run cluster test bench check screenshots messages clean
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -26,6 +29,9 @@ install: $(ready)
 
 run: $(ready)
 	@exec $(python) scripts/run.py --host "$(HOST)" --port "$(PORT)"
+
+cluster: $(ready)
+	@exec $(python) scripts/cluster.py --host "$(HOST)" --port "$(PORT)"
 
 test: $(ready)
 	@exec $(python) -m pytest $(ARGS)
@@ -43,6 +49,12 @@ check: $(ready)
 	DEBUG=1 $(python) manage.py makemigrations --check --dry-run
 	$(python) scripts/check_deploy.py
 	$(python) -m pip check
+
+screenshots: $(ready)
+	@$(python) -m scripts.screenshots
+
+messages: $(ready)
+	@$(python) scripts/messages.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache staticfiles dist

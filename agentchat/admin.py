@@ -6,15 +6,18 @@ shows a limited part of what is long.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -22,21 +25,23 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from agentchat import transcript
-from agentchat.events import TextMessageStart
-from agentchat.models import ChatSession, Event, InboxItem, Run, Step
-from agentchat.runs import control
+from agentchat.admin_lists import AgentFilter, AgentOfChatFilter, KeysetAdmin, PlaceFilter
+from agentchat.events import TextMessageEnd
+from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step
+from agentchat.parts import part_of
+from agentchat.runs import control, lists
+from agentchat.runs.branches import Tree
 
-TRANSCRIPT_EVENTS = 500
 RUNS_SHOWN = 50
 STEPS_SHOWN = 200
+OWNERS_FOUND = 100
+DELETED_AT_ONCE = 50  # chat sessions, with all their events: others want to write meanwhile
 JSON_SHOWN = 20_000  # characters of one result
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(KeysetAdmin):
     """Pages to read. "change" is the permission to stop runs; it opens no form."""
 
-    show_full_result_count = False
     list_per_page = 100
     view_on_site = False  # the chat page is its owner's
 
@@ -66,17 +71,29 @@ class StatusFilter(admin.SimpleListFilter):
 @admin.register(ChatSession)
 class ChatSessionAdmin(ReadOnlyAdmin):
     list_display = ("name", "person", "agent", "status", "tokens", "created_at")
-    list_filter = (StatusFilter, "agent", "created_at", ("deleted_at", admin.EmptyFieldListFilter))
+    list_filter = (PlaceFilter, StatusFilter, AgentFilter, "created_at", ("deleted_at", admin.EmptyFieldListFilter))
     list_select_related = ("owner",)
-    date_hierarchy = "created_at"
+    listed_by = "created_at"
     ordering = ("-created_at",)
-    search_help_text = _("Title, id or owner's name")
+    search_fields = ("title",)
+    search_help_text = _("Words of the title, an id, or how an owner's name begins")
     actions = ("stop",)
     fields = ("name", "id", "person", "agent", "status", "tokens", "cost", "created_at", "updated_at", "deleted_at")
     change_form_template = "agentchat/admin/chat_session.html"
 
-    def get_search_fields(self, request: HttpRequest) -> list[str]:
-        return ["title", "id", f"owner__{get_user_model().USERNAME_FIELD}"]
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ChatSession], search_term: str
+    ) -> tuple[QuerySet[ChatSession], bool]:
+        """One kind of thing after the other, so that each is found by its index; all words of a title must be in it."""
+        term = search_term.strip()
+        if (key := _uuid(term)) is not None:
+            return queryset.filter(pk=key), False
+        users = get_user_model()
+        named = users._default_manager.filter(**{f"{users.USERNAME_FIELD}__startswith": term})
+        titled = reduce(and_, (Q(title__icontains=word) for word in term.split()), Q())
+        if term and (owners := list(named.values_list("pk", flat=True)[:OWNERS_FOUND])):
+            titled |= Q(owner__in=owners)
+        return queryset.filter(titled), False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ChatSession]:
         runs = Run.objects.filter(session=OuterRef("pk"))
@@ -136,7 +153,12 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         # An agent that talks to nobody still costs.
         for pk in queryset.filter(runs__status__in=Run.LIVE).values_list("pk", flat=True):
             control.stop(pk, by=request.user.get_username())
-        super().delete_queryset(request, queryset)
+        owners = list(queryset.values_list("owner_id", "guest_key").distinct())
+        keys = list(queryset.values_list("pk", flat=True))
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            super().delete_queryset(request, ChatSession.objects.filter(pk__in=keys[start : start + DELETED_AT_ONCE]))
+        for owner in owners:
+            lists.ring(*owner)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -156,13 +178,21 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         session = self.get_object(request, object_id)
         if session is not None and self.has_view_permission(request, session):
             before = request.GET.get("before", "")
-            events, is_cut = _last_events(session.pk, int(before) if before.isascii() and before.isdigit() else None)
+            tree = Tree.of(session.pk)
+            head = tree.head_of(session)
+            branch = _number(request.GET.get("branch", ""))
+            if branch is not None and (node := tree.numbered(branch)):
+                head = node.pk
+            shown = Event.objects.filter(tree.condition(head), session=session)
+            part = part_of(shown, session.next_seq, before=_number(before))
             runs = list(session.runs.order_by("-number")[: RUNS_SHOWN + 1])
             extra_context = {
                 **(extra_context or {}),
-                "transcript": transcript.of_events(events),
-                "earlier_before": events[0].seq if is_cut else None,
+                "transcript": part.transcript,
+                "earlier_before": part.earlier,
                 "is_newest_part": not before,
+                "branch": tree[head].number if branch and head else None,
+                "feedback": session.feedback.order_by("-updated_at")[:RUNS_SHOWN],
                 "chat_runs": runs[:RUNS_SHOWN],
                 "has_more_runs": len(runs) > RUNS_SHOWN,
                 "can_stop": session.newest_status in Run.LIVE and self.has_stop_permission(request),
@@ -170,19 +200,16 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, extra_context)
 
 
-def _last_events(session_id: UUID, before: int | None) -> tuple[list[Event], bool]:
-    """The last events (with `seq < before`), in order, and whether there are earlier ones."""
-    events = Event.objects.filter(session_id=session_id)
-    if before is not None:
-        events = events.filter(seq__lt=before)
-    newest_first = list(events.order_by("-seq")[: TRANSCRIPT_EVENTS + 1])
-    is_cut = len(newest_first) > TRANSCRIPT_EVENTS
-    rows = newest_first[TRANSCRIPT_EVENTS - 1 :: -1]
-    if is_cut:
-        # Begin with a message: half of one would be on neither page.
-        starts = (index for index, event in enumerate(rows) if event.type == TextMessageStart.type)
-        rows = rows[next(starts, 0) :]
-    return rows, is_cut
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> int | None:
+    """The number in an address; None where there is none that a database could hold."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------
@@ -218,11 +245,11 @@ def _pretty(value: Any) -> str:
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "chat_session", "status", "tokens", "queued_at", "started_at", "finished_at")
-    list_filter = ("status", "agent", "queued_at")
+    list_filter = (PlaceFilter, "status", AgentFilter, "queued_at")
     list_select_related = ("session",)
-    date_hierarchy = "queued_at"
+    listed_by = "queued_at"
     ordering = ("-queued_at",)
-    search_fields = ("=error_id", "session__id", "session__title")
+    search_fields = ("error_id",)
     search_help_text = _("Error id, or a chat session's id or title")
     actions = None
     fields = (
@@ -231,6 +258,17 @@ class RunAdmin(ReadOnlyAdmin):
         *("owner_process", "epoch", "lease_until"),
     )
     change_form_template = "agentchat/admin/run.html"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Run], search_term: str
+    ) -> tuple[QuerySet[Run], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if (key := _uuid(term)) is not None:
+            return queryset.filter(session=key), False
+        failed = queryset.filter(error_id=term)
+        return failed if failed.exists() else queryset.filter(session__title__icontains=term), False
 
     @admin.display(description=_("chat session"), ordering="session__title")
     def chat_session(self, run: Run) -> Any:
@@ -263,10 +301,10 @@ class RunAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         run = self.get_object(request, object_id)
         if run is not None and self.has_view_permission(request, run):
-            after = request.GET.get("after", "")
+            after = _number(request.GET.get("after", ""))
             steps = run.steps.order_by("number")
-            if after.isascii() and after.isdigit():
-                steps = steps.filter(number__gt=int(after))
+            if after is not None:
+                steps = steps.filter(number__gt=after)
             shown = list(_shown(steps[: STEPS_SHOWN + 1]))
             extra_context = {
                 **(extra_context or {}),
@@ -275,3 +313,77 @@ class RunAdmin(ReadOnlyAdmin):
                 "show_delete": False,
             }
         return super().change_view(request, object_id, form_url, extra_context)
+
+
+# --- feedback -------------------------------------------------------------------------------------------------------
+
+
+@admin.register(Feedback)
+class FeedbackAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "value", "comment", "agent", "chat_session", "updated_at")
+    list_filter = (PlaceFilter, "value", AgentOfChatFilter, "updated_at", ("comment", admin.EmptyFieldListFilter))
+    list_select_related = ("session",)
+    listed_by = "updated_at"
+    ordering = ("-updated_at",)
+    search_fields = ("comment", "session__id", "session__title")
+    search_help_text = _("Words of a comment, or a chat session's id or title")
+    actions = None
+    fields = ("chat_session", "agent", "value", "comment", "words", "message_id", "created_at", "updated_at")
+
+    @admin.display(description=_("agent"), ordering="session__agent")
+    def agent(self, feedback: Feedback) -> str:
+        return feedback.session.agent
+
+    @admin.display(description=_("chat session"), ordering="session__title")
+    def chat_session(self, feedback: Feedback) -> Any:
+        return format_html(
+            '<a href="{}">{}</a>',
+            reverse("admin:agentchat_chatsession_change", args=[feedback.session_id]),
+            feedback.session,
+        )
+
+    @admin.display(description=_("what was said"))
+    def words(self, feedback: Feedback) -> str:
+        ends = Event.objects.filter(session=feedback.session_id, type=TextMessageEnd.type)
+        said = ends.filter(payload__messageId=feedback.message_id).values_list("payload__content", flat=True).first()
+        return said or self.get_empty_value_display()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Admin asks it when a chat session or its owner is deleted with all its feedback.
+        return request.user.has_perm("agentchat.delete_chatsession")
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        raise PermissionDenied  # it is the person's word
+
+
+# --- shared links ---------------------------------------------------------------------------------------------------
+
+
+@admin.register(Share)
+class ShareAdmin(ReadOnlyAdmin):
+    """The links by which anybody may read a chat. To delete one is to withdraw it."""
+
+    list_display = ("chat_session", "person", "last_seq", "created_at")
+    list_filter = (PlaceFilter,)
+    list_select_related = ("session", "session__owner")
+    listed_by = "created_at"
+    ordering = ("-created_at",)
+    search_fields = ("session__id", "session__title")
+    search_help_text = _("A chat session's id or title")
+    fields = ("chat_session", "person", "last_seq", "created_at")  # not the token: whoever has it may read
+
+    @admin.display(description=_("chat session"), ordering="session__title")
+    def chat_session(self, link: Share) -> Any:
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:agentchat_chatsession_change", args=[link.session_id]), link.session
+        )
+
+    @admin.display(description=_("owner"))
+    def person(self, link: Share) -> Any:
+        return link.session.owner or _("guest")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # The links of a chat session go with it: admin asks for leave for both.
+        return request.user.has_perm("agentchat.delete_share") or request.user.has_perm("agentchat.delete_chatsession")

@@ -11,15 +11,21 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from agentchat import conf
+from agentchat.errors import ConfigError
 from agentchat.llm.config import uses_demo
 from agentchat.routing import ExactOriginValidator
 from agentchat.server import Served
+from agentchat.worker_checks import of_workers
 
 
 @register(Tags.compatibility)
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """E001: AGENTCHAT. E002: what must be installed. E003: no channel layer. W001: SQLite that locks."""
-    return [*_settings(), *_apps(), *_layer(), *_sqlite()]
+    """E001: AGENTCHAT. E002: what must be installed. E003: no channel layer. W001: SQLite that locks. W010: a layer
+    that loses much.
+
+    Those of `worker_checks`: E006 to E009, W004 to W006.
+    """
+    return [*_settings(), *_apps(), *_layer(), *_sqlite(), *of_workers()]
 
 
 def _settings() -> Iterator[CheckMessage]:
@@ -40,6 +46,13 @@ def _layer() -> Iterator[CheckMessage]:
             hint='CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}} is enough for one '
             "process.",
             id="agentchat.E003",
+        )
+        return
+    if settings.CHANNEL_LAYERS["default"].get("BACKEND", "").startswith("channels_redis.core."):
+        yield Warning(
+            "the channel layer of channels_redis.core drops messages beyond its capacity, and costs six times the work",
+            hint='Use "channels_redis.pubsub.RedisPubSubChannelLayer": docs/architecture.md, "Decisions", says why.',
+            id="agentchat.W010",
         )
 
 
@@ -98,5 +111,27 @@ def check_model(**kwargs: Any) -> list[CheckMessage]:
             "no model is set: the scripted demo model answers",
             hint="Set OPENAI_API_KEY, OAI_CONFIG_LIST, or AGENTCHAT['LLM'].",
             id="agentchat.W003",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_embedding(**kwargs: Any) -> list[CheckMessage]:
+    """W020: in the pages of EMBED_ORIGINS, browsers would leave the visitor's cookies out."""
+    try:
+        origins = conf.app.embed_origins
+    except ConfigError:
+        return []  # E001 says what is wrong with them
+    stays = [
+        name for name in ("SESSION_COOKIE_SAMESITE", "CSRF_COOKIE_SAMESITE") if getattr(settings, name, "Lax") != "None"
+    ]
+    if not origins or not stays:
+        return []
+    return [
+        Warning(
+            f"chats in the pages of {', '.join(origins)} do not know their visitors: {' and '.join(stays)} keep the "
+            f"cookies back there",
+            hint=f'Set {" = ".join(stays)} = "None"; it wants HTTPS. Sites of the same domain need nothing.',
+            id="agentchat.W020",
         )
     ]

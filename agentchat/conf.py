@@ -4,12 +4,15 @@
 settings; mistakes are found at start, by the system checks, through `problems()`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
 
 from agentchat.errors import ConfigError
+
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class AppSettings:
@@ -31,6 +34,8 @@ class AppSettings:
         "TOOL_TIMEOUT_S",
         "DRAIN_S",
         "WAIT_S",
+        "EMBED_ORIGINS",
+        "SHOW_USAGE",
     )
 
     @property
@@ -50,10 +55,10 @@ class AppSettings:
 
     @property
     def engine(self) -> str:
-        """How "advance this run" reaches a process: "threads", in the server's own process."""
+        """How "advance this run" reaches a process: "threads", in the server's own; "celery", in workers."""
         value = self._values.get("ENGINE", "threads")
-        if value != "threads":
-            raise ConfigError(f"AGENTCHAT['ENGINE'] is {value!r}: the engine there is, is 'threads'")
+        if value not in ("threads", "celery"):
+            raise ConfigError(f"AGENTCHAT['ENGINE'] is {value!r}: the engines are 'threads' and 'celery'")
         return str(value)
 
     @property
@@ -135,6 +140,26 @@ class AppSettings:
     def tool_timeout_s(self) -> float:
         """Seconds that one tool call may take, where the tool does not say otherwise."""
         return float(self._number("TOOL_TIMEOUT_S", 60, least=0.001, whole=False))
+
+    @property
+    def embed_origins(self) -> tuple[str, ...]:
+        """Origins, such as "https://shop.example", whose pages may show chats in an iframe, besides the site's own."""
+        value = self._values.get("EMBED_ORIGINS", ())
+        is_list = isinstance(value, list | tuple | set | frozenset)
+        if not is_list or not all(isinstance(each, str) and ORIGIN.fullmatch(each) for each in value):
+            raise ConfigError(
+                f"AGENTCHAT['EMBED_ORIGINS'] is {value!r}: give a list of origins, each a scheme and a host, and a "
+                f"port where it is not the usual one, such as 'https://shop.example'"
+            )
+        return tuple(value)
+
+    @property
+    def show_usage(self) -> str:
+        """Who sees on the page what the models used, and what it cost: "staff", "all" or "none"."""
+        value = self._values.get("SHOW_USAGE", "staff")
+        if value not in ("staff", "all", "none"):
+            raise ConfigError(f"AGENTCHAT['SHOW_USAGE'] is {value!r}: give 'staff', 'all' or 'none'")
+        return str(value)
 
     def problems(self) -> Iterator[str]:
         """Each mistake in the settings, as a sentence."""

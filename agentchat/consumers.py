@@ -15,14 +15,18 @@ from uuid import UUID
 from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import Error as DatabaseError
+from django.utils import translation
 from django.utils.translation import gettext
 
 from agentchat import models
 from agentchat.errors import Rejected
-from agentchat.frames_in import Ack, Answer, Hello, Ping, Send, Stop, parse
+from agentchat.frames_in import Ack, Answer, Branch, Edit, Feedback, Hello, Ping, Retry, Send, Stop, parse
+from agentchat.languages import language_of
+from agentchat.own_words import translated_frame
 from agentchat.runs import control, frames
+from agentchat.runs.database import patiently
 from agentchat.runs.hub import Watcher
-from agentchat.runs.publish import group_of
 from agentchat.runs.runner import in_db_thread, runner
 from agentchat.sockets import CloseCode, is_open, sockets
 from agentchat.visitors import NOBODY, Visitor, session_key_of, visitors_of
@@ -33,9 +37,12 @@ logger = logging.getLogger("agentchat.sockets")
 class ChatConsumer(AsyncWebsocketConsumer):
     """One watcher of one chat session. docs/protocol.md says what the frames mean."""
 
+    # No channel of its own: what other processes say comes through the ear of this one, and a layer that is away keeps
+    # nobody from connecting.
+    channel_layer_alias = "none of a socket's own"
+
     session_key = ""
     visitor: Visitor = NOBODY
-    group = ""
     watching: asyncio.Task[None] | None = None
     watcher: Watcher | None = None
 
@@ -51,6 +58,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         raise StopConsumer
 
     async def connect(self) -> None:
+        translation.activate(language_of(self.scope))  # for this socket's tasks, and the threads that they use
         await self.accept()  # a close before accepting reaches the browser as a bare 403
         runner.start()
         if runner.is_draining:
@@ -58,19 +66,21 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.session_id: UUID = self.scope["url_route"]["kwargs"]["session_id"]
         self.session_key = session_key_of(self.scope)
         self.limit = FrameLimit()
-        self.visitor = await in_db_thread(_visitor_of)(self.session_key)
-        if not self.visitor.may_chat:
-            return await self.leave(CloseCode.SIGN_IN)
-        if not await in_db_thread(_may_look)(self.session_id, self.visitor):
-            return await self.leave(CloseCode.NOT_FOUND)
+        try:
+            self.visitor = await in_db_thread(_visitor_of)(self.session_key)
+            if not self.visitor.may_chat:
+                return await self.leave(CloseCode.SIGN_IN)
+            if not await in_db_thread(_may_look)(self.session_id, self.visitor):
+                return await self.leave(CloseCode.NOT_FOUND)
+        except DatabaseError:
+            logger.warning("a socket is sent away: the database does not say who it is", exc_info=True)
+            return await self.leave(CloseCode.RESTART)
         sockets.add(self)
 
     async def disconnect(self, code: int) -> None:
         sockets.discard(self)
         if self.watching is not None:
             self.watching.cancel()
-        if self.group and self.channel_layer is not None:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def leave(self, code: CloseCode) -> None:
         """Close, and send nothing more."""
@@ -94,7 +104,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.reject(readable, rejected.reason, str(rejected), rejected.errors)
         except Exception:
             logger.exception("a frame of chat session %s could not be handled", self.session_id)
-            words = gettext("Something went wrong here, and nothing has changed. You can try again.")
+            words = gettext("Something went wrong here. Please look whether it has arrived before you try again.")
             await self.reject(text_data, "error", words)
 
     async def take(self, frame: Any) -> None:
@@ -109,6 +119,22 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 )
             case Stop():
                 await in_db_thread(control.stop)(self.session_id, by=self.visitor.name, visitor=self.visitor)
+            case Retry():
+                await in_db_thread(control.retry)(
+                    self.session_id, self.visitor, client_id=frame.id, message_id=frame.message
+                )
+            case Edit():
+                await in_db_thread(control.edit)(
+                    self.session_id, self.visitor, client_id=frame.id, message_id=frame.message, text=frame.text
+                )
+            case Branch():
+                await in_db_thread(control.select_branch)(
+                    self.session_id, self.visitor, client_id=frame.id, number=frame.run
+                )
+            case Feedback():
+                await in_db_thread(control.rate)(
+                    self.session_id, self.visitor, message_id=frame.message, value=frame.value, comment=frame.text
+                )
             case Ack() if self.watcher is not None:
                 self.watcher.ack(frame.bytes)
             case Ping():
@@ -117,17 +143,19 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def watch(self, after: int) -> None:
         if self.watcher is not None:
             raise Rejected("hello_again", "This socket has said hello already.")
-        if self.channel_layer is not None:
-            self.group = group_of(self.session_id)
-            await self.channel_layer.group_add(self.group, self.channel_name)
         self.watcher = Watcher(
             self.session_id,
             after,
             send=self.send,
-            read=lambda seq: in_db_thread(frames.frames_after)(self.session_id, seq),
+            read=lambda seq: patiently(lambda: in_db_thread(frames.frames_after)(self.session_id, seq)),
             close=lambda: self.leave(CloseCode.TOO_SLOW),
+            trim=self.trim,
         )
         self.watching = asyncio.create_task(self.live(self.watcher), name=f"watcher of {self.session_id}")
+
+    def trim(self, frame: frames.Frame) -> frames.Frame:
+        """The frame as this visitor may see it, by what they are now, and in their language."""
+        return translated_frame(frame if self.visitor.may_see_usage else frames.without_usage(frame))
 
     async def live(self, watcher: Watcher) -> None:
         try:
@@ -141,13 +169,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """The frame was not accepted, and nothing else has changed."""
         frame = {"type": "rejected", "id": _id_in(text), "code": code, "message": message}
         await self.send(text_data=json.dumps(frame if errors is None else {**frame, "errors": errors}))
-
-    # --- from other processes --------------------------------------------------------------------------------------
-
-    async def chat_rung(self, message: dict[str, Any]) -> None:
-        """There is a fact with this number; it may be ours, and sent already."""
-        if self.watcher is not None:
-            self.watcher.ring(message["seq"])
 
 
 class FrameLimit:

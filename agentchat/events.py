@@ -193,7 +193,18 @@ class InputAnswered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
+    """A run begins. It follows the run `parent` (a number); with `from_seq` it parts from it before that event."""
+
     type = "RUN_STARTED"
+    parent: int | None = None
+    from_seq: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BranchSelected(Event):
+    """People look at another branch now: the one that ends in the run that this belongs to."""
+
+    type = "BRANCH_SELECTED"
 
 
 @dataclass(frozen=True, kw_only=True)

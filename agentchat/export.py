@@ -1,23 +1,27 @@
 """A chat session as a file: Markdown to read, JSON to go on with.
 
 The Markdown has what the transcript shows. Whatever anybody said stands in it as it was written, within a block quote
-or a fence that it cannot leave: no words pass for another's. The JSON has every event, in the shape that it has on the
-wire. Who may have it is the caller's affair.
+or a fence that it cannot leave: no words pass for another's. It is the branch that people look at; the JSON has every
+event of all branches, in the shape that it has on the wire. Both come in pieces, so that a long chat need not be in
+memory as a whole. Who may have it is the caller's affair.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from agentchat import transcript
-from agentchat.models import ChatSession
+from agentchat.models import ChatSession, Event
 from agentchat.rendering import without_end_signal
-from agentchat.runs.frames import Frame, frames_after
+from agentchat.runs.branches import events_of
+from agentchat.runs.frames import PAGE, Frame, frames_after, without_usage
 from agentchat.transcript import Ended, Error, Item, Message, NestedChats, Printed, Request, ToolCall
+from agentchat.visitors import Visitor
 
 _LINE_END = re.compile(r"\r\n?|\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal that shows the file obeys these
@@ -25,25 +29,92 @@ _INLINE = re.compile(r"[\\`*_\[\]<>&#~|!]")
 
 
 def to_json(session: ChatSession) -> str:
-    """The chat session and all its events, in order."""
-    document = {
+    """The chat session and all its events, of all branches, in order."""
+    return "".join(json_of(session))
+
+
+def json_of(session: ChatSession, *, shows_usage: bool = True) -> Iterator[str]:
+    """`to_json`, piece by piece. Not everybody may see what the models used: `Visitor.may_see_usage`."""
+    yield from _document(_facts(session), "events", _events(session, shows_usage=shows_usage))
+    yield "\n"
+
+
+def data_of(visitor: Visitor) -> Iterator[str]:
+    """Everything that is kept of the visitor, as JSON, piece by piece: all their chats, deleted ones too."""
+    chats = ChatSession.objects.all_of(visitor).select_related("owner", "head").order_by("created_at", "pk")
+    head = {"account": visitor.user.get_username() if visitor.user else None, "exportedAt": _moment(timezone.now())}
+    yield from _document(
+        head,
+        "chats",
+        (_Pieces(_whole_chat(chat, shows_usage=visitor.may_see_usage)) for chat in chats.iterator(chunk_size=100)),
+    )
+    yield "\n"
+
+
+def _whole_chat(session: ChatSession, *, shows_usage: bool) -> Iterator[str]:
+    shares = [{"createdAt": _moment(share.created_at), "lastSeq": share.last_seq} for share in session.shares.all()]
+    deleted = _moment(session.deleted_at) if session.deleted_at else None
+    facts = {**_facts(session), "deletedAt": deleted, "sharedLinks": shares}
+    return _document(facts, "events", _events(session, shows_usage=shows_usage))
+
+
+def _facts(session: ChatSession) -> dict[str, object]:
+    return {
         "id": str(session.pk),
         "agent": session.agent,
         "title": session.title,
         "owner": session.owner.get_username() if session.owner else None,
-        "createdAt": session.created_at.isoformat(timespec="milliseconds"),
-        "updatedAt": session.updated_at.isoformat(timespec="milliseconds"),
-        "events": list(_events(session)),
+        "createdAt": _moment(session.created_at),
+        "updatedAt": _moment(session.updated_at),
+        "head": session.head.number if session.head else None,
+        "runs": [*_runs(session)],
+        "feedback": [*_feedback(session)],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _events(session: ChatSession) -> Iterator[Frame]:
+def _moment(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
+
+
+class _Pieces:
+    """A part of a document that is a document in pieces itself."""
+
+    def __init__(self, pieces: Iterator[str]) -> None:
+        self.pieces = pieces
+
+
+def _document(head: dict[str, object], name: str, rest: Iterable[object]) -> Iterator[str]:
+    """A JSON object: what is in `head`, and under `name` the list of the rest."""
+    yield json.dumps(head, indent=2, ensure_ascii=False).removesuffix("\n}") + f',\n  "{name}": ['
+    end = "]"
+    for number, each in enumerate(rest):
+        yield ",\n    " if number else "\n    "
+        pieces = each.pieces if isinstance(each, _Pieces) else [json.dumps(each, indent=2, ensure_ascii=False)]
+        for piece in pieces:
+            yield piece.replace("\n", "\n    ")  # of all that ends a line in Unicode, JSON's own lines end with this
+        end = "\n  ]"
+    yield end + "\n}"
+
+
+def _runs(session: ChatSession) -> Iterator[dict[str, Any]]:
+    """How the branches hang together: a run follows its parent, or parts from it before the event `fromSeq`."""
+    for run in session.runs.select_related("parent").order_by("number"):
+        parent = run.parent.number if run.parent else None
+        yield {"run": run.number, "status": run.status, "parent": parent, "fromSeq": run.from_seq}
+
+
+def _feedback(session: ChatSession) -> Iterator[dict[str, Any]]:
+    for each in session.feedback.order_by("created_at"):
+        at = _moment(each.updated_at)
+        yield {"messageId": each.message_id, "value": each.value, "comment": each.comment, "at": at}
+
+
+def _events(session: ChatSession, *, shows_usage: bool) -> Iterator[Frame]:
     last = 0
     while frames := frames_after(session.pk, last):
         for frame in frames:
             frame.pop("html", None)  # made of `content` on delivery: not a part of what happened
-            yield frame
+            yield frame if shows_usage else without_usage(frame)
         last = frames[-1]["seq"]
 
 
@@ -51,9 +122,24 @@ def _events(session: ChatSession) -> Iterator[Frame]:
 
 
 def to_markdown(session: ChatSession) -> str:
-    """The transcript, one block for each item."""
-    items = transcript.of_events(session.events.order_by("seq")).items
-    return "\n\n".join([_head(session), *("\n\n".join(_blocks(item)) for item in items)]) + "\n"
+    """The transcript of the branch that people look at, one block for each item."""
+    return "".join(markdown_of(session))
+
+
+def markdown_of(session: ChatSession) -> Iterator[str]:
+    """`to_markdown`, piece by piece."""
+    yield _head(session)
+    for item in transcript.items_of(_rows(session)):
+        for block in _blocks(item):
+            yield f"\n\n{block}"
+    yield "\n"
+
+
+def _rows(session: ChatSession) -> Iterator[Event]:
+    events, last = events_of(session), 0
+    while rows := list(events.filter(seq__gt=last)[:PAGE]):
+        yield from rows
+        last = rows[-1].seq
 
 
 def _head(session: ChatSession) -> str:

@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from agentchat import conf, registry
+from agentchat.runs.chats import TITLE_CHARS
 from agentchat.visitors import Visitor
 
 
@@ -37,3 +38,18 @@ class EventsForm(forms.Form):
     """Which part of the events is wanted: the last ones, or the last `before` a number."""
 
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+
+
+class RenameForm(forms.Form):
+    """What a chat is to be called."""
+
+    title = forms.CharField(
+        max_length=TITLE_CHARS,
+        error_messages={"required": _("A chat needs a name."), "max_length": _("That name is too long.")},
+    )
+
+    def clean_title(self) -> str:
+        title = str(self.cleaned_data["title"])
+        if not "".join(each for each in title if each.isprintable()).strip():
+            raise forms.ValidationError(_("A chat needs a name."), code="required")
+        return title

@@ -3,7 +3,7 @@
 Pure: a text goes in, a frame comes out or Rejected is raised. What a frame does is the consumer's affair.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
@@ -11,6 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 from agentchat.errors import Rejected
 
 MAX_FRAME_BYTES = 64 * 1024
+
+T = TypeVar("T")
+
+
+MessageId = Annotated[str, Field(max_length=100, pattern=r"^[^\x00]+$")]  # no database looks for NUL
 
 
 class _Frame(BaseModel):
@@ -47,6 +52,41 @@ class Stop(_Frame):
     type: Literal["stop"]
 
 
+class Retry(_Frame):
+    """Have an agent's message written again; without one, go on where the last run failed or was stopped."""
+
+    type: Literal["retry"]
+    id: UUID
+    message: MessageId | None = None
+
+
+class Edit(_Frame):
+    """Say this instead of that message of the person's own. `id` is the new message's."""
+
+    type: Literal["edit"]
+    id: UUID
+    message: MessageId
+    text: str
+
+
+class Branch(_Frame):
+    """Look at the branch that goes on with this run."""
+
+    type: Literal["branch"]
+    id: UUID
+    run: int = Field(ge=1, lt=2**31)
+
+
+class Feedback(_Frame):
+    """What the person thinks of an agent's message; null for nothing any more."""
+
+    type: Literal["feedback"]
+    id: UUID
+    message: MessageId
+    value: Literal["up", "down"] | None
+    text: str = ""
+
+
 class Ack(_Frame):
     """Seen so far: `bytes` of payload received on this socket, and the last `seq`."""
 
@@ -59,19 +99,38 @@ class Ping(_Frame):
     type: Literal["ping"]
 
 
-Frame = Hello | Send | Answer | Stop | Ack | Ping
+class Seen(_Frame):
+    """The person has looked at this chat: how it has ended is no news. Only of the socket of a list of chats."""
+
+    type: Literal["seen"]
+    chat: UUID
+
+
+Frame = Hello | Send | Answer | Stop | Retry | Edit | Branch | Feedback | Ack | Ping
+
+ListFrame = Hello | Ack | Ping | Seen
 
 _frames: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="type")])
+_list_frames: TypeAdapter[ListFrame] = TypeAdapter(Annotated[ListFrame, Field(discriminator="type")])
 
 
 def parse(text: str | None) -> Frame:
     """The frame in a websocket message. Raise Rejected, with a code that docs/protocol.md explains."""
+    return _parse(text, _frames)
+
+
+def parse_of_list(text: str | None) -> ListFrame:
+    """The same for the socket of a list of chats."""
+    return _parse(text, _list_frames)
+
+
+def _parse(text: str | None, frames: TypeAdapter[T]) -> T:
     if text is None:
         raise Rejected("not_text", "Frames are text, not bytes.")
     if len(text) > MAX_FRAME_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_FRAME_BYTES:
         raise Rejected("too_large", f"A frame has at most {MAX_FRAME_BYTES} bytes.")
     try:
-        return _frames.validate_json(text)
+        return frames.validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         code = "bad_json" if first["type"] == "json_invalid" else "bad_frame"

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def of(self, visitor: "Visitor") -> "ChatSessionQuerySet":
         """The visitor's own, deleted ones left out: every page and frame finds its chat session through this."""
-        own = self.filter(deleted_at=None)
+        return self.all_of(visitor).filter(deleted_at=None)
+
+    def all_of(self, visitor: "Visitor") -> "ChatSessionQuerySet":
+        """The visitor's own, with those that they have deleted and that are not gone for good yet."""
         if visitor.user is not None:
-            return own.filter(owner=visitor.user)
+            return self.filter(owner=visitor.user)
         if visitor.guest_key:
-            return own.filter(owner=None, guest_key=visitor.guest_key)
-        return own.none()
+            return self.filter(owner=None, guest_key=visitor.guest_key)
+        return self.none()
 
 
 class ChatSession(models.Model):
@@ -45,6 +48,11 @@ class ChatSession(models.Model):
     agent = models.CharField(_("agent"), max_length=100)
     title = models.CharField(_("title"), max_length=200, blank=True)
     next_seq = models.PositiveBigIntegerField(default=1, editable=False)
+    head = models.ForeignKey(
+        "Run", verbose_name=_("last run"), null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    # The owner has seen how this run ended, and those before it: a list need not point at a failure any more.
+    seen_run = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(_("started"), auto_now_add=True)
     updated_at = models.DateTimeField(_("last change"), auto_now=True)
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
@@ -55,9 +63,15 @@ class ChatSession(models.Model):
         verbose_name = _("chat session")
         verbose_name_plural = _("chat sessions")
         indexes = [
-            models.Index(fields=["owner", "-updated_at"], name="agentchat_owner_updated"),
-            models.Index(fields=["guest_key", "-updated_at"], name="agentchat_guest_updated"),
-            models.Index(fields=["-created_at"], name="agentchat_created"),
+            # With the key, so that a list can be read on from a place. The conditions keep the list of a guest from
+            # being looked for among all that belongs to no account.
+            models.Index(
+                fields=["owner", "-updated_at", "-id"], condition=Q(owner__isnull=False), name="agentchat_of_owner"
+            ),
+            models.Index(
+                fields=["guest_key", "-updated_at", "-id"], condition=Q(owner=None), name="agentchat_of_guest"
+            ),
+            models.Index(fields=["-created_at", "-id"], name="agentchat_newest"),
         ]
 
     def __str__(self) -> str:
@@ -68,7 +82,11 @@ class ChatSession(models.Model):
 
 
 class Run(models.Model):
-    """One life of the agent function in a chat session, from its first line to its return."""
+    """One life of the agent function in a chat session, from its first line to its return.
+
+    Runs are a tree: a run goes on where its `parent` ended, or, tried again or edited, from a point within it. What
+    leads to a run is its branch; the chat session's `head` is the last run of the branch that people look at.
+    """
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -86,6 +104,10 @@ class Run(models.Model):
     )
     number = models.PositiveIntegerField(_("number"))
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="branches")
+    # Of the parent's branch, the events before this one came before this run; null: all of them.
+    from_seq = models.PositiveBigIntegerField(null=True, editable=False)
+    # The parent's steps up to this one are this run's too: its journal begins with them.
+    from_step = models.PositiveIntegerField(default=0, editable=False)
     agent = models.CharField(_("agent"), max_length=100)
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.QUEUED)
     queued_at = models.DateTimeField(_("queued"), auto_now_add=True)
@@ -115,13 +137,14 @@ class Run(models.Model):
             ),
         ]
         indexes = [
-            # What a keeper asks for every second: what is ready, oldest first, and whose lease has ended.
-            models.Index(
-                fields=["status", "queued_at"],
-                condition=Q(status__in=["queued", "running"]),
-                name="agentchat_ready_runs",
-            ),
-            models.Index(fields=["waits_until"], condition=Q(status="waiting"), name="agentchat_expiring_runs"),
+            # What a keeper asks for every second: what is queued, oldest first, whose lease has ended, and what waits
+            # no longer. Runs that wait for a person may be very many, and have neither a lease nor, mostly, an end.
+            # (SQLite uses an index with a condition for "is not null" alone, and never for "is one of these".)
+            models.Index(fields=["status", "queued_at", "id"], name="agentchat_in_line"),
+            models.Index(fields=["lease_until"], condition=Q(lease_until__isnull=False), name="agentchat_leased"),
+            models.Index(fields=["waits_until"], condition=Q(waits_until__isnull=False), name="agentchat_expiring"),
+            models.Index(fields=["-queued_at", "-id"], name="agentchat_newest_runs"),
+            models.Index(fields=["error_id"], name="agentchat_run_error"),
         ]
 
     def __str__(self) -> str:
@@ -214,3 +237,48 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.type}"
+
+
+class Share(models.Model):
+    """A link by which anybody who has it may read what was said in a chat up to `last_seq`, until it is withdrawn."""
+
+    session = models.ForeignKey(
+        ChatSession, verbose_name=_("chat session"), on_delete=models.CASCADE, related_name="shares"
+    )
+    token = models.CharField(_("token"), max_length=64, unique=True, editable=False)
+    head = models.ForeignKey(Run, null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
+    last_seq = models.PositiveBigIntegerField(_("last event"))
+    created_at = models.DateTimeField(_("shared"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("shared link")
+        verbose_name_plural = _("shared links")
+
+    def __str__(self) -> str:
+        return str(self.session)
+
+
+class Feedback(models.Model):
+    """What a person thinks of a message of an agent."""
+
+    class Value(models.TextChoices):
+        UP = "up", _("good")
+        DOWN = "down", _("bad")
+
+    session = models.ForeignKey(
+        ChatSession, verbose_name=_("chat session"), on_delete=models.CASCADE, related_name="feedback"
+    )
+    message_id = models.CharField(_("message"), max_length=100)
+    value = models.CharField(_("value"), max_length=4, choices=Value.choices)
+    comment = models.TextField(_("comment"), blank=True)
+    created_at = models.DateTimeField(_("given"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("last change"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("feedback")
+        verbose_name_plural = _("feedback")
+        constraints = [models.UniqueConstraint(fields=["session", "message_id"], name="agentchat_one_feedback")]
+        indexes = [models.Index(fields=["-updated_at", "-id"], name="agentchat_newest_feedback")]
+
+    def __str__(self) -> str:
+        return f"{self.value}: {self.message_id}"

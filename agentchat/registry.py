@@ -44,9 +44,10 @@ def on_connect(
 ) -> Callable[[F], F]:
     """Register the agent function `name`, and leave the function as it is.
 
-    `title` and `description` are what people read, `prompts` are first messages that they are offered. `allow(user)`
-    says who may use it; a guest's user is None. `durable=False` is for a function that cannot be called again from the
-    top: it keeps its thread while it waits, for WAIT_S at most, and its run ends as interrupted if its process does.
+    `title` and `description` are what people read, `prompts` are first messages that they are offered; lazy
+    translations are welcome. `allow(user)` says who may use it; a guest's user is None. `durable=False` is for a
+    function that cannot be called again from the top: it keeps its thread while it waits, for WAIT_S at most, and its
+    run ends as interrupted if its process does.
     Raise ConfigError if the name is taken by another function.
     """
 
@@ -59,7 +60,7 @@ def on_connect(
         _agents[name] = AgentFunction(
             name=name,
             function=function,
-            title=title or name.replace("_", " ").capitalize(),
+            title=name.replace("_", " ").capitalize() if title is None else title,
             description=description or (function.__doc__ or "").strip().partition("\n")[0],
             prompts=tuple(prompts),
             allow=allow,
@@ -81,6 +82,11 @@ def find(name: str) -> AgentFunction | None:
 def open_to(user: Any) -> Iterator[AgentFunction]:
     """The agent functions that this user may use, in the order of their registration."""
     return (agent for agent in _agents.values() if agent.is_open_to(user))
+
+
+def names() -> list[str]:
+    """The names of all agent functions."""
+    return list(_agents)
 
 
 def unregister(name: str) -> None:

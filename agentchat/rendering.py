@@ -4,8 +4,8 @@ Models, tools and people write these words, and all of them are hostile. Markdow
 then everything is cleaned against a list of what may stay. This is the only place where such words become a
 `SafeString`; pages and frames take what it returns.
 
-A page shows a message under headings of its own, so the headings in a message start at h3. Scrolling boxes (code and
-tables) can be focused, so that a keyboard can scroll them.
+A page shows a message under headings of its own, so the headings in a message start at h3. Scrolling boxes (code,
+tables, formulas) can be focused, so that a keyboard can scroll them. Formulas have a module of their own, `maths`.
 """
 
 import re
@@ -20,6 +20,8 @@ from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+
+from agentchat.maths import MAX_FORMULA, closing_of, maths
 
 MAX_MARKDOWN = 200_000  # characters; what is longer is shown as it was written
 MAX_BLOCK = 20_000  # characters; a longer block of a message being written is rendered with the whole message
@@ -67,6 +69,7 @@ class _ChatMarkdown(MarkdownIt):
         # Each level costs on every line below it, and a list takes two. Deeper ones are cut off.
         super().__init__("commonmark", {"html": False, "breaks": True, "linkify": True, "maxNesting": 24})
         self.enable(["table", "strikethrough", "linkify"])
+        self.use(maths)
         self.core.ruler.push("fit_into_page", _fit_into_page)
         assert self.linkify is not None
         self.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
@@ -147,22 +150,58 @@ def _whole_characters(text: str) -> str:
 # --- cleaning -------------------------------------------------------------------------------------------------------
 
 
-def _only_language(tag: str, attribute: str, value: str) -> str | None:
-    """A class is the language of a code block; every other attribute has passed the lists below already."""
-    return value if attribute != "class" or _LANGUAGE.fullmatch(value) else None
+def _only_harmless(tag: str, attribute: str, value: str) -> str | None:
+    """A class is the language of a code block, and a length is short. Others have passed the lists below already."""
+    shape = _LANGUAGE if attribute == "class" else _LENGTH if attribute in _LENGTHS else None
+    return value if shape is None or shape.fullmatch(value) else None
 
 
 _ALIGNMENTS = {"align": {"left", "center", "right"}}
+
+# MathML that shows, and does nothing else: no links, no colours, no classes, no <annotation-xml>.
+_YES_OR_NO = {"true", "false"}
+_LENGTHS = {"width", "height", "depth", "lspace", "rspace", "minsize", "maxsize"}
+_LENGTH = re.compile(r"-?(?:[0-3]|[0-3]?\.\d{1,4})(?:em|ex)|0")  # nothing is pushed far, or over its neighbours
+_MATHS = {
+    *("math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "mpadded", "mphantom", "mstyle", "mfrac", "msqrt", "mroot"),
+    *("msub", "msup", "msubsup", "munder", "mover", "munderover", "mmultiscripts", "mprescripts"),
+    *("mtable", "mtr", "mtd", "menclose"),
+}
+_MATHS_LENGTHS = {
+    "mspace": {"width", "height", "depth"},
+    "mpadded": {"width", "height", "depth", "lspace"},
+    "mo": {"lspace", "rspace", "minsize", "maxsize"},
+}
+_MATHS_VALUES = {
+    "math": {"display": {"block", "inline"}},
+    "mstyle": {"displaystyle": _YES_OR_NO, "scriptlevel": {"0", "1", "2"}},
+    "mfrac": {"linethickness": {"0"}},
+    "mi": {"mathvariant": {"normal"}},
+    "mo": {
+        name: _YES_OR_NO
+        for name in ("stretchy", "fence", "separator", "symmetric", "largeop", "movablelimits", "accent")
+    }
+    | {"form": {"prefix", "infix", "postfix"}},
+    "mover": {"accent": _YES_OR_NO},
+    "munder": {"accentunder": _YES_OR_NO},
+    "mtable": {"displaystyle": _YES_OR_NO},
+    "mtd": {"columnalign": {"left", "center", "right"}},
+    "menclose": {"notation": {"box", "top", "bottom", "left", "right", "circle"}},
+}
 
 _cleaner = nh3.Cleaner(
     tags={
         *("p", "br", "hr", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li", "pre", "code"),
         *("em", "strong", "s", "a", "div", "table", "thead", "tbody", "tr", "th", "td"),
+        *_MATHS,
     },
-    attributes={"a": {"href", "title"}, "code": {"class"}, "ol": {"start"}, "div": {"aria-label"}},
-    tag_attribute_values={"th": _ALIGNMENTS, "td": _ALIGNMENTS, "div": {"role": {"group"}, "tabindex": {"0"}}},
+    attributes={"a": {"href", "title"}, "code": {"class"}, "ol": {"start"}, "div": {"aria-label"}, **_MATHS_LENGTHS},
+    tag_attribute_values={
+        **_MATHS_VALUES,
+        **{"th": _ALIGNMENTS, "td": _ALIGNMENTS, "div": {"role": {"group"}, "tabindex": {"0"}}},
+    },
     set_tag_attribute_values={"pre": {"tabindex": "0"}, "a": {"target": "_blank"}},
-    attribute_filter=_only_language,
+    attribute_filter=_only_harmless,
     url_schemes={"http", "https", "mailto"},
     url_relative="deny",
     link_rel="noopener nofollow",
@@ -198,9 +237,9 @@ class BlockSplitter:
     """Finds the blocks of a message while it is written. Every line is looked at once and parsed once.
 
     Where a block ends is seen from its lines alone: most end at a blank line, a fence at its closing line, and a list
-    or indented code at a line after a blank one that is not indented enough to belong to it. Only then is the block
-    parsed; if the parser finds it open nevertheless, it goes on. Text behind the last block is the page's to show as
-    it is.
+    or indented code at a line after a blank one that is not indented enough to belong to it. Nothing ends within a
+    formula. Only then is the block parsed; if the parser finds it open nevertheless, it goes on. Text behind the last
+    block is the page's to show as it is.
 
     A link that is defined below its use is the one thing that differs from the whole message: END's HTML wins.
     """
@@ -218,6 +257,8 @@ class BlockSplitter:
         self._is_empty = True  # they are blank
         self._after_blank = False
         self._fence = ""  # the marker of the open fence
+        self._maths = ""  # what closes the formula that may be open
+        self._maths_at = 0  # the size where it began
         self._indent = 0  # of lines that go on after a blank one; 0: none can
         self._try_at = 0  # the size from which parsing again is worth it
 
@@ -237,9 +278,13 @@ class BlockSplitter:
             if _closes(text, self._fence):
                 self._fence = ""
                 yield from self._complete()
+        elif text and self._maths:
+            self._append(line)
+            self._look_for_the_end(text)
         elif text:
             yield from self._take_text(line, text)
         else:
+            self._maths = ""  # it was none: what its lines are, the parser says
             is_final = not self._is_empty and not self._indent
             if is_final and self._lines[-1].rstrip(_BLANK).endswith(END_SIGNAL):
                 self._indent, is_final = 1, False  # if nothing follows, it is no word for the reader
@@ -271,6 +316,18 @@ class BlockSplitter:
             self._fence = fence[1]
         elif is_last:
             yield from self._complete()
+        elif is_outside and not item and (closing := closing_of(text.lstrip(" "))):
+            self._maths, self._maths_at = closing, self._size - len(line)
+            self._look_for_the_end(text.lstrip(" ").removeprefix("$$"))
+
+    def _look_for_the_end(self, text: str) -> None:
+        """Of the formula that may be open. If it ends within a line, or late, the next blank line will do."""
+        if self._maths in text:
+            is_whole = text.endswith(self._maths) and text.count(self._maths) == 1
+            is_short = self._size - self._maths_at < MAX_FORMULA // 2
+            # With nothing in it, it is none, and what closes it may open the next.
+            is_filled = is_short and "".join(self._lines)[self._maths_at :].strip()[2 : -len(self._maths)].strip()
+            self._maths = "" if is_whole and is_filled else _UNTIL_BLANK
 
     def _append(self, line: str) -> None:
         self._lines.append(line)
@@ -301,6 +358,7 @@ class BlockSplitter:
         return True
 
 
+_UNTIL_BLANK = "\n"  # is in no line
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _HEADING_OR_RULE = re.compile(r" {0,3}(?:#{1,6}(?:[ \t]|$)|([-*_])[ \t]*(?:\1[ \t]*){2,}$)")
 _LIST_ITEM = re.compile(r"( {0,3}(?:[-+*]|(\d{1,9})[.)]))(?:([ \t]+)(?=[^ \t])|$)")

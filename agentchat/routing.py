@@ -9,9 +9,11 @@ from django.http.request import split_domain_port, validate_host
 from django.urls import path
 
 from agentchat.consumers import ChatConsumer
+from agentchat.consumers_list import ListConsumer
 
 websocket_urlpatterns = [
     path("ws/chat/<uuid:session_id>/", ChatConsumer.as_asgi()),
+    path("ws/chats/", ListConsumer.as_asgi()),
 ]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -22,6 +22,7 @@ from typing import Any
 from django.db import connection
 
 from agentchat import conf
+from agentchat.runs.engines import engine
 from agentchat.runs.runner import runner
 from agentchat.sockets import LOOK_S, CloseCode, sockets
 
@@ -67,7 +68,8 @@ def start() -> None:
     global _looking
     if runner.loop is not asyncio.get_running_loop():
         # It takes a second: not while the first person waits for the first word.
-        threading.Thread(target=importlib.import_module, args=("agentchat.llm.openai",), daemon=True).start()
+        slow = "agentchat.llm.openai" if runner.takes_runs else "agentchat.runs.engines.celery"
+        threading.Thread(target=importlib.import_module, args=(slow,), daemon=True).start()
     runner.start()
     if _looking is None or _looking.done() or _looking.get_loop() is not asyncio.get_running_loop():
         _looking = asyncio.create_task(_look_out(), name="agentchat look-out")
@@ -98,7 +100,9 @@ def is_ready() -> dict[str, bool | str]:
         parts["keeper"] = "the server is stopping"
     elif not runner.is_alive:
         parts["keeper"] = "the keeper of runs is not alive in this process"
-    return parts
+    if runner.link is not None:
+        parts["layer"] = "Redis does not answer" if runner.link.layer.is_away else True
+    return parts | engine().parts()
 
 
 async def _look_out() -> None:

@@ -1,12 +1,17 @@
-"""What happens elsewhere and concerns chat sessions: a guest who signs in keeps their chats."""
+"""What happens elsewhere and concerns chat sessions: a guest who signs in keeps their chats; a migration may alter the
+table that searching hangs on."""
 
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
+from django.db import connections
+from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from agentchat import search_index
 from agentchat.models import ChatSession
+from agentchat.runs import lists
 from agentchat.visitors import GUEST_KEY
 
 
@@ -17,3 +22,11 @@ def adopt_guest_chats(sender: Any, request: HttpRequest | None, user: Any, **kwa
     guest_key = session.pop(GUEST_KEY, "") if session is not None else ""
     if guest_key:
         ChatSession.objects.filter(owner=None, guest_key=guest_key).update(owner=user, guest_key="")
+        lists.ring(user.pk)
+
+
+@receiver(post_migrate, dispatch_uid="agentchat_mend_search")
+def mend_search(sender: Any, using: str, **kwargs: Any) -> None:
+    """Put back what keeps the index of the messages, if a migration took it away."""
+    if sender.name == "agentchat":
+        search_index.mend(connections[using])

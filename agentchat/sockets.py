@@ -34,7 +34,7 @@ class Socket(Protocol):
     """A consumer, as far as this module knows it."""
 
     session_key: str
-    session_id: UUID
+    session_id: UUID | None  # None: it looks at the list of the visitor's chats
     visitor: Visitor
 
     async def leave(self, code: CloseCode) -> None: ...
@@ -83,21 +83,23 @@ def is_open(agent_name: str, user: Any) -> bool:
         return False
 
 
-Opened = tuple[str, UUID, Visitor]
+Opened = tuple[str, UUID | None, Visitor]
 
 
 def _gone(opened: Iterable[Opened]) -> dict[Opened, CloseCode]:
     opened = list(opened)
     now = visitors_of({key for key, _, _ in opened})
     agents = dict(
-        ChatSession.objects.filter(pk__in={session for _, session, _ in opened}, deleted_at=None).values_list(
-            "pk", "agent"
-        )
+        ChatSession.objects.filter(
+            pk__in={session for _, session, _ in opened if session}, deleted_at=None
+        ).values_list("pk", "agent")
     )
     gone: dict[Opened, CloseCode] = {}
     for key, session_id, visitor in opened:
         if now[key] != visitor or not visitor.may_chat:
             gone[key, session_id, visitor] = CloseCode.SIGN_IN
+        elif session_id is None:
+            continue
         elif session_id not in agents or not is_open(agents[session_id], now[key].user):
             gone[key, session_id, visitor] = CloseCode.NOT_FOUND
     return gone

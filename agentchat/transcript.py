@@ -1,218 +1,27 @@
 """What a person reads: the events of a chat session, put together to messages, tool calls, questions and errors.
 
 One pass over the facts, in order, without the database. Pages, admin and exports show the items; the page's own
-`transcript.js` puts the same facts together in the browser, so a rule that changes here changes there too. Markdown
-becomes HTML when a template asks for it, and never before.
+`transcript.js` puts the same facts together in the browser, so a rule that changes here changes there too. Which events
+are read is the caller's affair: all of them, or a part of a long chat (parts.py), which begins at a border that this
+pass has found.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from django.utils.dateparse import parse_datetime
-from django.utils.safestring import SafeString
 
-from agentchat.palettes import letter_of, palette_of
-from agentchat.readable import Row, Schema, rows_of
-from agentchat.rendering import END_SIGNAL, to_html
+from agentchat.cards import Request, request_of, take_answer
+from agentchat.items import Ended, Error, Item, Message, NestedChats, Printed, ToolCall, UsageLine
+from agentchat.own_words import translated
+from agentchat.spent import Spent
 
 RunState = Literal["idle", "queued", "running", "waiting"]
 
-Asks = Literal["text", "approval", "unsure", "limit", "form"]
-"""What a question is about: a word of the person's; may a tool be called; was it called, and shall it be again; may the
-run go on beyond a limit; a form."""
-
-ToolState = Literal["asked", "held", "running", "refused", "done", "failed", "cut"]
-"""`held`: a person is asked about it. `refused`: they did not approve, so it is not made. `cut`: the run ended."""
-
-RequestState = Literal["open", "approved", "changed", "rejected", "answered", "expired", "closed"]
-"""`changed`: approved, with other arguments. `closed`: the run ended before anybody answered."""
-
-
-@dataclass(kw_only=True, eq=False)
-class Item:
-    """Base of what a transcript is made of. `kind` chooses the template."""
-
-    kind: ClassVar[str]
-    seq: int = 0
-    at: datetime | None = None
-
-    @property
-    def moment(self) -> str:
-        """When it happened, as the wire has it."""
-        return self.at.isoformat(timespec="milliseconds") if self.at else ""
-
-
-@dataclass(kw_only=True, eq=False)
-class Message(Item):
-    """What somebody said. Without an END it is still being written."""
-
-    kind = "message"
-    id: str
-    role: str = "assistant"
-    name: str = ""
-    content: str = ""
-    writing: bool = True
-    stopped: bool = False
-
-    @property
-    def is_the_persons(self) -> bool:
-        return self.role == "user"
-
-    @property
-    def says_nothing(self) -> bool:
-        """An agent that only calls a tool, or only says to the program that it is done, says nothing to the person."""
-        return not self.writing and self.content.strip() in ("", END_SIGNAL)
-
-    @property
-    def html(self) -> SafeString:
-        return to_html(self.content)
-
-    @property
-    def palette(self) -> int:
-        return palette_of(self.name)
-
-    @property
-    def letter(self) -> str:
-        return letter_of(self.name)
-
-
-@dataclass(kw_only=True, eq=False)
-class ToolCall(Item):
-    """A tool that an agent wants called, and what came of it."""
-
-    kind = "tool"
-    id: str
-    tool: str = ""
-    agent: str = ""
-    args: str = ""
-    result: str = ""
-    state: ToolState = "asked"
-    duration_ms: int | None = None
-
-    @property
-    def seconds(self) -> float | None:
-        return None if self.duration_ms is None else self.duration_ms / 1000
-
-    @property
-    def arguments(self) -> Mapping[str, Any] | None:
-        """The arguments, if what the model wrote is an object."""
-        try:
-            written = json.loads(self.args)
-        except ValueError:
-            return None
-        return written if isinstance(written, dict) else None
-
-
-@dataclass(kw_only=True, eq=False)
-class Printed(Item):
-    """What an agent function printed, one print after the other."""
-
-    kind = "printed"
-    text: str = ""
-
-
-@dataclass(kw_only=True, eq=False)
-class Request(Item):
-    """A question to the person. The composer asks for a text, and every other question has a card of its own."""
-
-    kind = "request"
-    id: str
-    asks: Asks = "text"
-    prompt: str = ""
-    password: bool = False
-    schema: Schema | None = None
-    initial: Mapping[str, Any] | None = None
-    call: ToolCall | None = None
-    expires_at: datetime | None = None
-    state: RequestState = "open"
-    value: Any = None
-    by: str = ""
-
-    @property
-    def is_open(self) -> bool:
-        return self.state == "open"
-
-    @property
-    def may_hold_words(self) -> bool:
-        """Somebody may have typed something into it that is to be kept."""
-        return self.state in ("open", "expired")
-
-    @property
-    def tool(self) -> str:
-        return self.call.tool if self.call else ""
-
-    @property
-    def arguments(self) -> list[Row]:
-        """What a tool would be called with."""
-        return rows_of(self._prefill or {}, self.schema) if self.call else []
-
-    @property
-    def answer(self) -> list[Row]:
-        """What was answered: a form, or other arguments."""
-        if self.state not in ("answered", "changed") or not isinstance(self.value, Mapping):
-            return []
-        return rows_of(self.value["arguments"] if self.state == "changed" else self.value, self.schema)
-
-    @property
-    def reason(self) -> str:
-        return self.value.get("reason", "") if self.state == "rejected" else ""
-
-    @property
-    def schema_json(self) -> str:
-        """What a page makes the form of; empty if there is none."""
-        return _json(self.schema)
-
-    @property
-    def initial_json(self) -> str:
-        """What the form is filled in with at first."""
-        return _json(self._prefill)
-
-    @property
-    def expires(self) -> str:
-        return self.expires_at.isoformat(timespec="milliseconds") if self.expires_at else ""
-
-    @property
-    def _prefill(self) -> Mapping[str, Any] | None:
-        return self.call.arguments if self.call else self.initial
-
-
-@dataclass(kw_only=True, eq=False)
-class Error(Item):
-    """The run failed. The log has the traceback under `id`."""
-
-    kind = "error"
-    id: str = ""
-    code: str = ""
-    message: str = ""
-
-
-@dataclass(kw_only=True, eq=False)
-class Ended(Item):
-    """Somebody stopped the run. A run that ends by itself leaves no trace."""
-
-    kind = "ended"
-
-
-@dataclass(kw_only=True, eq=False)
-class NestedChats(Item):
-    """What an agent and others said among them before it replied. Unfinished, they may go on."""
-
-    kind = "nested"
-    step: str = ""
-    name: str = ""
-    items: list[Item] = field(default_factory=list)
-    finished: bool = False
-
-    @property
-    def palette(self) -> int:
-        return palette_of(self.name)
-
-    @property
-    def letter(self) -> str:
-        return letter_of(self.name)
+RUN_ENDS = ("RUN_FINISHED", "RUN_ERROR")
 
 
 @dataclass
@@ -237,6 +46,18 @@ class Transcript:
     state: RunState = "idle"
     open_requests: list[Request] = field(default_factory=list)
     last_seq: int = 0
+    last_at: datetime | None = None
+    spent: Spent = field(default_factory=Spent)
+    """What the models used since the last line about it."""
+
+    @property
+    def last_moment(self) -> str:
+        return self.last_at.isoformat(timespec="milliseconds") if self.last_at else ""
+
+    def spent_json(self, *, may_see: bool) -> str:
+        """Where the page goes on counting."""
+        spent = self.spent if may_see else Spent(since=self.spent.since, ms=self.spent.ms)
+        return json.dumps(asdict(spent), separators=(",", ":"))
 
     @property
     def text_request(self) -> Request | None:
@@ -244,12 +65,64 @@ class Transcript:
         return next((request for request in reversed(self.open_requests) if request.asks == "text"), None)
 
 
-def of_events(events: Iterable[Any]) -> Transcript:
-    """The transcript of rows of the event table (`agentchat.models.Event`), in the order of their numbers."""
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """How things stand before a part of a chat. `opened` are the events that began what goes on in it."""
+
+    state: RunState = "idle"
+    spent: Spent = field(default_factory=Spent)
+    last_type: str = ""  # of the agent's facts
+    opened: Sequence[Any] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Border:
+    """Where a transcript may be parted: before this item, at which nothing that began earlier is unfinished.
+
+    No message is torn there, no tool call from its result, no question from its answer, no nested chat, and no text
+    that was printed in pieces. `place` is the item's among all items.
+    """
+
+    seq: int
+    item: Item
+    place: int
+    before: Before
+
+
+def of_events(events: Iterable[Any], *, before: Before | None = None, later: Iterable[Any] | None = None) -> Transcript:
+    """The transcript of rows of the event table (`agentchat.models.Event`), in the order of their numbers.
+
+    For a part of a chat: `before` is how things stand before it; `later`, where it is not the last part, are events
+    after it: of those only what ends the part's own items is read, and none where nothing is unfinished.
+    """
+    reader = _Reader(before)
+    for event in events:
+        reader.take(event)
+    if later is not None:
+        reader.take_ends(later)
+    return reader.finish()
+
+
+def borders_of(events: Iterable[Any], before: Before) -> tuple[list[Border], list[Item]]:
+    """Where these events may be parted, and the items that they make."""
+    reader = _Reader(before)
+    for event in events:
+        reader.take(event)
+    items = list(reader.finish().items)
+    places = {id(item): place for place, item in enumerate(items)}
+    # An item that is not shown is no border: what is printed before and after it is one text.
+    shown = [replace(border, place=places[id(border.item)]) for border in reader.borders if id(border.item) in places]
+    return shown, items
+
+
+def items_of(events: Iterable[Any]) -> Iterator[Item]:
+    """The items of a whole chat, one after the other: no more of them are in memory than belong together."""
     reader = _Reader()
     for event in events:
-        reader.read(event.type, event.seq, event.created_at, event.payload)
-    return reader.finish()
+        if reader.is_settled:
+            yield from reader.give_away()
+        reader.take(event)
+    yield from reader.finish().items
 
 
 def of_frames(frames: Iterable[Mapping[str, Any]]) -> Transcript:
@@ -274,36 +147,9 @@ def blanks() -> dict[str, Item]:
         "form": Request(id="", asks="form"),
         "error": Error(),
         "ended": Ended(),
+        "usage": UsageLine(),
         "nested": NestedChats(),
     }
-
-
-def _json(value: Any) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _asks(payload: Mapping[str, Any]) -> Asks:
-    match payload["kind"]:
-        case "approval" if payload.get("unsure"):
-            return "unsure"
-        case "approval":
-            return "approval" if payload.get("toolCallId") else "limit"
-        case "form":
-            return "form"
-        case _:
-            return "text"
-
-
-def _state_after(request: Request, payload: Mapping[str, Any]) -> RequestState:
-    """What the answer makes of the question."""
-    if payload.get("expired"):
-        return "expired"
-    if request.asks in ("text", "form"):
-        return "answered"
-    decision = payload.get("value") or {}
-    if decision.get("decision") == "reject":
-        return "rejected"
-    return "changed" if decision.get("arguments") is not None else "approved"
 
 
 def _is_shown(item: Item) -> bool:
@@ -326,21 +172,78 @@ def _shown(items: list[Item]) -> list[Item]:
 class _Reader:
     """Reads facts one by one. A fact of a type that nobody shows is read over."""
 
-    def __init__(self) -> None:
-        self._read = Transcript()
+    def __init__(self, before: Before | None = None) -> None:
+        before = before or Before()
+        self.borders: list[Border] = []
+        self._spent_before, self._type_before = before.spent, before.last_type  # before the last fact
+        self._read = Transcript(state=before.state, spent=replace(before.spent))
         self._messages: dict[str, Message] = {}  # those being written
+        self._unread: dict[str, Message] = {}  # what the person said, and the agent has not asked for
         self._calls: list[ToolCall] = []  # those without a result
         self._nested: list[NestedChats] = []  # those that go on, each within the one before
+        self._last_type = before.last_type  # of the agent's facts
+        for event in before.opened:
+            self._seq, self._at = event.seq, event.created_at
+            self._METHODS[event.type](self, event.payload)
+        self.borders.clear()
 
     def finish(self) -> Transcript:
         self._read.items = _shown(self._read.items)
         return self._read
 
+    @property
+    def is_settled(self) -> bool:
+        """Nothing is unfinished."""
+        return not (self._messages or self._calls or self._nested or self._read.open_requests)
+
+    def give_away(self) -> list[Item]:
+        """The items that nothing will be added to any more, when all is settled."""
+        items = _shown(self._read.items)
+        # Somebody may print on.
+        self._read.items = [items.pop()] if items and isinstance(items[-1], Printed) else []
+        return items
+
+    def take(self, event: Any) -> None:
+        self.read(event.type, event.seq, event.created_at, event.payload)
+
+    def take_ends(self, events: Iterable[Any]) -> None:
+        """Read what the events end, and not what they begin."""
+        if self.is_settled and not self._unread:
+            return
+        for event in events:
+            self._look_for_readers(event.type, event.payload)
+            if event.type in self._ENDS:
+                self._METHODS[event.type](self, event.payload)
+            elif event.type in RUN_ENDS:
+                self._close()
+            if self.is_settled and not self._unread:
+                return
+        self._finish_nested(0)  # they go on in the next part
+
     def read(self, type_: str, seq: int, at: datetime | None, payload: Mapping[str, Any]) -> None:
         self._seq, self._at = seq, at
-        self._read.last_seq = seq
+        self._read.last_seq, self._read.last_at = seq, at
+        self._spent_before = replace(self._read.spent)
+        self._type_before = self._last_type
+        self._look_for_readers(type_, payload)
+        if at is not None and self._read.spent.take(type_, at, payload):
+            spent = self._read.spent.take_out()
+            if spent.tokens:
+                self._read.items.append(UsageLine(spent=spent, seq=seq, at=at))
         if method := self._METHODS.get(type_):
             method(self, payload)
+
+    def _look_for_readers(self, type_: str, payload: Mapping[str, Any]) -> None:
+        """No fact says when the agent took a message. It asks between two messages of its own: so it has, by then."""
+        if payload.get("role") == "user" or payload.get("messageId") in self._unread:
+            return
+        is_next = type_ == "TEXT_MESSAGE_START" and self._last_type == "TEXT_MESSAGE_END"
+        if is_next or type_ in ("INPUT_REQUESTED", "RUN_STARTED", "RUN_FINISHED", "RUN_ERROR"):
+            for message in self._unread.values():
+                message.unread = False
+            self._unread.clear()
+        if type_ != "USAGE":
+            self._last_type = type_
 
     @property
     def _place(self) -> list[Item]:
@@ -349,18 +252,26 @@ class _Reader:
 
     def _add(self, item: Item) -> None:
         item.seq, item.at = self._seq, self._at
+        if self.is_settled and isinstance(item, Message | ToolCall | Request | NestedChats):
+            before = Before(state=self._read.state, spent=self._spent_before, last_type=self._type_before)
+            self.borders.append(Border(seq=self._seq, item=item, place=0, before=before))
         is_unasked = isinstance(item, Message) and item.is_the_persons and self._read.text_request is None
         # What a person says unasked is not said in a nested chat, and must not be folded away with it.
         (self._read.items if is_unasked else self._place).append(item)
 
     def _text_message_start(self, payload: Mapping[str, Any]) -> None:
         message = Message(id=payload["messageId"], role=payload["role"], name=payload["name"])
-        self._messages[message.id] = message
+        is_busy = self._read.state == "running" and self._last_type != "RUN_STARTED"  # with that one it begins
+        if message.is_the_persons and is_busy and self._read.text_request is None:
+            message.unread = True
+            self._unread[message.id] = message
         self._add(message)
+        self._messages[message.id] = message
 
     def _text_message_end(self, payload: Mapping[str, Any]) -> None:
         message = self._messages.pop(payload["messageId"], None)
         if message is None:
+            self._began_before()
             return
         message.content = payload["content"]
         message.stopped = bool(payload.get("stopped"))
@@ -370,8 +281,8 @@ class _Reader:
 
     def _tool_call_start(self, payload: Mapping[str, Any]) -> None:
         call = ToolCall(id=payload["toolCallId"], tool=payload["toolCallName"], agent=payload["name"])
-        self._calls.append(call)
         self._add(call)
+        self._calls.append(call)
 
     def _open_call(self, payload: Mapping[str, Any]) -> ToolCall | None:
         """The last unfinished call with this id: models use an id again in a later turn."""
@@ -386,12 +297,15 @@ class _Reader:
             call.state = "running"
 
     def _tool_call_result(self, payload: Mapping[str, Any]) -> None:
-        if call := self._open_call(payload):
-            self._calls.remove(call)
-            call.result = payload["content"]
-            if call.state != "refused":
-                call.state = "done" if payload["ok"] else "failed"
-                call.duration_ms = payload["durationMs"]
+        call = self._open_call(payload)
+        if call is None:
+            self._began_before()
+            return
+        self._calls.remove(call)
+        call.result = payload["content"]
+        if call.state != "refused":
+            call.state = "done" if payload["ok"] else "failed"
+            call.duration_ms = payload["durationMs"]
 
     def _step_started(self, payload: Mapping[str, Any]) -> None:
         nested = NestedChats(step=payload["stepName"], name=payload["name"])
@@ -402,6 +316,8 @@ class _Reader:
         names = [nested.step for nested in self._nested]
         if payload["stepName"] in names:
             self._finish_nested(len(names) - 1 - names[::-1].index(payload["stepName"]))
+        else:
+            self._began_before()
 
     def _finish_nested(self, first: int) -> None:
         """From this one on: nothing within it outlasts it."""
@@ -417,17 +333,7 @@ class _Reader:
         last.text += payload["text"]
 
     def _input_requested(self, payload: Mapping[str, Any]) -> None:
-        until = payload.get("expiresAt")
-        request = Request(
-            id=payload["request"],
-            asks=_asks(payload),
-            prompt=payload["prompt"],
-            password=bool(payload.get("password")),
-            schema=payload.get("schema"),
-            initial=payload.get("initial"),
-            call=self._open_call(payload) if payload.get("toolCallId") else None,
-            expires_at=parse_datetime(until) if until else None,
-        )
+        request = request_of(payload, self._open_call(payload) if payload.get("toolCallId") else None)
         if request.call:
             request.call.state = "held"
         self._add(request)
@@ -438,13 +344,10 @@ class _Reader:
         still_open = self._read.open_requests
         request = next((each for each in still_open if each.id == payload["request"]), None)
         if request is None:
+            self._began_before()
             return
         still_open.remove(request)
-        request.state = _state_after(request, payload)
-        request.value, request.by = payload.get("value"), payload["by"]
-        if request.call:
-            is_refused = request.asks == "approval" and request.state in ("rejected", "expired")
-            request.call.state = "refused" if is_refused else "running"
+        take_answer(request, payload)
         if not still_open:
             self._read.state = "running"
 
@@ -464,7 +367,7 @@ class _Reader:
 
     def _run_error(self, payload: Mapping[str, Any]) -> None:
         self._close()
-        self._add(Error(id=payload["id"], code=payload["code"], message=payload["message"]))
+        self._add(Error(id=payload["id"], code=payload["code"], message=translated(payload["message"])))
 
     def _close(self) -> None:
         """The run is over: what is unfinished stays so."""
@@ -479,6 +382,10 @@ class _Reader:
             request.state = "closed"
         self._read.open_requests.clear()
         self._read.state = "idle"
+
+    def _began_before(self) -> None:
+        """What ends here began before all that was read, so it went on at each border that there seemed to be."""
+        self.borders.clear()
 
     _METHODS: ClassVar[dict[str, Any]] = {
         "TEXT_MESSAGE_START": _text_message_start,
@@ -496,4 +403,13 @@ class _Reader:
         "RUN_STARTED": _run_started,
         "RUN_FINISHED": _run_finished,
         "RUN_ERROR": _run_error,
+    }
+
+    _ENDS: ClassVar[set[str]] = {
+        "TEXT_MESSAGE_END",
+        "TOOL_CALL_ARGS",
+        "TOOL_CALL_END",
+        "TOOL_CALL_RESULT",
+        "STEP_FINISHED",
+        "INPUT_ANSWERED",
     }

@@ -43,6 +43,12 @@ class Visitor:
         return self.user.get_username() if self.user is not None else gettext("Guest")
 
     @property
+    def may_see_usage(self) -> bool:
+        """Whether the tokens and the cost of their chats are for their eyes."""
+        is_staff = self.user is not None and self.user.is_staff
+        return {"all": True, "none": False, "staff": is_staff}[conf.app.show_usage]
+
+    @property
     def owner_fields(self) -> dict[str, Any]:
         """The fields that make a new chat session theirs."""
         return {"owner": self.user} if self.user is not None else {"guest_key": self.guest_key}

@@ -1,4 +1,5 @@
-"""Agent functions to try. They know nothing of Django or of pages: `manage.py chat weather` runs the same one.
+"""Agent functions to try. They know nothing of pages: `manage.py chat weather` runs the same one. From Django they take
+the translations of what people read of them; what models read is English.
 
 `weather` uses a tool and is done with each question. `assistant` talks on: it asks the person for the next word after
 each reply, and waits for it as long as they take. `team` is a group chat of three.
@@ -10,6 +11,7 @@ import sys
 import zlib
 from typing import Annotated, Any, Literal
 
+from django.utils.translation import gettext_lazy as _
 from pydantic import BaseModel, Field
 
 from agentchat import (
@@ -40,9 +42,9 @@ def says_terminate(message: dict[str, Any]) -> bool:
 
 @on_connect(
     "weather",
-    title="Weather desk",
-    description="Looks up a pretend forecast with a tool.",
-    prompts=["What is the weather in Paris?", "Compare the weather in Oslo and Cairo."],
+    title=_("Weather desk"),
+    description=_("Looks up a pretend forecast with a tool."),
+    prompts=[_("What is the weather in Paris?"), _("Compare the weather in Oslo and Cairo.")],
 )
 def weather(iostream: IOStream) -> None:
     message = iostream.input()
@@ -77,9 +79,9 @@ class Person(UserProxyAgent):
 
 @on_connect(
     "assistant",
-    title="Assistant",
-    description="Talks about anything, and remembers what was said.",
-    prompts=["What can you do?", "Show me a table and a piece of code."],
+    title=_("Assistant"),
+    description=_("Talks about anything, and remembers what was said."),
+    prompts=[_("What can you do?"), _("Show me a table and a piece of code.")],
 )
 def assistant(iostream: IOStream) -> None:
     # Without names: a model need not know what people are called.
@@ -118,9 +120,9 @@ MEMBERS = {
 
 @on_connect(
     "team",
-    title="Writing team",
-    description="A planner, a writer and a critic work on a short text together.",
-    prompts=["Write a note that welcomes a new colleague."],
+    title=_("Writing team"),
+    description=_("A planner, a writer and a critic work on a short text together."),
+    prompts=[_("Write a note that welcomes a new colleague.")],
 )
 def team(iostream: IOStream) -> None:
     task = iostream.input()
@@ -161,9 +163,9 @@ def _price(order: str) -> int:
 
 @on_connect(
     "refunds",
-    title="Refund desk",
-    description="Asks for an account, and for approval before it pays. No money moves.",
-    prompts=["I want my money back for order 1017."],
+    title=_("Refund desk"),
+    description=_("Asks for an account, and for approval before it pays. No money moves."),
+    prompts=[_("I want my money back for order 1017.")],
 )
 def refunds(iostream: IOStream) -> None:
     message = iostream.input()

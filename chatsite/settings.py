@@ -10,6 +10,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from chatsite.databases import databases
 from chatsite.secret_key import secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -71,27 +72,71 @@ TEMPLATES = [
 
 # --- the database ---------------------------------------------------------------------------------------------------
 
-DATABASES = {
-    "default": env.db_url("DATABASE_URL")
-    if os.environ.get("DATABASE_URL")
-    else {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}
-}
-
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
-        # Readers and the writer do not wait for each other; what was committed outlives a killed process.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        "transaction_mode": "IMMEDIATE",  # a transaction that begins by reading cannot fail when it writes
-        "timeout": 20,  # seconds to wait for another writer
-        **DATABASES["default"].get("OPTIONS", {}),
-    }
-    # A file: the in-memory database that tests share between threads locks.
-    DATABASES["default"]["TEST"] = {"NAME": BASE_DIR / "test.sqlite3"}
+DATABASES = databases(os.environ.get("DATABASE_URL", ""), otherwise=BASE_DIR / "db.sqlite3")
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# One process serves everything, so what it tells itself need not leave it.
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+# --- what processes tell one another --------------------------------------------------------------------------------
+
+REDIS_URL = env.str("REDIS_URL", default="")  # redis://… or, with TLS, rediss://…
+REDIS_PREFIX = env.str("REDIS_PREFIX", default="agentchat")  # of all keys and channels: sites may share a Redis
+
+if REDIS_URL:
+    # Publish and subscribe, not channels_redis' queues: docs/architecture.md, "Decisions", has the figures.
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {
+                "hosts": [
+                    {
+                        "address": REDIS_URL,
+                        "socket_timeout": 2,  # seconds; agentchat itself waits one at most
+                        "socket_connect_timeout": 1,
+                        "socket_keepalive": True,
+                    }
+                ],
+                "prefix": f"{REDIS_PREFIX}:layer:",
+            },
+        }
+    }
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": f"{REDIS_PREFIX}:cache",
+            "OPTIONS": {
+                "serializer": "agentchat.json_cache.JSONSerializer",
+                "socket_timeout": 1,
+                "socket_connect_timeout": 1,
+            },
+        }
+    }
+else:
+    # One process serves everything, so what it tells itself need not leave it.
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# --- Celery: the workers, where AGENTCHAT_ENGINE=celery -------------------------------------------------------------
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+if CELERY_BROKER_URL.startswith("redis"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "global_keyprefix": f"{REDIS_PREFIX}.",
+        # A message that nobody has acknowledged for so long is sent again: to no effect, the run is claimed or over.
+        "visibility_timeout": 60 * 60,
+        "socket_connect_timeout": 2,
+        "socket_timeout": 5,  # a worker must not wait for a frozen Redis for ever
+        "socket_keepalive": True,
+    }
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives its broker, for as long as it takes
+CELERY_TASK_DEFAULT_QUEUE = "agentchat"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # what one worker has no room for, another one takes
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
 
 # --- agentchat ------------------------------------------------------------------------------------------------------
 
@@ -111,6 +156,8 @@ _AGENTCHAT = {
     "TOOL_TIMEOUT_S": env.float,
     "DRAIN_S": env.float,
     "WAIT_S": env.float,
+    "EMBED_ORIGINS": env.list,
+    "SHOW_USAGE": env.str,
 }
 
 
@@ -128,6 +175,7 @@ def _agentchat() -> dict[str, object]:
 
 
 AGENTCHAT = _agentchat()
+CELERY_WORKER_CONCURRENCY = AGENTCHAT.get("MAX_RUNS", 64)
 
 # --- accounts -------------------------------------------------------------------------------------------------------
 
@@ -150,6 +198,10 @@ SESSION_COOKIE_AGE = 30 * 24 * 60 * 60  # seconds: so long a guest finds their c
 # --- safety ---------------------------------------------------------------------------------------------------------
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+if AGENTCHAT.get("EMBED_ORIGINS") and not DEBUG:
+    # In a page of another site the browser leaves out cookies that do not say so. Forms keep their tokens, and
+    # websockets are asked for their origin.
+    SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "None"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
@@ -178,7 +230,8 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 # --- language and time ----------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]  # those that the pages are translated into: no half-translated page
+# Those that the pages are translated into: no half-translated page.
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ar", "العربية")]
 USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 
@@ -194,8 +247,13 @@ LOGGING = {
         # Their own handlers would say it twice, or (without DEBUG) mail it to nobody.
         "django": {"handlers": []},
         "django.server": {"handlers": [], "propagate": True},
-        # At INFO they tell what they are at start, or each request to a model.
+        # At INFO they tell what they are at start, each request to a model, or each message about a run.
         "daphne": {"level": "WARNING"},
+        "channels_redis": {"level": "CRITICAL"},  # a traceback each second without Redis; agentchat.layer says it once
         "httpx2": {"level": "WARNING"},
+        # A worker says when it takes messages, however little else is wanted.
+        "celery.apps.worker": {"level": "INFO"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }

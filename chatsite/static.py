@@ -1,13 +1,16 @@
 """Static files, served by the application itself: no second server to set up, and none in development either.
 
-WhiteNoise finds the files, compresses them and names them after their content. Two things are ours: bodies that an ASGI
-server can send, and module scripts that import one another by those names.
+WhiteNoise finds the files, compresses them and names them after their content. Three things are ours: bodies that an
+ASGI server can send, module scripts that import one another by those names, and our scripts without their comments:
+what explains them need not travel. In development they are served as they are written.
 """
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+from django.core.files.base import ContentFile
 from django.http import HttpRequest, HttpResponse
+from rjsmin import jsmin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
@@ -40,3 +43,9 @@ class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: i
     """Names with a hash of the content, so that browsers may keep a file for ever; also within `import … from`."""
 
     support_js_module_import_aggregation = True
+
+    def _save(self, name: str, content: Any) -> str:
+        if PurePath(name).match("agentchat/js/*.js"):
+            content = ContentFile(jsmin(b"".join(content.chunks()).decode()).encode())
+        saved: str = super()._save(name, content)
+        return saved

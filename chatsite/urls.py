@@ -20,3 +20,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("agentchat.urls")),
 ]
+
+handler500 = "chatsite.error_pages.failed"

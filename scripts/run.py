@@ -20,20 +20,20 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", default="8000")
     arguments = parser.parse_args()
-    host, port = arguments.host, _port(arguments.port)
+    host, port = arguments.host, port_of(arguments.port)
 
     os.chdir(PROJECT)
     sys.path.insert(0, str(PROJECT))
     os.environ.setdefault("DEBUG", "1")
     os.environ["DJANGO_SETTINGS_MODULE"] = "chatsite.settings"
-    _check_free(host, port)
+    check_free(host, port)
 
     import django
     from django.core.management import call_command
 
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
-    password = _make_admin()
+    password = make_admin()
 
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     print(f"\n  Chat   {address}/\n  Admin  {address}/admin/")
@@ -44,13 +44,13 @@ def main() -> None:
     os.execv(sys.executable, [sys.executable, *command, "chatsite.asgi:application"])
 
 
-def _port(text: str) -> int:
+def port_of(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         sys.exit(f"PORT={text} is no port: give a number from 1 to 65535, as in: make run PORT=8001")
     return int(text)
 
 
-def _check_free(host: str, port: int) -> None:
+def check_free(host: str, port: int) -> None:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -63,7 +63,7 @@ def _check_free(host: str, port: int) -> None:
         sys.exit(f"Port {port} is taken: stop what listens there, or take another one: make run PORT={other}")
 
 
-def _make_admin() -> str | None:
+def make_admin() -> str | None:
     """Make the superuser `admin` if there is none. Return its password; None if nothing was made."""
     from django.contrib.auth import get_user_model
 

@@ -5,9 +5,9 @@ import os
 import tempfile
 from pathlib import Path
 
-_PREFIXES = ("AGENTCHAT_", "OPENAI_", "SECURE_")
+_PREFIXES = ("AGENTCHAT_", "OPENAI_", "REDIS_", "SECURE_")
 _NAMES = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "LOG_LEVEL", "OAI_CONFIG_LIST", "TIME_ZONE")
-_TESTS_OWN = ("AGENTCHAT_REQUIRE_BROWSER",)
+_TESTS_OWN = ("AGENTCHAT_REQUIRE_BROWSER", "AGENTCHAT_REQUIRE_SERVICES")
 
 for _name in list(os.environ):
     if (_name.startswith(_PREFIXES) or _name in _NAMES) and _name not in _TESTS_OWN:
@@ -21,7 +21,12 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; th
 
 # Two test runs at once, in one working copy, must not share a database.
 _database = Path(tempfile.gettempdir()) / f"agentchat-test-{os.getpid()}.sqlite3"
-DATABASES["default"]["TEST"] = {"NAME": _database}  # noqa: F405
+if os.environ.get("TEST_DATABASE_ENGINE", "sqlite") == "sqlite":
+    DATABASES["default"]["TEST"] = {"NAME": _database}  # noqa: F405
+else:  # "postgres": those tests that need Django's database have it there
+    _url = os.environ.get("TEST_DATABASE_URL") or "postgres://postgres@127.0.0.1:5432/postgres"
+    DATABASES = databases(_url, otherwise=_database)  # noqa: F405
+    DATABASES["default"]["TEST"] = {"NAME": f"agentchat_test_{os.getpid()}"}
 
 
 @atexit.register

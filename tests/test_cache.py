@@ -1,38 +1,23 @@
 """Where answers are kept, and that nothing else comes out of it."""
 
 import pickle
-import shutil
-import subprocess
 import sys
-import threading
 
 import pytest
 
 from agentchat.cache import Cache
 from agentchat.errors import ConfigError
+from tests.services import standing
 
 VALUE = {"content": "Grüße 😀", "tool_calls": [], "cost": None, "half": "\ud83d"}
 
 
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory):
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    socket = tmp_path_factory.mktemp("redis") / "redis.sock"
-    server = subprocess.Popen(
-        [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(socket.parent)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    for line in server.stdout:
-        if "ready to accept connections" in line.lower():
-            break
-    threading.Thread(target=server.stdout.read, daemon=True).start()
-    yield f"unix://{socket}"
-    server.terminate()
-    server.wait()
-    server.stdout.close()
+@pytest.fixture
+def redis_cache():
+    """Make a cache in Redis with a seed, among keys that are removed at the end."""
+    url = standing.redis_server()
+    with standing.key_prefix(url) as prefix:
+        yield lambda seed=42: Cache.redis(f"{prefix}-{seed}", url)
 
 
 @pytest.fixture(params=["disk", "memory", pytest.param("redis", marks=pytest.mark.services)])
@@ -42,8 +27,7 @@ def make(request, tmp_path):
         return lambda seed=42: Cache.disk(seed, str(tmp_path / "kept"))
     if request.param == "memory":
         return lambda seed=42: Cache.memory()
-    url = request.getfixturevalue("redis_url")
-    return lambda seed=42: Cache.redis(f"{tmp_path.name}-{seed}", url)
+    return request.getfixturevalue("redis_cache")
 
 
 def test_what_was_set_is_got_and_nothing_else(make):

@@ -158,6 +158,28 @@ async def test_a_message_sent_twice_counts_once(tab):
         ('{"type": "send", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "text": "  "}', "empty"),
         ('{"type": "hello", "after": -1}', "bad_frame"),
         ('{"type": "ping", "more": 1}', "bad_frame"),
+        ('{"type": "retry"}', "bad_frame"),
+        ('{"type": "retry", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111"}', "nothing_to_retry"),
+        ('{"type": "retry", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "message": ""}', "bad_frame"),
+        ('{"type": "retry", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "message": "a\\u0000"}', "bad_frame"),
+        ('{"type": "retry", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "message": "m"}', "no_such_message"),
+        ('{"type": "edit", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "text": "x"}', "bad_frame"),
+        ('{"type": "edit", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "message": "m", "text": ""}', "empty"),
+        (
+            '{"type": "edit", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "message": "m", "text": "x"}',
+            "no_such_message",
+        ),
+        ('{"type": "branch", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "run": 0}', "bad_frame"),
+        ('{"type": "branch", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "run": 7}', "no_such_run"),
+        ('{"type": "feedback", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "message": "m"}', "bad_frame"),
+        (
+            '{"type": "feedback", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "message": "m", "value": "so"}',
+            "bad_frame",
+        ),
+        (
+            '{"type": "feedback", "id": "7f6c0e0e-8a50-4f5c-9d62-111111111111", "message": "m", "value": "up"}',
+            "no_such_message",
+        ),
         ("x" * 65_537, "too_large"),
         ("[" * 60_000, "bad_json"),
     ],
@@ -198,7 +220,7 @@ async def test_a_message_beyond_the_limit_is_rejected(tab, settings):
 
 async def test_a_flood_of_frames_is_closed(tab):
     for _ in range(300):
-        await tab.send(type="stop")
+        await tab.send(type="ping")
     while (message := await tab.socket.receive_output(timeout=10))["type"] != "websocket.close":
         pass
     assert message["code"] == CloseCode.TOO_MANY
@@ -386,3 +408,39 @@ async def test_a_socket_leaves_nothing_behind(tab):
             break
         await asyncio.sleep(0)
     assert hub.watched() == []
+
+
+async def test_a_message_is_tried_again_edited_rated_and_its_versions_switched_over_the_socket(tab):
+    await tab.send(type="hello", after=0)
+    message = str(uuid.uuid4())
+    await tab.send(type="send", id=message, text="hi")
+    await tab.until("RUN_FINISHED")
+    edit = str(uuid.uuid4())
+    await tab.send(type="edit", id=edit, message=message, text="ho")
+    frames = await tab.until("RUN_FINISHED")
+    assert (frames[0]["type"], frames[0]["parent"], frames[0]["fromSeq"]) == ("RUN_STARTED", 1, 2)
+    assert [f["text"] for f in frames if f["type"] == "PRINTED"] == ["ho\n"]
+    assert frames[1]["messageId"] == edit
+    await tab.send(type="branch", id=str(uuid.uuid4()), run=1)
+    assert (await tab.next())["type"] == "BRANCH_SELECTED"
+    await tab.send(type="feedback", id=str(uuid.uuid4()), message=message, value="up")
+    assert (await tab.next())["code"] == "no_such_message"  # it is the person's own
+
+
+async def test_a_stranger_s_socket_can_neither_try_again_nor_edit_nor_rate(tab):
+    await tab.send(type="hello", after=0)
+    message = str(uuid.uuid4())
+    await tab.send(type="send", id=message, text="hi")
+    await tab.until("RUN_FINISHED")
+    client, _ = await signed_in("mallory")
+    stranger = Tab(client, tab.session.pk)
+    assert await stranger.open()
+    for frame in (
+        {"type": "retry", "id": str(uuid.uuid4())},
+        {"type": "edit", "id": str(uuid.uuid4()), "message": message, "text": "x"},
+        {"type": "branch", "id": str(uuid.uuid4()), "run": 1},
+        {"type": "feedback", "id": str(uuid.uuid4()), "message": message, "value": "up"},
+    ):
+        await stranger.send(**frame)
+    assert await stranger.closed() == CloseCode.NOT_FOUND
+    assert await sync_to_async(tab.session.runs.count)() == 1

@@ -18,7 +18,7 @@ ONE_TO_ONE = {
     "RUN_ERROR": ag_ui.RunErrorEvent,
 }
 NOT_TOLD = {"RUN_ERROR", "STEP_STARTED", "STEP_FINISHED"}  # by the lookup
-OURS = {"INPUT_REQUESTED", "INPUT_ANSWERED", "PRINTED", "USAGE", "BLOCK"}
+OURS = {"INPUT_REQUESTED", "INPUT_ANSWERED", "PRINTED", "USAGE", "BLOCK", "BRANCH_SELECTED", "QUEUED"}
 
 
 def to_ag_ui(frame, thread_id):
@@ -28,7 +28,8 @@ def to_ag_ui(frame, thread_id):
         return ag_ui.CustomEvent(name=type_, value=frame)
     if type_ in ("RUN_STARTED", "RUN_FINISHED"):
         model = ag_ui.RunStartedEvent if type_ == "RUN_STARTED" else ag_ui.RunFinishedEvent
-        return model.model_validate({**frame, "threadId": thread_id, "runId": str(frame["run"])})
+        parent = {"parentRunId": str(frame["parent"])} if "parent" in frame else {}
+        return model.model_validate({**frame, "threadId": thread_id, "runId": str(frame["run"]), **parent})
     if type_ == "TOOL_CALL_ARGS":
         return ag_ui.ToolCallArgsEvent.model_validate({**frame, "delta": frame["args"]})
     return ONE_TO_ONE[type_].model_validate(frame)
@@ -177,6 +178,25 @@ def test_an_error_that_is_caught_outside_of_nested_chats_finishes_them(review_ag
     chat.send("a draft")
     chat.wait_for("RUN_FINISHED", outcome={"type": "success"})
     assert told(chat)[-4:] == ["judge", "-critic", "-writer", "printed"]
+
+
+def test_a_run_that_is_tried_again_names_its_parent_and_both_are_in_order(lookup_agent, scripted_llm, agent_chat):
+    scripted_llm.replies(say("It costs 3.\n\nTERMINATE"), say("It costs 4.\n\nTERMINATE"))
+    chat = agent_chat(lookup_agent)
+    chat.send("tea?")
+    chat.send("no")
+    chat.wait_for("RUN_FINISHED")
+    chat.retry(next(f["messageId"] for f in chat.frames if f["type"] == "TEXT_MESSAGE_START" and f["name"] == "clerk"))
+    chat.wait_for("RUN_FINISHED", count=2)  # it hears the "no", which was said before the point, again
+    chat.select_branch(1)
+    chat.wait_for("BRANCH_SELECTED")
+    events = [to_ag_ui(frame, str(chat.session.pk)) for frame in chat.frames]
+    assert isinstance(events.pop(), ag_ui.CustomEvent)
+    begin = [index for index, event in enumerate(events) if isinstance(event, ag_ui.RunStartedEvent)][1]
+    first, second = events[:begin], events[begin:]
+    check_order(first)
+    check_order(second)
+    assert (first[0].parent_run_id, second[0].parent_run_id) == (None, "1")
 
 
 def test_the_order_check_finds_a_delta_before_its_start():

@@ -9,6 +9,7 @@ import sys
 import threading
 
 import pytest
+from django.utils import translation
 
 from agentchat.errors import LLMStreamCut
 from agentchat.events import RunStarted, TextMessage, TextMessageContent, TextMessageEnd
@@ -223,6 +224,17 @@ def test_a_recording_stream_keeps_the_events():
     assert stream.messages == [("user", "Hello"), ("bot", "Hi")]
     assert stream.types == ["RUN_STARTED", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END"]
     assert stream.events_of(RunStarted) == [RunStarted()]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_chat_speaks_the_sites_language_whatever_was_active_before(request):
+    with translation.override("de"):
+        assert translation.gettext("Guest") == "Gast"
+        chat = request.getfixturevalue("agent_chat")("weather")
+        request.getfixturevalue("scripted_llm").always(say("Fine. TERMINATE"))
+        chat.send("How is Paris?")
+        chat.wait_for("RUN_FINISHED")
+    assert chat.said[0] == ("Guest", "How is Paris?")
 
 
 def test_the_tools_for_tests_need_no_django():

@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 
 from agentchat import transcript
 from agentchat.readable import NOTHING
-from agentchat.transcript import Ended, Error, Message, NestedChats, Printed, Request, ToolCall
+from agentchat.transcript import Ended, Error, Message, NestedChats, Printed, Request, ToolCall, UsageLine
 
 AT = "2026-11-22T12:00:00.000+00:00"
 
@@ -372,6 +372,87 @@ def test_usage_is_added_up():
     assert (usage.prompt_tokens, usage.completion_tokens, usage.tokens, usage.cost) == (15, 3, 18, 0.5)
 
 
+def at(seconds, fact):
+    type_, payload = fact
+    return type_, {**payload, "at": f"2026-11-22T12:00:{seconds:02}.000+00:00"}
+
+
+def used(prompt=1000, completion=234, **more):
+    return "USAGE", {"model": "m", "promptTokens": prompt, "completionTokens": completion, **more}
+
+
+def lines(*facts):
+    return [item for item in read(*facts).items if isinstance(item, UsageLine)]
+
+
+def test_the_line_about_usage_stands_at_the_end_and_leaves_out_the_time_of_waiting():
+    (line,) = lines(
+        at(0, STARTED),
+        at(1, used(cost=0.0021)),
+        at(2, approval()),
+        at(30, answered(value={"decision": "approve"})),
+        at(32, used(cost=0.5)),
+        at(33, FINISHED),
+    )
+    assert (line.tokens_text, line.cost_text, line.seconds) == ("2,468", "0.5021", 5.0)
+
+
+def test_each_answer_has_its_line_where_the_run_goes_on():
+    first, second = lines(at(0, STARTED), used(), at(3, asked()), at(20, answered()), used(1, 1), at(21, asked("r2")))
+    assert (first.spent.tokens, first.seconds, second.spent.tokens, second.seconds) == (1234, 3.0, 2, 1.0)
+
+
+def test_a_sum_with_an_unknown_cost_is_unknown():
+    (line,) = lines(STARTED, used(cost=0.5), used(), FINISHED)
+    assert line.cost_text == ""
+
+
+def test_what_was_used_is_not_told_to_whoever_may_not_see_it():
+    items = read(STARTED, used(cost=0.5), FINISHED).items
+    assert "1,234" in render_to_string("agentchat/transcript.html", {"items": items, "shows_usage": True})
+    assert "1,234" not in render_to_string("agentchat/transcript.html", {"items": items})
+    unfinished = read(STARTED, used(cost=0.5))
+    assert json.loads(unfinished.spent_json(may_see=True))["tokens"] == 1234
+    assert json.loads(unfinished.spent_json(may_see=False))["tokens"] == 0
+
+
+def test_an_error_can_be_tried_again_although_something_was_used():
+    items = read(STARTED, used(), FAILED).items
+    assert "data-retry hidden" not in render_to_string(
+        "agentchat/transcript.html", {"items": items, "has_actions": True}
+    )
+
+
+def unread(*facts):
+    return [item.content for item in read(*facts).items if isinstance(item, Message) and item.unread]
+
+
+MEANWHILE = [start("u2", "user"), end("And then?", "u2")]
+
+
+def test_what_is_said_meanwhile_is_unread_until_the_run_asks_or_ends():
+    begun = [STARTED, start("u1", "user"), end("Hello", "u1"), start("a1")]
+    assert unread(*begun) == []
+    assert unread(*begun, *MEANWHILE) == ["And then?"]
+    assert unread(*begun, *MEANWHILE, end("Hi", "a1")) == ["And then?"]
+    for later in (asked(), FINISHED, FAILED, start("a2")):
+        assert unread(*begun, *MEANWHILE, end("Hi", "a1"), later) == []
+
+
+def test_what_answers_a_question_is_read():
+    assert unread(STARTED, start("a1"), end("Hi", "a1"), asked(), *MEANWHILE) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_long"), [("x\n" * 16, True), ("x\n" * 15, False), ("x" * 1501, True), ("x" * 1500, False)]
+)
+def test_long_texts_are_folded_where_they_can_be_unfolded(text, is_long):
+    items = read(start(role="user"), end(text), called(), call_complete(), result(text)).items
+    html = render_to_string("agentchat/transcript.html", {"items": items, "has_actions": True})
+    assert html.count("folded") - html.count("if-folded") - html.count("if-unfolded") == (2 if is_long else 0)
+    assert "folded" not in render_to_string("agentchat/transcript.html", {"items": items})
+
+
 # --- the templates --------------------------------------------------------------------------------------------------
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -417,5 +498,7 @@ def test_only_the_last_error_can_be_tried_again_and_only_where_somebody_may():
 
 
 def test_there_is_a_blank_for_each_kind_of_item():
-    shown = {item_type.kind for item_type in (Message, ToolCall, Printed, Request, Error, Ended, NestedChats)}
+    shown = {
+        item_type.kind for item_type in (Message, ToolCall, Printed, Request, Error, Ended, NestedChats, UsageLine)
+    }
     assert {blank.kind for blank in transcript.blanks().values()} == shown

@@ -9,11 +9,14 @@ from html import unescape
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from agentchat import registry, server
+from agentchat.errors import DatabaseAway
+from agentchat.keyset import place_of
 from agentchat.models import ChatSession, Event, Run
 from agentchat.visitors import GUEST_KEY
 
@@ -167,6 +170,49 @@ def test_a_list_of_many_chats_takes_as_many_queries_as_one_of_few(as_ada, ada, t
         as_ada.get(CHATS)
 
 
+@pytest.fixture
+def many(ada):
+    """So many chats of ada's that two pages do not hold them, each ten of the same moment."""
+    now = timezone.now()
+    chats = [ChatSession(owner=ada, agent="oracle", title=f"Chat {number}", next_seq=2) for number in range(230)]
+    ChatSession.objects.bulk_create(chats)
+    for number, chat in enumerate(chats):
+        chat.updated_at = now - timedelta(hours=number // 10)
+    ChatSession.objects.bulk_update(chats, ["updated_at"])
+    return chats
+
+
+def listed(response):
+    return [entry.title for day in response.context["days"] for entry in day.entries]
+
+
+def test_older_chats_are_read_on_from_where_the_newest_end(as_ada, many, django_assert_num_queries):
+    address, seen, pages = CHATS, [], 0
+    while address:
+        with django_assert_num_queries(3):
+            page = as_ada.get(address)
+        seen += listed(page)
+        pages += 1
+        link = re.search(r'class="older-chats" href="([^"]*)">Older chats', page.content.decode())
+        address = link and unescape(link[1])
+    assert pages == 3
+    assert sorted(seen) == sorted(chat.title for chat in many)  # none is missing and none comes twice
+    assert "Newest chats" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["x", "_", "2026-01-01T00:00:00Z_x", "2026-01-01T00:00:00_" + "0" * 32, "0001-01-01T00:00:00+14:00_" + "0" * 32],
+)
+def test_a_place_that_is_none_shows_the_newest_chats(as_ada, many, before):
+    assert listed(as_ada.get(CHATS, {"before": before}))[0] in {chat.title for chat in many[:10]}
+
+
+def test_a_place_in_ones_own_list_leads_to_nobody_elses(stranger, many):
+    place = place_of(many[0], "updated_at")
+    assert listed(stranger.get(CHATS, {"before": str(place)})) == []
+
+
 # --- the first message ----------------------------------------------------------------------------------------------
 
 
@@ -224,7 +270,7 @@ def test_the_page_says_where_a_waiting_run_stands(as_ada, ada):
 def test_a_chat_of_any_length_takes_the_same_queries(as_ada, ada, django_assert_num_queries):
     said = [("PRINTED", {"text": "x"})] * 300
     chat = tell(ChatSession.objects.create(owner=ada, agent="oracle"), *said)
-    with django_assert_num_queries(5):  # the session, the user, the chat, its events, the list of chats
+    with django_assert_num_queries(6):  # the session, the user, the chat, its runs, its events, the list of chats
         as_ada.get(chat.get_absolute_url())
 
 
@@ -241,6 +287,81 @@ def test_the_demo_model_says_that_it_is_scripted(client, monkeypatch):
     assert "Demo model: scripted, no AI." in text_of(client.get(CHATS))
     monkeypatch.setattr("agentchat.views.uses_demo", lambda: False)
     assert "Demo model" not in text_of(client.get(CHATS))
+
+
+# --- long chats -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def long(ada):
+    """A chat of ada's with 200 messages: number n is the event 2n + 2."""
+    said = [
+        fact
+        for number in range(200)
+        for fact in (
+            ("TEXT_MESSAGE_START", {"messageId": f"m{number}", "role": "assistant", "name": "chatbot"}),
+            ("TEXT_MESSAGE_END", {"messageId": f"m{number}", "content": f"Number {number}."}),
+        )
+    ]
+    failed = "RUN_ERROR", {"code": "llm_auth", "message": "The model refused our key.", "id": "e7c1a2"}
+    chat = ChatSession.objects.create(owner=ada, agent="oracle", title="Much was said")
+    return tell(chat, ("RUN_STARTED", {}), *said[:300], failed, ("RUN_STARTED", {}), *said[300:], failed)
+
+
+def numbers(response):
+    return [int(number) for number in re.findall(r"<p>Number (\d+)\.", response.content.decode())]
+
+
+def test_a_long_chat_opens_with_its_last_messages(as_ada, long):
+    response = as_ada.get(long.get_absolute_url())
+    assert numbers(response) == list(range(142, 200))
+    assert f'data-seq="{long.next_seq - 1}"' in response.content.decode()
+
+
+def test_without_javascript_a_long_chat_is_read_page_by_page(as_ada, long):
+    address, seen = long.get_absolute_url(), []
+    while address:
+        page = as_ada.get(address)
+        assert "script-src 'self'" in page["Content-Security-Policy"]
+        seen = numbers(page) + seen
+        link = re.search(r'href="([^"]*)"[^>]*>Earlier messages', page.content.decode())
+        address = link and link[1]
+    assert seen == list(range(200))
+    assert "This is the beginning of the chat." in text_of(page)
+    assert f'href="{long.get_absolute_url()}"' in page.content.decode()  # back to the end
+
+
+def test_an_older_part_comes_as_a_piece_of_the_page(as_ada, long):
+    body = as_ada.get(long.get_absolute_url()).content.decode()
+    seen, address = [], re.search(r'data-earlier="([^"]*)"', body)
+    while address:
+        piece = as_ada.get(address[1])
+        assert "<html" not in piece.content.decode()
+        assert "script-src 'self'" in piece["Content-Security-Policy"]
+        assert "no-store" in piece["Cache-Control"]
+        seen = numbers(piece) + seen
+        address = re.search(r'data-earlier="([^"]*)"', piece.content.decode())
+    assert seen == list(range(142))
+    assert "This is the beginning of the chat." in text_of(piece)
+
+
+def test_an_error_in_an_older_part_cannot_be_tried_again(as_ada, long):
+    last = as_ada.get(long.get_absolute_url()).content.decode()
+    assert "data-retry>" in re.sub(r"<template.*?</template>", "", last, flags=re.DOTALL)
+    older = as_ada.get(f"{long.get_absolute_url()}earlier", {"before": 310}).content.decode()
+    assert "data-retry hidden>" in older
+    assert "data-retry>" not in older
+
+
+@pytest.mark.parametrize("before", ["x", "0", "-1", "", str(2**70)])
+def test_a_part_before_no_number_is_none(as_ada, long, before):
+    url = long.get_absolute_url()
+    assert as_ada.get(f"{url}earlier", {"before": before}).status_code == 400
+    assert as_ada.get(url, {"before": before}).url == url
+
+
+def test_before_the_beginning_there_is_nothing(as_ada, long):
+    assert numbers(as_ada.get(f"{long.get_absolute_url()}earlier", {"before": 1})) == []
 
 
 # --- events as JSON -------------------------------------------------------------------------------------------------
@@ -272,7 +393,7 @@ def test_a_number_that_is_none_is_refused(as_ada, told, before):
 # --- strangers ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["", "events"])
+@pytest.mark.parametrize("path", ["", "?before=3", "earlier?before=3", "events"])
 def test_what_is_not_theirs_is_not_found(as_ada, stranger, client, told, path):
     url = told.get_absolute_url() + path
     assert as_ada.get(url).status_code == 200
@@ -280,7 +401,7 @@ def test_what_is_not_theirs_is_not_found(as_ada, stranger, client, told, path):
     assert client.get(url).status_code == 404  # a guest
 
 
-@pytest.mark.parametrize("path", ["", "events"])
+@pytest.mark.parametrize("path", ["", "?before=3", "earlier?before=3", "events"])
 def test_a_guest_does_not_see_what_another_guest_said(path):
     one, other = Client(), Client()
     url = one.post(CHATS, {"agent": "oracle"}).url
@@ -289,7 +410,7 @@ def test_a_guest_does_not_see_what_another_guest_said(path):
     assert other.get(url + path).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["", "events"])
+@pytest.mark.parametrize("path", ["", "?before=3", "earlier?before=3", "events"])
 def test_a_deleted_chat_is_not_found(as_ada, told, path):
     ChatSession.objects.filter(pk=told.pk).update(deleted_at=timezone.now())
     assert as_ada.get(told.get_absolute_url() + path).status_code == 404
@@ -401,6 +522,19 @@ def test_a_failure_is_said_kindly(client, monkeypatch):
     assert response.status_code == 500
     assert "That was our mistake" in text_of(response)
     assert "secret reason" not in response.content.decode()
+
+
+@pytest.mark.parametrize("error", [OperationalError("the secret address"), DatabaseAway("the secret address")])
+def test_while_the_database_is_away_the_page_says_so_and_when_to_come_again(client, monkeypatch, error):
+    def fail():
+        raise error
+
+    monkeypatch.setattr("agentchat.views.uses_demo", fail)
+    client.raise_request_exception = False
+    response = client.get(CHATS)
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert "Nothing of them is lost." in text_of(response)
+    assert "secret address" not in response.content.decode()
 
 
 # --- watchdogs ------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from agentchat.errors import AgentChatError, ConfigError, Unwound
 from agentchat.io.base import IOStream
+from agentchat.io.tls import TurnTakingSocket
 
 if TYPE_CHECKING:
     from agentchat.io.websockets import IOWebsockets
@@ -46,6 +47,8 @@ class WebsocketServer:
             raise ConfigError(f"on_connect={on_connect} is async: it gets a thread of its own, make it a plain `def`")
         if ":" in host:
             options.setdefault("family", socket.AF_INET6)
+        if options.get("ssl") is not None:
+            options["ssl"].sslsocket_class = TurnTakingSocket
         self._on_connect = on_connect
         self._open_stream = open_stream
         self._context = contextvars.copy_context()

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 _CITY_PARAMETER = re.compile("city|town|place|location", re.I)
-_AFTER = re.compile(r"\b(?:in|for|at|of|about)\s+", re.I)
+_AFTER = re.compile(r"\b(?:in|for|at|of|about|für|في)\s+", re.I)
 _CITY_ENDS = re.compile(
-    r"[?!.:;()\n\"“”]|\s+(?:today|tonight|tomorrow|now|right|this|next|on|over|please|like|is|are|will|with|then"
+    r"[?؟!.:;()\n\"“”]|\s+(?:today|tonight|tomorrow|now|right|this|next|on|over|please|like|is|are|will|with|then"
     r"|and\s+(?:an?|the|then|also|please|write|make|tell|give|compose|what|how|do|should|in\s+a)|,?\s*(?:write|make|tell))\b",
     re.I,
 )
@@ -19,6 +19,7 @@ _NO_CITY = re.compile(
 _BESIDE = re.compile(
     r"\b([A-Z][\w'\u2019-]+)(?:'s|\u2019s)?\s+(?:weather|forecast)|(?:weather|forecast)\s+([A-Z][\w'\u2019-]+)"
 )
+_AND = r"(?:(?:and|or|und|oder)\b|و(?=\w))"  # the Arabic one is part of the next word
 _FORMATS = {
     "date": "2030-01-31",
     "date-time": "2030-01-31T12:00:00Z",
@@ -43,9 +44,9 @@ def cities_in(text: str) -> list[str]:
 
 def _parts(place: str) -> list[str]:
     """One place, "Paris, France" too, or several: "Paris, Rome and Oslo"."""
-    if not re.search(r"\s(?:and|or)\s|&", place):
+    if not re.search(rf"\s{_AND}|&", place):
         return [place]
-    return [part for part in re.split(r"\s*(?:,|&|\band\b|\bor\b)\s*", place) if part]
+    return [part for part in re.split(rf"\s*(?:,|&|\b{_AND})\s*", place) if part]
 
 
 def _written_as_name(city: str) -> str:

@@ -2,7 +2,8 @@
 
 It calls a weather tool for weather questions, and other tools when their name is mentioned; it tells what the tool
 answered, chats in Markdown, and plays its part in a group chat (`demo_team`). It knows the conversation only as a model
-does, from the messages it is asked with.
+does, from the messages it is asked with. It speaks English, and understands questions for the weather in German and
+Arabic too.
 """
 
 import json
@@ -16,7 +17,9 @@ from agentchat.llm.demo_team import choice_of, turn_of
 
 Message = Mapping[str, Any]
 
-_WEATHER = re.compile(r"\b(weather|forecast|temperature|rain\w*|snow\w*|sunny|umbrella|degrees)\b", re.I)
+_WEATHER = re.compile(
+    r"\b(weather|forecast|temperature|rain\w*|snow\w*|sunny|umbrella|degrees|wetter|vorhersage|الطقس)\b", re.I
+)
 _AND_THERE = re.compile(r"^\s*(and|what about|how about)\b.{0,40}\?*\s*$", re.I)
 _NAME = re.compile(r"\bmy name is\s+([^\W\d_][\w'\u2019-]*)", re.I)
 _ASKS_NAME = re.compile(r"\b(what(?:'s| is) my name|who am i|my name\?)", re.I)

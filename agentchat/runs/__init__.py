@@ -2,10 +2,12 @@
 
 journal.py   number, save, replay: the rules of the tables while a run lives
 control.py   what people do to a chat session: send, answer, stop
+chats.py     what they do to it as a whole: name, delete, take back
+lists.py     the bell of the lists of chats
 iostream.py  the IOStream and the bridge of a run
 runner.py    claim, advance, keep, drain: the runs of this process
 hub.py       the watchers of this process, and the text of messages being written
 pool.py      threads
 frames.py    events as the wire has them
-engines/     how "advance this run" reaches a process
+engines/     how "advance this run" reaches a process: in threads of the server's own, or in Celery's workers
 """

@@ -1,7 +1,8 @@
 """How the synchronous code of a run waits on the server's event loop, and how it is called off.
 
 An agent's thread was started from that loop by `sync_to_async`, so `async_to_sync` in it runs there: no loop and no
-thread are made for a call, and the LLM client's connections are shared by all runs of the process.
+thread are made for a call, and the LLM client's connections are shared by all runs of the process. Whoever waits here
+holds no connection to the database, where there is a pool to give it back to.
 """
 
 import asyncio
@@ -11,10 +12,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
-from django.db import connections, reset_queries
 
 from agentchat import conf
 from agentchat.errors import ToolError, Unwound
+from agentchat.runs.database import give_back_connections, give_back_if_pooled
 from agentchat.runs.pool import DaemonPool, in_thread
 
 logger = logging.getLogger("agentchat.runs")
@@ -54,6 +55,7 @@ class RunBridge:
                 return await work()
 
         self.check()
+        give_back_if_pooled()
         return async_to_sync(made)()
 
     def stream(self, work: Callable[[Callable[[str], None]], Coroutine[Any, Any, T]], tell: Callable[[str], None]) -> T:
@@ -71,6 +73,7 @@ class RunBridge:
                 self._streams.discard(task)
 
         self.check()
+        give_back_if_pooled()
         return async_to_sync(cancellable)()
 
     def gather(self, functions: Sequence[Callable[[], T]]) -> list[T]:
@@ -88,6 +91,7 @@ class RunBridge:
             return await asyncio.gather(*(limited(each, room) for each in functions), return_exceptions=True)
 
         self.check()
+        give_back_if_pooled()
         results: list[T] = []
         for result in async_to_sync(together)():
             if isinstance(result, BaseException):
@@ -100,6 +104,7 @@ class RunBridge:
             return await asyncio.wait_for(in_thread(TOOL_POOL, _with_connections_closed(function))(), timeout)
 
         self.check()
+        give_back_if_pooled()
         return async_to_sync(limited)()
 
 
@@ -110,12 +115,6 @@ def _no_exit() -> Iterator[None]:
         yield
     except (SystemExit, KeyboardInterrupt) as error:
         raise ToolError(f"the program cannot be ended from here: {error!r}") from error
-
-
-def give_back_connections() -> None:
-    """Close this thread's database connections; and, with DEBUG, forget what it has asked."""
-    connections.close_all()
-    reset_queries()
 
 
 def _with_connections_closed(function: Callable[[], T]) -> Callable[[], T]:

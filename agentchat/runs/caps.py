@@ -8,9 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from django.utils.translation import gettext
-
-from agentchat import conf
+from agentchat import conf, own_words
 from agentchat.events import Usage
 
 STEP_NAME = "cap "  # of the input steps that ask whether a run may go on: "cap steps", "cap tokens", …
@@ -51,10 +49,10 @@ def reached(spent: Spent, grants: Counter[str], *, planned: int = 1) -> Cap | No
     `grants` is how often the person said "go on" to each.
     """
     for name, used, limit, words in (
-        ("steps", spent.steps, conf.app.max_steps, gettext("Steps that this run has taken: %(used)d. May it go on?")),
-        ("tokens", spent.tokens, conf.app.max_run_tokens, gettext("Tokens that it has used: %(used)d. May it go on?")),
-        ("cost", spent.cost, conf.app.max_run_cost, gettext("It has cost %(used).2f dollars so far. May it go on?")),
-        ("seconds", spent.seconds, conf.app.max_run_s, gettext("Seconds that it has taken: %(used)d. May it go on?")),
+        ("steps", spent.steps, conf.app.max_steps, own_words.STEPS),
+        ("tokens", spent.tokens, conf.app.max_run_tokens, own_words.TOKENS),
+        ("cost", spent.cost, conf.app.max_run_cost, own_words.COST),
+        ("seconds", spent.seconds, conf.app.max_run_s, own_words.SECONDS),
     ):
         more = planned - 1 if name == "steps" else 0
         if limit is not None and used + more >= limit * (1 + grants[name]):

@@ -1,31 +1,46 @@
 """Whose run it is: claims and leases, in the database, for all processes.
 
 A claim is one conditional UPDATE, so that two processes never advance the same run; it raises `epoch`, so that the one
-before can write nothing any more. The lease says until when nobody else may claim; a keeper renews it.
+before can write nothing any more. The lease says until when nobody else may claim; a keeper renews it. Claims of one
+owner's runs are made one after another, so that two cannot both find the last place free.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from agentchat import conf
-from agentchat.models import Run
+from agentchat.models import ChatSession, Run
+from agentchat.runs.database import PERSON_S, whole
 from agentchat.runs.journal import PROCESS, Claim
 
 MOMENT = timedelta(seconds=0.5)
 
+# Said by what a run is not: a database that may choose would look at all runs that wait, which may be very many, where
+# the few that have a lease or a last moment are meant.
+_ENDED = [status for status in Run.Status if status not in Run.LIVE]
+_ALL_BUT_WAITING = [status for status in Run.Status if status != Run.Status.WAITING]
+
 
 def _is_ready(now: datetime) -> Q:
     """Queued, or left behind by a process that has gone silent, or waiting for an answer that cannot come any more."""
+    return reduce(or_, _ways_to_be_ready(now))
+
+
+def _ways_to_be_ready(now: datetime) -> tuple[Q, Q, Q]:
     return (
-        Q(status=Run.Status.QUEUED)
-        | Q(status__in=[Run.Status.RUNNING, Run.Status.WAITING], lease_until__lt=now)
-        | Q(status=Run.Status.WAITING, waits_until__lt=now, owner_process="")
+        Q(status=Run.Status.QUEUED),
+        Q(lease_until__lt=now) & ~Q(status__in=[*_ENDED, Run.Status.QUEUED]),
+        Q(waits_until__lt=now, owner_process="") & ~Q(status__in=_ALL_BUT_WAITING),
     )
 
 
@@ -33,26 +48,75 @@ def _lease(now: datetime) -> datetime:
     return now + timedelta(seconds=conf.app.lease_s)
 
 
-@transaction.atomic
 def claim(run_id: int) -> Claim | None:
-    """Make the run ours. None: it is not ready, another process was first, or its owner has enough running."""
-    now = timezone.now()
-    run = Run.objects.select_related("session").filter(_is_ready(now), pk=run_id).first()
-    if run is None or _owner_is_busy(run, now):
+    """Make the run ours. None: it is not ready, another process was first, or its owner has enough running.
+
+    Raise DatabaseAway if the database cannot be used.
+    """
+    claimed = _Claimed()
+
+    def once(again: bool) -> Claim | None:
+        with transaction.atomic():
+            return _claim(run_id, claimed, again)
+
+    return whole(once, within=PERSON_S)
+
+
+@dataclass
+class _Claimed:
+    """By what a claim knows the row that an earlier try of it has written: no other claim has this lease and epoch."""
+
+    lease_until: datetime | None = None
+    epoch: int = 0
+
+
+def _claim(run_id: int, claimed: _Claimed, again: bool) -> Claim | None:
+    run = Run.objects.select_related("session").filter(pk=run_id).first()
+    if run is None:
         return None
+    if again and (run.lease_until, run.epoch, run.owner_process) == (claimed.lease_until, claimed.epoch, PROCESS):
+        return _claim_of(run)  # it was committed
+    now = timezone.now()
+    _one_after_another(run)
+    if _owner_is_busy(run, now):
+        return None
+    lease = _lease(now)
+    claimed.lease_until, claimed.epoch = lease, run.epoch + 1
     won = Run.objects.filter(_is_ready(now), pk=run_id, epoch=run.epoch).update(
         status=Run.Status.RUNNING,
         epoch=F("epoch") + 1,
         owner_process=PROCESS,
-        lease_until=_lease(now),
+        lease_until=lease,
         waits_until=None,
         started_at=run.started_at or now,
     )
     if not won:
         return None
-    return Claim(
-        run_id=run.pk, session_id=run.session_id, number=run.number, epoch=run.epoch + 1, agent=run.session.agent
-    )
+    run.epoch += 1
+    return _claim_of(run)
+
+
+def _claim_of(run: Run) -> Claim:
+    return Claim(run_id=run.pk, session_id=run.session_id, number=run.number, epoch=run.epoch, agent=run.session.agent)
+
+
+def _one_after_another(run: Run) -> None:
+    """Hold up other claims of this owner's runs, and other writers to this chat session, until the claim is made.
+
+    The owner first, then the chat session, then the run: nobody else who locks these locks an owner. On SQLite there
+    is one writer at a time in any case.
+    """
+    connection = connections[router.db_for_write(Run)]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number_of(_owner(run))])
+    if connection.features.has_select_for_update:
+        list(ChatSession.objects.select_for_update().filter(pk=run.session_id).values_list("pk"))
+
+
+def _number_of(owner: tuple[int | None, str]) -> int:
+    """A number for the owner, as PostgreSQL's advisory locks want one: 64 bits, the same in every process."""
+    return int.from_bytes(hashlib.sha256(f"agentchat owner {owner!r}".encode()).digest()[:8], signed=True)
 
 
 def _owner(run: Run) -> tuple[int | None, str]:
@@ -67,21 +131,35 @@ def _owner_is_busy(run: Run, now: datetime) -> bool:
 
 def _held(now: datetime) -> QuerySet[Run]:
     """The runs that occupy a thread somewhere: those that run, and those that wait with their thread."""
-    return Run.objects.exclude(owner_process="").filter(status__in=Run.LIVE, lease_until__gte=now)
+    return Run.objects.filter(lease_until__gte=now).exclude(owner_process="").exclude(status__in=_ENDED)
 
 
 def ready_runs(limit: int) -> list[int]:
     """The runs to claim next, oldest first; of each owner no more than may run at once."""
     now = timezone.now()
-    ready = Run.objects.filter(_is_ready(now)).select_related("session").order_by("queued_at", "pk")
     owners = _held(now).values_list("session__owner_id", "session__guest_key")
     taken: Counter[tuple[int | None, str]] = Counter(owners)
+    ready = Run.objects.all()
+    for (owner_id, guest_key), running in taken.items():
+        if running >= conf.app.max_runs_per_owner:
+            # All that they have queued, however much it is, must not hide the run of somebody else.
+            ready = ready.exclude(session__owner_id=owner_id, session__guest_key=guest_key)
     chosen: list[int] = []
-    for run in ready[: 10 * limit]:
+    for run in _oldest_ready(ready, now, 10 * limit):
         taken[_owner(run)] += 1
         if taken[_owner(run)] <= conf.app.max_runs_per_owner:
             chosen.append(run.pk)
     return chosen[:limit]
+
+
+def _oldest_ready(runs: QuerySet[Run], now: datetime, limit: int) -> list[Run]:
+    """Those that are ready. One question for each way to be so: an index answers each, and none answers all."""
+    found: list[Run] = []
+    # Each in the order of the index that is to answer it: else SQLite goes through all runs in the order asked for.
+    orders = (("queued_at", "pk"), ("lease_until",), ("waits_until",))
+    for way, order in zip(_ways_to_be_ready(now), orders, strict=True):
+        found += runs.filter(way).select_related("session").order_by(*order)[:limit]
+    return sorted(found, key=lambda run: (run.queued_at, run.pk))[:limit]
 
 
 def places_in_line(session_ids: Collection[UUID]) -> dict[UUID, int]:
@@ -90,6 +168,16 @@ def places_in_line(session_ids: Collection[UUID]) -> dict[UUID, int]:
     line = list(queued.order_by("queued_at", "pk").values_list("session_id", flat=True))
     wanted = set(session_ids)
     return {session_id: place for place, session_id in enumerate(line) if session_id in wanted}
+
+
+def owners_of(session_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The processes that advance the runs of these chat sessions; those in which no run advances are left out."""
+    owners: dict[UUID, str] = {}
+    ids = list(session_ids)
+    for start in range(0, len(ids), 500):
+        live = Run.objects.filter(session__in=ids[start : start + 500], status__in=Run.LIVE)
+        owners.update(live.exclude(owner_process="").values_list("session_id", "owner_process"))
+    return owners
 
 
 def renew(claims: Collection[Claim]) -> set[int]:

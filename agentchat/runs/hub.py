@@ -15,9 +15,10 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
-from agentchat.events import TextMessageContent, TextMessageEnd, TextMessageStart
+from agentchat.events import RunError, RunFinished, TextMessageContent, TextMessageEnd, TextMessageStart
 from agentchat.rendering import Block, BlockSplitter, utf16_len
 from agentchat.runs.frames import PAGE, Frame
 
@@ -27,10 +28,36 @@ MAX_QUEUED_FACTS = 256
 MAX_IN_FLIGHT = 1024 * 1024  # bytes; beyond, deltas stop
 CLOSE_IN_FLIGHT = 4 * MAX_IN_FLIGHT  # bytes, beside the largest frame; beyond, the watcher is closed
 SLOW_S = 30.0  # so long may a watcher stay beyond MAX_IN_FLIGHT
+MAX_ENDED = 32  # ends of messages that a room remembers: a delta may come late
+
+
+class Ear(Protocol):
+    """Where bells and deltas of other processes are heard."""
+
+    async def join(self, session_id: UUID) -> None:
+        """Somebody looks at this chat session; return when it is listened to, or cannot be."""
+
+    def leave(self, session_id: UUID) -> None:
+        """Nobody does any more."""
+
+
+class Voice(Protocol):
+    """What tells other processes what happens here. Nothing of it blocks."""
+
+    def ring(self, session_id: UUID, seq: int) -> None: ...
+
+    def tell(self, process: str, message: dict[str, object]) -> None: ...
+
+    def grew(self, session_id: UUID, writing: "Writing") -> None: ...
+
+    def ended(self, message_ids: Iterable[str]) -> None: ...
 
 
 class Writing:
     """A message being written: its text so far, and the Markdown blocks of it that are complete."""
+
+    is_mirror = False  # another process writes it
+    heard_at = 0.0
 
     def __init__(self, message_id: str, start_seq: int) -> None:
         self.message_id = message_id
@@ -72,9 +99,16 @@ class Position:
     offset: int = 0
     blocks: int = 0
 
+    @classmethod
+    def after(cls, earlier: "Position", writing: Writing) -> "Position":
+        """Where a watcher is in a message that was forgotten here and is heard of again."""
+        if earlier.attempt != writing.attempt:
+            return cls(writing)
+        return cls(writing, attempt=earlier.attempt, offset=earlier.offset, blocks=earlier.blocks)
+
     @property
     def is_behind(self) -> bool:
-        return self.attempt != self.writing.attempt or self.parts < len(self.writing.parts)
+        return self.attempt != self.writing.attempt or self.offset < self.writing.length
 
     def advance(self) -> list[Frame]:
         """The frames that bring the watcher up to the text's end; all at once, since it grows while they are sent."""
@@ -83,8 +117,10 @@ class Position:
             self.attempt, self.parts, self.offset, self.blocks = writing.attempt, 0, 0, 0
         message = {"messageId": writing.message_id, "attempt": self.attempt}
         frames: list[Frame] = []
-        if self.parts < len(writing.parts):
+        if self.offset < writing.length:
             delta = "".join(writing.parts[self.parts :])
+            if (known := utf16_len(delta) - (writing.length - self.offset)) > 0:
+                delta = delta.encode("utf-16-le", "surrogatepass")[2 * known :].decode("utf-16-le", "surrogatepass")
             frames.append({"type": TextMessageContent.type, **message, "offset": self.offset, "delta": delta})
             self.parts, self.offset = len(writing.parts), writing.length
         blocks = writing.blocks()[self.blocks :]
@@ -97,7 +133,7 @@ class Watcher:
     """One open websocket that looks at a chat session, and what it has been sent.
 
     `send` sends one text frame, `read(after)` reads frames from the database, `close()` ends the socket of a watcher
-    that is too slow.
+    that is too slow. `trim(frame)` leaves out of a fact what is not for this one's eyes.
     `run()` is its life, from the first frame that it may be sent; cancel it when the socket is gone.
     """
 
@@ -109,9 +145,13 @@ class Watcher:
         send: Callable[[str], Awaitable[None]],
         read: Callable[[int], Awaitable[list[Frame]]],
         close: Callable[[], Awaitable[None]],
+        at: "Hub | None" = None,
+        trim: Callable[[Frame], Frame] = lambda frame: frame,
     ) -> None:
         self.session_id = session_id
+        self._trim = trim
         self._send, self._read, self._close = send, read, close
+        self._hub = at or hub
         self._cursor = after  # the last seq that was sent
         self._queued = after  # the last seq that was sent or lies in _facts
         self._latest = after  # the last seq that we heard of
@@ -153,7 +193,8 @@ class Watcher:
     def follow(self, writing: Writing) -> None:
         """Send what is written, if the message's START was sent; sending START comes here too."""
         if writing.start_seq <= self._cursor:
-            self._following[writing.message_id] = Position(writing)
+            earlier = self._following.get(writing.message_id)
+            self._following[writing.message_id] = Position.after(earlier, writing) if earlier else Position(writing)
             self._wake.set()
 
     def ack(self, total: int) -> None:
@@ -170,9 +211,11 @@ class Watcher:
         return self._sent - self._acked
 
     async def run(self) -> None:
-        room = hub.room(self.session_id)
+        room = self._hub.room(self.session_id)
         room.watchers.add(self)
         try:
+            if self._hub.ear is not None:
+                await self._hub.ear.join(self.session_id)
             # Join first, read then: what is saved in between is told or found, and never missed.
             await self._catch_up()
             if room.ahead is not None:
@@ -189,7 +232,7 @@ class Watcher:
             await self._close()
         finally:
             room.watchers.discard(self)
-            hub.sweep(self.session_id)
+            self._hub.left(self.session_id)
 
     async def _wait(self) -> None:
         if self._slow_since is None:
@@ -231,10 +274,11 @@ class Watcher:
         if position is not None and self.in_flight < MAX_IN_FLIGHT:
             for delta in position.advance():
                 await self._send_frame(delta)
-        await self._send_frame(frame)
+        await self._send_frame(self._trim(frame))
         self._cursor = frame["seq"]
+        self._hub.passed(self.session_id, frame)
         if frame["type"] == TextMessageStart.type:
-            writing = hub.room(self.session_id).writing.get(frame["messageId"])
+            writing = self._hub.room(self.session_id).writing.get(frame["messageId"])
             if writing is not None:
                 self.follow(writing)
 
@@ -289,13 +333,16 @@ class Room:
     watchers: set[Watcher] = field(default_factory=set)
     writing: dict[str, Writing] = field(default_factory=dict)
     ahead: int | None = None  # runs before its own, while that is queued
+    ended: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_ENDED))
 
 
 class Hub:
-    """The rooms of this process."""
+    """The rooms of this process. `ear` and `voice` join it to other processes, where there are any."""
 
     def __init__(self) -> None:
         self._rooms: dict[UUID, Room] = {}
+        self.ear: Ear | None = None
+        self.voice: Voice | None = None
 
     def room(self, session_id: UUID) -> Room:
         return self._rooms.setdefault(session_id, Room())
@@ -318,7 +365,7 @@ class Hub:
         frames = list(frames)
         for frame in frames:
             if frame["type"] == TextMessageEnd.type:
-                room.writing.pop(frame["messageId"], None)
+                self._end(room, [frame["messageId"]])
         for watcher in room.watchers:
             watcher.tell(frames)
         self.sweep(session_id)
@@ -354,14 +401,80 @@ class Hub:
         writing.write(delta)
         for watcher in self.room(session_id).watchers:
             watcher.touch()
+        if self.voice is not None:
+            self.voice.grew(session_id, writing)
 
     def forget(self, session_id: UUID, message_ids: Iterable[str]) -> None:
         """These messages are not written here any more, and have no END yet: another process goes on with them."""
         room = self._rooms.get(session_id)
         if room is not None:
+            message_ids = list(message_ids)
             for message_id in message_ids:
                 room.writing.pop(message_id, None)
+            if self.voice is not None:
+                self.voice.ended(message_ids)
             self.sweep(session_id)
+
+    # --- messages that other processes write: mirrors.py -----------------------------------------------------------
+
+    def watched_room(self, session_id: UUID) -> Room | None:
+        """The room, if somebody is in it."""
+        room = self._rooms.get(session_id)
+        return room if room is not None and room.watchers else None
+
+    def written_here(self, session_id: UUID) -> list[Writing]:
+        """What this process writes in a chat session."""
+        room = self._rooms.get(session_id)
+        return [each for each in room.writing.values() if not each.is_mirror] if room else []
+
+    def show(self, session_id: UUID, writing: Writing) -> None:
+        """A message that is written elsewhere."""
+        room = self.room(session_id)
+        room.writing[writing.message_id] = writing
+        for watcher in room.watchers:
+            watcher.follow(writing)
+
+    def passed(self, session_id: UUID, frame: Frame) -> None:
+        """A watcher has come to this fact: what it ends goes on nowhere, whether or not somebody rang for it."""
+        room = self._rooms.get(session_id)
+        if room is None or not room.writing:
+            return
+        if frame["type"] == TextMessageEnd.type:
+            self._end(room, [frame["messageId"]])
+        elif frame["type"] in (RunFinished.type, RunError.type):
+            self._end(room, [each.message_id for each in room.writing.values() if each.start_seq < frame["seq"]])
+
+    def left(self, session_id: UUID) -> None:
+        """A watcher has gone. With the last one goes what was only for watchers."""
+        room = self._rooms.get(session_id)
+        if room is not None and not room.watchers:
+            for each in [each for each in room.writing.values() if each.is_mirror]:
+                del room.writing[each.message_id]
+            if self.ear is not None:
+                self.ear.leave(session_id)
+        self.sweep(session_id)
+
+    def mirrored(self, *, before: float) -> list[UUID]:
+        """The chat sessions with messages of other processes that were not heard of since that time of the loop."""
+        return [session_id for session_id, room in self._rooms.items() if _silent(room, before)]
+
+    def drop_mirrors(self, session_id: UUID, *, before: float) -> None:
+        """Nobody writes in this chat session."""
+        if (room := self._rooms.get(session_id)) is not None:
+            for message_id in _silent(room, before):
+                del room.writing[message_id]
+
+    def _end(self, room: Room, message_ids: list[str]) -> None:
+        for message_id in message_ids:
+            room.writing.pop(message_id, None)
+            if room.watchers:
+                room.ended.append(message_id)
+        if self.voice is not None:
+            self.voice.ended(message_ids)
+
+
+def _silent(room: Room, before: float) -> list[str]:
+    return [each.message_id for each in room.writing.values() if each.is_mirror and each.heard_at < before]
 
 
 hub = Hub()

@@ -21,11 +21,10 @@ from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
 from django.utils import timezone
-from django.utils.translation import gettext
 from pydantic import ValidationError
 
-from agentchat import conf
-from agentchat.errors import AgentChatError, CapReached, ConfigError, InputExpired, Rejected, Suspended
+from agentchat import conf, own_words
+from agentchat.errors import AgentChatError, CapReached, ConfigError, DatabaseAway, InputExpired, Rejected, Suspended
 from agentchat.events import (
     Event,
     InputRequested,
@@ -43,13 +42,16 @@ from agentchat.models import ChatSession, InboxItem, Run
 from agentchat.models import Event as StoredEvent
 from agentchat.models import Step as StoredStep
 from agentchat.questions import Approval, Decision, M, problems_of
-from agentchat.runs import caps
+from agentchat.runs import caps, lists
+from agentchat.runs.branches import Tree
 from agentchat.runs.bridge import RunBridge
+from agentchat.runs.database import RUN_S, give_back_if_pooled, whole
 from agentchat.runs.frames import Frame
 from agentchat.runs.hub import Writing, hub
 from agentchat.runs.journal import AFTER, EXPIRED, WAITS, Journal, Origin, digest_of
 from agentchat.runs.publish import publish
 from agentchat.runs.sealing import unseal
+from agentchat.runs.storable import clean_json
 from agentchat.steps import Step, Try
 
 T = TypeVar("T")
@@ -94,10 +96,16 @@ class RunIOStream(IOStream):
     def history(self) -> list[dict[str, str]]:
         """What was said in this chat session before this run, oldest first: role, name and content of each message.
 
-        It is the same in every life of the run: later words of this run are not in it.
+        It is the same in every life of the run: later words of this run are not in it. Nor are those of other branches.
         """
-        told = StoredEvent.objects.filter(session=self._session_id, run__number__lt=self._journal.claim.number)
-        later = InboxItem.objects.filter(session=self._session_id).exclude(run__number__lt=self._journal.claim.number)
+        return whole(lambda _: self._history(), within=RUN_S)
+
+    def _history(self) -> list[dict[str, str]]:
+        tree = Tree.of(self._session_id)
+        begun = tree.life(self._journal.claim.run_id)[0].node.parent  # what the person tries again has the same history
+        before = {part.node.pk for part in tree.branch(begun)}
+        told = StoredEvent.objects.filter(tree.condition(begun), session=self._session_id, run__in=before)
+        later = InboxItem.objects.filter(session=self._session_id).exclude(run__in=before)
         to_come = {str(client_id) for client_id in later.values_list("client_id", flat=True)}
         starts: dict[str, dict[str, str]] = {}
         said = []
@@ -157,11 +165,16 @@ class RunIOStream(IOStream):
     def _publish(self, frames: list[Frame]) -> None:
         if frames:
             async_to_sync(publish)(self._session_id, frames)
+            lists.ring_for(self._session_id, frames)
         for frame in frames:
             if frame["type"] == TextMessageEnd.type:
                 self.writing.pop(frame["messageId"], None)
 
     # --- the end of a life -----------------------------------------------------------------------------------------
+
+    def check_journal(self) -> None:
+        """Raise DatabaseAway if something could not be saved, whatever became of the error."""
+        self._journal.check()
 
     def release(self) -> None:
         """Give the run away, without a word: another process goes on with it."""
@@ -244,7 +257,7 @@ class RunIOStream(IOStream):
         if recorded is not None:
             answer = recorded.result
         else:
-            question = replace(question, request=f"{self._journal.claim.number}-{number}")
+            question = replace(question, request=self._journal.request_of(number))
             if not self._durable and question.expires_at is None:
                 question = replace(question, expires_at=_iso(timezone.now() + timedelta(seconds=conf.app.wait_s)))
             answer, frames = self._journal.take(number, name, question, takes_any=takes_any, holds=not self._durable)
@@ -261,6 +274,7 @@ class RunIOStream(IOStream):
         """Hold the thread until the answer is there: for agent functions that cannot be called again."""
         answer: Any = WAITS
         while answer is WAITS:
+            give_back_if_pooled()
             self.nudge.wait(LOOK_AGAIN_S)
             self.nudge.clear()
             self.bridge.check()
@@ -282,9 +296,10 @@ class RunIOStream(IOStream):
         """
 
         def call(_: Try) -> Any:
+            value = function()
             try:
-                return json.loads(json.dumps(function()))
-            except TypeError as error:
+                return json.loads(json.dumps(value, allow_nan=False))
+            except (TypeError, ValueError) as error:
                 raise ConfigError(f"iostream.step({name!r}) must return a JSON value: {error}") from error
 
         result: T = self.record_steps([Step(kind="step", name=name, request=None, call=call, retry_safe=True)])[0]
@@ -342,8 +357,7 @@ class RunIOStream(IOStream):
         question = InputRequested(
             request=f"{self._journal.claim.number}-{recorded.number}.{recorded.tries}",
             kind="approval",
-            prompt=gettext("%(tool)s was interrupted: it may or may not have happened. Run it again, or go on without?")
-            % {"tool": step.name},
+            prompt=own_words.UNSURE % {"tool": step.name},
             tool_call_id=step.request.get("tool_call_id"),
             unsure=True,
         )
@@ -358,6 +372,7 @@ class RunIOStream(IOStream):
 
     def _make(self, number: int, step: Step, try_: Try) -> Any:
         started_at = timezone.now()
+        give_back_if_pooled()  # nobody knows how long the call takes
 
         def finish(result: Any, facts: Sequence[Event], status: StoredStep.Status) -> None:
             self._publish(
@@ -368,7 +383,9 @@ class RunIOStream(IOStream):
 
         try:
             with self._place(number):
-                result = step.call(try_)
+                result = clean_json(step.call(try_))  # as a later life will read it
+        except DatabaseAway:
+            raise
         except AgentChatError as error:
             # The agent function may catch it and go another way: a later life must fail here too.
             finish({"code": error.code, "error": str(error)}, (), StoredStep.Status.FAILED)

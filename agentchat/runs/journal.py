@@ -6,6 +6,8 @@ The rules, each of which was paid for:
 - Then it checks that the run is still ours (`epoch`): a process that was frozen past its lease writes nothing.
 - A fact has an origin (run, step, ordinal), and what exists already is not written again: a replay shows nothing twice.
 - A step's result and the facts that tell of it are one transaction: neither is ever there without the other.
+- A transaction that the database has lost is made again as a whole (`agentchat.runs.database`). What the journal knows
+  in memory changes after the commit only; and whoever makes it again looks whether it was committed after all.
 
 Synchronous, for the agent's thread. What is saved is returned as frames; to publish them is the caller's affair.
 """
@@ -14,27 +16,26 @@ import hashlib
 import itertools
 import json
 import logging
+import math
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from agentchat.errors import Diverged, Released, Stopped
+from agentchat.errors import DatabaseAway, Diverged, Released, Stopped
 from agentchat.events import (
     Event,
     InputAnswered,
     InputRequested,
-    NestedChatsFinished,
-    NestedChatsStarted,
     RunError,
     RunFinished,
     RunStarted,
@@ -46,9 +47,14 @@ from agentchat.events import (
 from agentchat.models import ChatSession, InboxItem, Run, Step
 from agentchat.models import Event as StoredEvent
 from agentchat.runs.answers import Question, is_expired
+from agentchat.runs.branches import Life, Tree
 from agentchat.runs.caps import Spent
-from agentchat.runs.frames import Frame, frame_of
-from agentchat.runs.sealing import ERASED
+from agentchat.runs.database import RUN_S, whole
+from agentchat.runs.ending import clear_inbox, closing_facts, erase_secrets
+from agentchat.runs.frames import Frame, frame_of, frames_after
+from agentchat.runs.storable import CODE_CHARS, clean_json, short
+
+T = TypeVar("T")
 
 logger = logging.getLogger("agentchat.runs")
 
@@ -61,6 +67,9 @@ AFTER = 1_000_000
 
 # This process, as a run's `owner_process` has it: unique, and readable in admin.
 PROCESS = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"[-100:]
+
+# What the columns take: a service may say that it has used anything.
+MOST_TOKENS, MOST_COST = 2**63 - 1, Decimal(999_999)
 
 WAITS = object()
 EXPIRED = {"expired": True}
@@ -95,8 +104,17 @@ def locked(session_id: UUID, *, gone: type[BaseException] = ChatSession.DoesNotE
         yield session
 
 
+class Fact(Protocol):
+    """What can be stored as an event."""
+
+    @property
+    def type(self) -> str: ...
+
+    def payload(self) -> dict[str, Any]: ...
+
+
 def append(
-    session: ChatSession, run: Run | None, facts: Iterable[Event], origins: Iterable[Origin | None] = ()
+    session: ChatSession, run: Run | None, facts: Iterable[Fact], origins: Iterable[Origin | None] = ()
 ) -> list[Frame]:
     """Number and save facts of a locked chat session. Where no origin is given, no step made them."""
     rows: list[StoredEvent] = []
@@ -109,7 +127,7 @@ def append(
                 step_number=origin.step if origin else None,
                 ordinal=origin.ordinal if origin else 0,
                 type=fact.type,
-                payload=fact.payload(),
+                payload=clean_json(fact.payload()),
                 created_at=timezone.now(),
             )
         )
@@ -121,11 +139,48 @@ def append(
     return [frame_of(row, run.number if run else None) for row in rows]
 
 
-def start_run(session: ChatSession) -> tuple[Run, list[Frame]]:
-    """A new run of a locked chat session that has no live one. It is queued."""
+def start_run(
+    session: ChatSession, *, parent: Run | None = None, from_seq: int | None = None, from_step: int = 0
+) -> tuple[Run, list[Frame]]:
+    """A new run of a locked chat session that has no live one. It is queued.
+
+    It follows the head, or parts from `parent`, as `Run` says.
+    """
     last = session.runs.order_by("-number").first()
-    run = Run.objects.create(session=session, number=last.number + 1 if last else 1, agent=session.agent)
-    return run, append(session, run, [RunStarted()])
+    if parent is None:
+        parent = last if last is None or last.pk == session.head_id else (session.head or last)
+    run = Run.objects.create(
+        session=session,
+        number=last.number + 1 if last else 1,
+        agent=session.agent,
+        parent=parent,
+        from_seq=from_seq,
+        from_step=from_step,
+    )
+    select(session, run)
+    return run, append(session, run, [RunStarted(parent=parent.number if parent else None, from_seq=from_seq)])
+
+
+def select(session: ChatSession, run: Run) -> None:
+    """Make the branch that ends in this run the one that people look at."""
+    session.head = run
+    session.save(update_fields=["head"])
+
+
+@dataclass(kw_only=True)
+class Writing:
+    """One try of a transaction of a run: what it has locked, and what the journal knows once it is committed.
+
+    `again`: an earlier try may have been committed. `was_left`: it was, for it has given the run away.
+    """
+
+    session: ChatSession
+    run: Run
+    again: bool
+    was_left: bool
+    origins: dict[Origin, int] = field(default_factory=dict)
+    steps: dict[int, Step] = field(default_factory=dict)
+    questions: dict[int, Question] = field(default_factory=dict)
 
 
 class Journal:
@@ -133,23 +188,45 @@ class Journal:
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        self._steps = {step.number: step for step in Step.objects.filter(run_id=claim.run_id)}
+        run = Run.objects.get(pk=claim.run_id)
+        # A first life has nothing behind it, unless it is a branch: that spares three questions at every start.
+        has_past = claim.epoch > 1 or run.from_seq is not None
+        steps = Step.objects.filter(run_id=claim.run_id) if has_past else ()
+        own = {step.number: step for step in steps}
+        self._steps = own
+        told = StoredEvent.objects.filter(run_id=claim.run_id) if has_past else StoredEvent.objects.none()
         self._origins = {
             Origin(step=step or 0, ordinal=ordinal): seq
-            for step, ordinal, seq in StoredEvent.objects.filter(
-                run_id=claim.run_id, step_number__isnull=False
-            ).values_list("step_number", "ordinal", "seq")
+            for step, ordinal, seq in told.filter(step_number__isnull=False).values_list(
+                "step_number", "ordinal", "seq"
+            )
         }
-        questions = StoredEvent.objects.filter(run_id=claim.run_id, type=InputRequested.type, ordinal=0)
+        questions = told.filter(type=InputRequested.type, ordinal=0)
         self._questions: dict[int, Question] = {event.step_number or 0: event.payload for event in questions}
+        self._again: set[int] = set()
+        if run.from_seq is not None:
+            self._inherit(Life(Tree.of(claim.session_id), claim.run_id))
         self._next_number = 1
-        run = Run.objects.get(pk=claim.run_id)
+        self._lost: DatabaseAway | None = None
         self.spent = Spent(
-            steps=sum(step.kind != "input" and step.status == Step.Status.DONE for step in self._steps.values()),
+            steps=sum(step.kind != "input" and step.status == Step.Status.DONE for step in own.values()),
             tokens=run.prompt_tokens + run.completion_tokens,
             cost=float(run.cost or 0),
             seconds_before=run.running_s,
         )
+
+    def _inherit(self, life: Life) -> None:
+        """Begin with what the runs before the point have recorded and told."""
+        self._steps, self._again = life.steps, life.again
+        for event in life.inherited():
+            origin = Origin(step=event.step_number or 0, ordinal=event.ordinal)
+            recorded = life.steps.get(origin.step)
+            is_about_a_try = ASKED_AGAIN <= origin.ordinal < AFTER
+            if is_about_a_try and recorded is not None and recorded.status == Step.Status.STARTED:
+                continue  # the next question about it is this run's own
+            self._origins.setdefault(origin, event.seq)
+            if event.type == InputRequested.type and event.ordinal == 0:
+                self._questions.setdefault(origin.step, event.payload)
 
     # --- steps -----------------------------------------------------------------------------------------------------
 
@@ -171,9 +248,11 @@ class Journal:
 
         `digest`: of what a person approved, which must be the same too.
         """
+        name = short(name)
         step = self._steps.get(number)
         first_possible = number + 1 if kind == "input" else number  # a question that was asked here may be this one
-        if step is None and any(later >= first_possible for later in (*self._steps, *self._questions)):
+        is_new = step is None and number not in self._again
+        if is_new and any(later >= first_possible for later in (*self._steps, *self._questions)):
             raise Diverged(
                 f"step {number} of run {self.claim.number} is {kind} {name!r} now, and was another one before: a "
                 f"question, or a step that failed and was caught. Did the code of {self.claim.agent!r} change while "
@@ -194,18 +273,21 @@ class Journal:
 
     def begin(self, number: int, kind: str, name: str, request: Any) -> None:
         """Write down that a step begins: after a crash nobody can know otherwise whether it took effect."""
-        with self._ours(going_on=True):
+
+        def begin(writing: Writing) -> None:
             Step.objects.get_or_create(
-                run_id=self.claim.run_id,
+                run=writing.run,
                 number=number,
                 defaults={
                     "kind": kind,
-                    "name": name,
+                    "name": short(name),
                     "request_hash": digest_of(request),
                     "status": Step.Status.STARTED,
                     "started_at": timezone.now(),
                 },
             )
+
+        self._write(begin, going_on=True)
 
     def finish(
         self,
@@ -221,23 +303,25 @@ class Journal:
     ) -> list[Frame]:
         """Save a step's result, or how it failed, and the facts that tell of it."""
         usage = [fact for fact in facts if isinstance(fact, Usage)]
-        with self._ours() as (session, run):
+
+        def finish(writing: Writing) -> list[Frame]:
             Step.objects.update_or_create(
-                run_id=self.claim.run_id,
+                run=writing.run,
                 number=number,
                 defaults={
                     "kind": kind,
-                    "name": name,
+                    "name": short(name),
                     "request_hash": digest_of(request),
                     "status": status,
-                    "result": result,
-                    "usage": usage[0].payload() if usage else None,
+                    "result": clean_json(result),
+                    "usage": clean_json(usage[0].payload()) if usage else None,
                     "started_at": started_at,
                     "done_at": timezone.now(),
                 },
             )
-            _count(run, usage)
-            frames = self._append(session, run, number, facts, itertools.count(RESULT))
+            return self._append(writing, number, facts, itertools.count(RESULT))
+
+        frames = self._write(finish)
         self.spent.steps += 1
         self.spent.add(usage)
         return frames
@@ -253,23 +337,23 @@ class Journal:
         facts = [*self._expand(step, fact, ordinals)]
         if all(origin in self._origins for _, origin in facts):
             return []  # a replay: no transaction needed to know
-        usage = [fact] if isinstance(fact, Usage) else []
-        with self._ours(going_on=True) as (session, run):
-            _count(run, usage)
-            frames = self._append_new(session, run, facts)
-        self.spent.add(usage)
+        frames = self._write(lambda writing: self._append_new(writing, facts), going_on=True)
+        if isinstance(fact, Usage):
+            self.spent.add([fact])
         return frames
 
-    def _append(
-        self, session: ChatSession, run: Run, step: int, facts: Sequence[Event], ordinals: Iterator[int]
-    ) -> list[Frame]:
-        return self._append_new(session, run, [pair for fact in facts for pair in self._expand(step, fact, ordinals)])
+    def _append(self, writing: Writing, step: int, facts: Sequence[Event], ordinals: Iterator[int]) -> list[Frame]:
+        return self._append_new(writing, [pair for fact in facts for pair in self._expand(step, fact, ordinals)])
 
-    def _append_new(self, session: ChatSession, run: Run, facts: Sequence[tuple[Event, Origin]]) -> list[Frame]:
+    def _append_new(self, writing: Writing, facts: Sequence[tuple[Event, Origin]]) -> list[Frame]:
         new = [(fact, origin) for fact, origin in facts if origin not in self._origins]
-        frames = append(session, run, [fact for fact, _ in new], [origin for _, origin in new])
-        self._origins |= {origin: frame["seq"] for (_, origin), frame in zip(new, frames, strict=True)}
-        return frames
+        written = _written(writing.run, [origin for _, origin in new]) if writing.again else {}
+        new = [(fact, origin) for fact, origin in new if origin not in written]
+        _count(writing.run, [fact for fact, _ in new if isinstance(fact, Usage)])
+        frames = append(writing.session, writing.run, [fact for fact, _ in new], [origin for _, origin in new])
+        writing.origins |= {origin: frame["seq"] for origin, frame in written.items()}
+        writing.origins |= {origin: frame["seq"] for (_, origin), frame in zip(new, frames, strict=True)}
+        return [*written.values(), *frames]
 
     def _expand(self, step: int, fact: Event, ordinals: Iterator[int]) -> Iterator[tuple[Event, Origin]]:
         """A fact with its origin; a whole message is a start and an end."""
@@ -283,6 +367,11 @@ class Journal:
         yield end, Origin(step=step, ordinal=next(ordinals))
 
     # --- people ----------------------------------------------------------------------------------------------------
+
+    def request_of(self, number: int) -> str:
+        """The id of the question that this step asks: where an answer is edited, of the one that was asked before."""
+        asked = self._questions.get(number)
+        return str(asked["request"]) if asked else f"{self.claim.number}-{number}"
 
     def take(
         self, number: int, name: str, question: InputRequested, *, takes_any: bool = False, holds: bool = False
@@ -298,26 +387,31 @@ class Journal:
                 f"question {question.request} of run {self.claim.number} was about something else before than {name!r} "
                 f"is now, and the person's answer is not meant for that"
             )
-        with self._ours(going_on=True) as (session, run):
-            untaken = InboxItem.objects.filter(session=session, run=None).order_by("id")
+        name = short(name)
+
+        def take(writing: Writing) -> tuple[Any, list[Frame]]:
+            if writing.again and (taken := _step_of(writing.run, number)) is not None:
+                writing.steps[number] = taken
+                return taken.result, []  # its fact, if there is one, is found without a bell
+            untaken = InboxItem.objects.filter(session=writing.session, run=None).order_by("id")
             item = untaken.filter(request_id=question.request).first()
             if item is None and takes_any:
                 item = untaken.filter(request_id="").first()
-            if item is None:
+            if item is None or writing.was_left:
                 asked = self._questions.get(number) or question.payload()
-                if not is_expired(asked):
-                    return WAITS, self._wait(session, run, number, question, asked, itertools.count(), holds=holds)
+                if writing.was_left or not is_expired(asked):
+                    return WAITS, self._wait(writing, number, question, asked, itertools.count(), holds=holds)
                 answered = InputAnswered(request=question.request, by="", expired=True)
-                frames = self._append(session, run, number, [answered], itertools.count(1))
+                frames = self._append(writing, number, [answered], itertools.count(1))
             else:
                 frames = []
-                run.status = Run.Status.RUNNING
-                run.save(update_fields=["status"])
-                item.run, item.step = run, number
+                writing.run.status = Run.Status.RUNNING
+                writing.run.save(update_fields=["status"])
+                item.run, item.step = writing.run, number
                 item.save(update_fields=["run", "step"])
             now = timezone.now()
-            step = Step.objects.create(
-                run=run,
+            writing.steps[number] = step = Step.objects.create(
+                run=writing.run,
                 number=number,
                 kind="input",
                 name=name,
@@ -327,30 +421,44 @@ class Journal:
                 started_at=now,
                 done_at=now,
             )
-            self._steps[number] = step
             return step.result, frames
+
+        return self._write(take, going_on=True, may_leave=True)
 
     def ask_about(self, step: Step, question: InputRequested) -> tuple[Any, list[Frame]]:
         """Ask, as `take` does, whether to make a step again that may have taken effect. `question` names the try."""
-        with self._ours(going_on=True) as (session, run):
-            item = InboxItem.objects.filter(session=session, request_id=question.request).first()
-            if item is None:
+
+        def ask(writing: Writing) -> tuple[Any, list[Frame]]:
+            item = InboxItem.objects.filter(session=writing.session, request_id=question.request).first()
+            if item is None or writing.was_left:
                 origins = itertools.count(ASKED_AGAIN + step.tries)
-                return WAITS, self._wait(session, run, step.number, question, question.payload(), origins, holds=False)
-            item.run, item.step = run, step.number
+                return WAITS, self._wait(writing, step.number, question, question.payload(), origins, holds=False)
+            item.run, item.step = writing.run, step.number
             item.save(update_fields=["run", "step"])
             return item.value, []
 
+        return self._write(ask, going_on=True, may_leave=True)
+
     def begin_again(self, step: Step) -> None:
         """Write down that a step begins again: the person's leave is good for one try."""
-        with self._ours(going_on=True):
-            step.tries += 1
-            step.save(update_fields=["tries"])
+        tries = step.tries + 1
+        is_own = step.run_id == self.claim.run_id
+
+        def begin(writing: Writing) -> Step:
+            if is_own:
+                Step.objects.filter(pk=step.pk).update(tries=tries)
+                return step
+            # Another run's record stays as it is.
+            kept = ("kind", "name", "request_hash", "status", "result", "usage", "started_at", "done_at")
+            defaults = {"tries": tries, **{name: getattr(step, name) for name in kept}}
+            return Step.objects.update_or_create(run=writing.run, number=step.number, defaults=defaults)[0]
+
+        begun = self._write(begin, going_on=True)
+        step.pk, step.run_id, step.tries = begun.pk, self.claim.run_id, tries
 
     def _wait(
         self,
-        session: ChatSession,
-        run: Run,
+        writing: Writing,
         number: int,
         question: InputRequested,
         asked: Question,
@@ -358,51 +466,114 @@ class Journal:
         *,
         holds: bool,
     ) -> list[Frame]:
-        until = asked.get("expiresAt")
-        run.waits_until = datetime.fromisoformat(until) if until else None
-        if holds and run.status == Run.Status.WAITING:
-            return []  # asked already, and not answered yet
-        self._questions.setdefault(number, asked)
-        if holds:
-            run.status = Run.Status.WAITING
-            run.save(update_fields=["status"])
-        else:
-            self._leave(run, Run.Status.WAITING)
-        return self._append(session, run, number, [question], ordinals)
+        run = writing.run
+        if number not in self._questions:
+            writing.questions[number] = asked
+        if not writing.was_left:
+            until = asked.get("expiresAt")
+            run.waits_until = datetime.fromisoformat(until) if until else None
+            if holds and run.status == Run.Status.WAITING and not writing.again:
+                return []  # asked already, and not answered yet
+            if holds:
+                run.status = Run.Status.WAITING
+                run.save(update_fields=["status"])
+            else:
+                self._leave(run, Run.Status.WAITING)
+        return self._append(writing, number, [question], ordinals)
 
     # --- the end of a life -----------------------------------------------------------------------------------------
 
     def release(self) -> None:
         """Give the run away: the next process that looks takes it."""
-        with self._ours() as (_, run):
-            self._leave(run, Run.Status.QUEUED)
+
+        def release(writing: Writing) -> None:
+            if not writing.was_left:
+                self._leave(writing.run, Run.Status.QUEUED)
+
+        self._write(release, may_leave=True, even_if_lost=True)
 
     def end(
         self, status: Run.Status, fact: RunFinished | RunError, *, half_written: dict[str, str]
     ) -> tuple[list[Frame], Run | None]:
         """The run is over. `half_written` is the text so far of its messages. Return also the run that follows it."""
-        with self._ours() as (session, run):
+
+        def end(writing: Writing) -> tuple[list[Frame], Run | None]:
+            session, run = writing.session, writing.run
+            if writing.was_left:
+                following = session.runs.filter(number__gt=run.number, status__in=Run.LIVE).first()
+                return frames_after(session.pk, session.next_seq - 2), following
             run.running_s = self.spent.seconds
             return _end(session, run, status, fact, half_written)
+
+        return self._write(end, may_leave=True, even_if_lost=True)
 
     def _leave(self, run: Run, status: Run.Status) -> None:
         """This life of the run is over, and another one follows."""
         run.status, run.owner_process, run.lease_until, run.running_s = status, "", None, self.spent.seconds
         run.save(update_fields=["status", "owner_process", "lease_until", "running_s", "waits_until"])
 
+    # --- transactions ----------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise DatabaseAway if a write has failed: what comes after it would stand beside a hole."""
+        if self._lost is not None:
+            raise self._lost
+
+    def _write(
+        self,
+        work: Callable[[Writing], T],
+        *,
+        going_on: bool = False,
+        may_leave: bool = False,
+        even_if_lost: bool = False,
+    ) -> T:
+        """Do `work` in one transaction, as often as the database needs it; only then know what it has written."""
+        if not even_if_lost:
+            self.check()
+
+        def once(again: bool) -> tuple[T, Writing]:
+            with self._ours(again=again, going_on=going_on, may_leave=may_leave) as writing:
+                return work(writing), writing
+
+        try:
+            result, writing = whole(once, within=RUN_S)
+        except DatabaseAway as error:
+            self._lost = error
+            raise
+        self._origins.update(writing.origins)
+        self._steps.update(writing.steps)
+        self._questions.update(writing.questions)
+        return result
+
     @contextmanager
-    def _ours(self, *, going_on: bool = False) -> Iterator[tuple[ChatSession, Run]]:
+    def _ours(self, *, again: bool, going_on: bool, may_leave: bool) -> Iterator[Writing]:
         """A transaction on the chat session. Raise Released if the run is no longer ours.
 
         `going_on`: raise Stopped if somebody asked for that. What is over (a step's result, the run) is written still.
+        `may_leave`: it may give the run away, and so may an earlier try of it have done.
         """
         with locked(self.claim.session_id, gone=Released) as session:
             run = session.runs.filter(pk=self.claim.run_id).first()
-            if run is None or run.epoch != self.claim.epoch or run.owner_process != PROCESS:
+            if run is None or run.epoch != self.claim.epoch:
+                raise Released
+            was_left = again and may_leave and not run.owner_process
+            if run.owner_process != PROCESS and not was_left:
                 raise Released
             if going_on and run.stop_requested:
                 raise Stopped
-            yield session, run
+            yield Writing(session=session, run=run, again=again, was_left=was_left)
+
+
+def _step_of(run: Run, number: int) -> Step | None:
+    return Step.objects.filter(run=run, number=number).first()
+
+
+def _written(run: Run, origins: Sequence[Origin]) -> dict[Origin, Frame]:
+    """Those of these facts that are saved."""
+    wanted = set(origins)
+    rows = StoredEvent.objects.filter(run=run, step_number__in={each.step for each in wanted}).order_by("seq")
+    found = {Origin(step=row.step_number or 0, ordinal=row.ordinal): row for row in rows}
+    return {origin: frame_of(row, run.number) for origin, row in found.items() if origin in wanted}
 
 
 def _is_same(asked: Question, question: InputRequested) -> bool:
@@ -413,10 +584,10 @@ def _is_same(asked: Question, question: InputRequested) -> bool:
 
 def _count(run: Run, usage: Sequence[Usage]) -> None:
     for fact in usage:
-        run.prompt_tokens += fact.prompt_tokens
-        run.completion_tokens += fact.completion_tokens
-        if fact.cost is not None:
-            run.cost = (run.cost or Decimal(0)) + Decimal(str(fact.cost))
+        run.prompt_tokens = min(run.prompt_tokens + fact.prompt_tokens, MOST_TOKENS)
+        run.completion_tokens = min(run.completion_tokens + fact.completion_tokens, MOST_TOKENS)
+        if fact.cost is not None and math.isfinite(fact.cost):
+            run.cost = min((run.cost or Decimal(0)) + Decimal(str(fact.cost)), MOST_COST)
     if usage:
         run.save(update_fields=["prompt_tokens", "completion_tokens", "cost"])
 
@@ -432,51 +603,29 @@ def _end(
     session: ChatSession, run: Run, status: Run.Status, fact: RunFinished | RunError, half_written: dict[str, str]
 ) -> tuple[list[Frame], Run | None]:
     run.status = status
-    run.owner_process, run.lease_until, run.finished_at = "", None, timezone.now()
+    run.owner_process, run.lease_until, run.waits_until, run.finished_at = "", None, None, timezone.now()
     if isinstance(fact, RunError):
-        run.error_code, run.error_id = fact.code, fact.id
-    run.save()
-    # A message that begins must end: what was written so far is kept. So must a nested chat, the innermost first.
-    unfinished = [
-        TextMessageEnd(message_id=message_id, content=half_written.get(message_id, ""), stopped=True)
-        for message_id in _unfinished_messages(run)
-    ]
-    frames = append(session, run, [*unfinished, *_unfinished_chats(run), fact])
-    InboxItem.objects.filter(session=session, value__has_key="sealed").update(value=ERASED)
-    Step.objects.filter(run=run, result__has_key="sealed").update(result=ERASED)
-    untaken = InboxItem.objects.filter(session=session, run=None)
-    untaken.exclude(request_id="").update(run=run)  # answers to its questions are nobody else's
-    if not InboxItem.objects.filter(run=run).exists():
-        # It asked for nothing: what lies in the inbox was meant for it, and would only start it again, for ever.
-        untaken.update(run=run)
-    if not untaken.exists():
+        run.error_code, run.error_id = short(fact.code, CODE_CHARS), fact.id
+    # Not the whole row: whoever claims meanwhile has raised the epoch.
+    run.save(
+        update_fields=[
+            "status",
+            "owner_process",
+            "lease_until",
+            "waits_until",
+            "finished_at",
+            "running_s",
+            "error_code",
+            "error_id",
+        ]
+    )
+    frames = append(session, run, [*closing_facts(run, half_written), fact])
+    erase_secrets(session, run)
+    remains = clear_inbox(session, run)
+    if session.deleted_at is not None or not remains:
         return frames, None
     following, started = start_run(session)
     return frames + started, following
-
-
-def _unfinished_messages(run: Run) -> list[str]:
-    messages = StoredEvent.objects.filter(run=run).order_by("seq").values_list("type", "payload__messageId")
-    open_ones: dict[str, None] = {}
-    for type_, message_id in messages.filter(type__in=[TextMessageStart.type, TextMessageEnd.type]):
-        if type_ == TextMessageStart.type:
-            open_ones[message_id] = None
-        else:
-            open_ones.pop(message_id, None)
-    return list(open_ones)
-
-
-def _unfinished_chats(run: Run) -> list[NestedChatsFinished]:
-    """The ends of the nested chats that have none, the innermost first."""
-    events = StoredEvent.objects.filter(run=run, type__in=[NestedChatsStarted.type, NestedChatsFinished.type])
-    ends: list[NestedChatsFinished] = []
-    for type_, payload in events.order_by("seq").values_list("type", "payload"):
-        end = NestedChatsFinished(step_name=payload["stepName"], name=payload["name"])
-        if type_ == NestedChatsStarted.type:
-            ends.insert(0, end)
-        elif end in ends:
-            ends.remove(end)
-    return ends
 
 
 def digest_of(request: Any) -> str:

@@ -1,45 +1,32 @@
 """Telling those who look: the hub of this process directly, those of other processes through the channel layer.
 
 The layer is a doorbell. It may drop a message, so it carries only "there is a fact with this number": the fact itself
-is in the database, and whoever hears nothing looks there every few seconds.
+is in the database, and whoever hears nothing looks there every few seconds. The same holds for words to the process
+that advances a run: stop it, look for its answer.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Literal
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
-from channels.layers import InMemoryChannelLayer, get_channel_layer
-
+from agentchat.bridge import bridge_of
 from agentchat.runs.frames import Frame
 from agentchat.runs.hub import hub
+from agentchat.runs.journal import PROCESS
+from agentchat.runs.layer import Layer, Message, group_of, group_of_process, layer_between_processes
 
 logger = logging.getLogger("agentchat.runs")
 
+TRY_AGAIN_S = 5.0  # in a command, a layer that is away is tried again
 
-def group_of(session_id: UUID) -> str:
-    """The channel layer's group of those who look at a chat session."""
-    return f"chat.{session_id}"
+Word = Literal["run.stop", "run.nudge"]
 
 
 async def publish(session_id: UUID, frames: Sequence[Frame]) -> None:
-    """On the server's loop: facts that were just saved."""
-    if frames:
-        hub.tell(session_id, frames)
-        await ring(session_id, frames[-1]["seq"])
-
-
-async def ring(session_id: UUID, seq: int) -> None:
-    """Tell other processes that there is a fact with this number."""
-    layer = get_channel_layer()
-    if layer is None:
-        return
-    try:
-        await layer.group_send(group_of(session_id), {"type": "chat.rung", "session": str(session_id), "seq": seq})
-    except Exception:
-        # The fact is saved, and found without the bell.
-        logger.warning("the channel layer took no message for chat session %s", session_id, exc_info=True)
+    """On the server's loop: facts that were just saved. Waits for nobody."""
+    _publish(session_id, frames)
 
 
 def publish_soon(session_id: UUID, frames: Sequence[Frame], loop: asyncio.AbstractEventLoop | None) -> None:
@@ -47,6 +34,53 @@ def publish_soon(session_id: UUID, frames: Sequence[Frame], loop: asyncio.Abstra
     if not frames:
         return
     if loop is not None and not loop.is_closed():
-        loop.call_soon_threadsafe(lambda: loop.create_task(publish(session_id, frames)))
-    elif not isinstance(get_channel_layer(), InMemoryChannelLayer):
-        async_to_sync(ring)(session_id, frames[-1]["seq"])
+        loop.call_soon_threadsafe(_publish, session_id, frames)
+    else:
+        seq = frames[-1]["seq"]
+        _send(group_of(session_id), {"type": "chat.rung", "session": str(session_id), "seq": seq, "process": PROCESS})
+
+
+def tell_owner_soon(process: str, word: Word, run_id: int, loop: asyncio.AbstractEventLoop | None) -> None:
+    """From a thread: a word about a run to the process that advances it, if it is another one.
+
+    It may be lost: what is to be done must be in the database already, where that process finds it in a second or so.
+    """
+    if not process or process == PROCESS:
+        return
+    message: Message = {"type": word, "what": run_id}
+    if loop is not None and not loop.is_closed():
+        loop.call_soon_threadsafe(_tell, process, message)
+    else:
+        _send(group_of_process(process), message)
+
+
+def _publish(session_id: UUID, frames: Sequence[Frame]) -> None:
+    if frames:
+        hub.tell(session_id, frames)
+        if hub.voice is not None:
+            hub.voice.ring(session_id, frames[-1]["seq"])
+
+
+def _tell(process: str, message: Message) -> None:
+    if hub.voice is not None:
+        hub.voice.tell(process, message)
+
+
+_layer: Layer | None = None
+
+
+def _send(group: str, message: Message) -> None:
+    """From a process without a server: send, on the one loop that this process keeps for such things. A second at most.
+
+    `async_to_sync` would make a loop for each call, and a connection to Redis for each loop.
+    """
+    global _layer
+    if (channel_layer := layer_between_processes()) is None:
+        return
+    if _layer is None or _layer.channel_layer is not channel_layer:
+        _layer = Layer(channel_layer)
+    layer = _layer
+    if layer.away_for() < TRY_AGAIN_S:
+        return
+    if bridge_of(None).run(lambda: layer.try_to_send(group, message)):
+        layer.found()

@@ -4,7 +4,11 @@ A run is advanced by calling its agent function in a thread, until it returns, f
 looks after them once a second: it renews leases, reads stop flags, and claims what is ready and nobody's, so that no
 run depends on the message that should have woken it, or on anybody's visit.
 
-Everything here is on the server's event loop, except `_advance_in_thread`.
+Where workers advance the runs (ENGINE = "celery"), the runner of a web process takes none: its keeper looks after the
+watchers only. That of a worker takes them, and has no watchers.
+
+Everything here is on the server's event loop (in a worker, on the loop that plays its part), except
+`_advance_in_thread`.
 """
 
 import asyncio
@@ -16,19 +20,30 @@ from contextvars import Context
 from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
+from django.db import Error as DatabaseError
 from django.db import connections, reset_queries
-from django.utils.translation import gettext
 
 from agentchat import conf, registry
-from agentchat.errors import AgentChatError, ConfigError, Interrupted, Released, Stopped, Suspended, Unwound
+from agentchat.errors import (
+    AgentChatError,
+    ConfigError,
+    DatabaseAway,
+    Interrupted,
+    Released,
+    Stopped,
+    Suspended,
+    Unwound,
+)
 from agentchat.events import RunError, RunFinished
 from agentchat.io.base import IOStream
 from agentchat.models import ChatSession, Run
-from agentchat.runs import claims
-from agentchat.runs.bridge import give_back_connections
+from agentchat.runs import claims, lists
+from agentchat.runs.database import RUN_S, give_back_connections, give_back_if_pooled, is_passing, whole
 from agentchat.runs.hub import hub
 from agentchat.runs.iostream import RunIOStream
 from agentchat.runs.journal import Claim, Journal
+from agentchat.runs.layer import layer_between_processes
+from agentchat.runs.link import Link
 from agentchat.runs.pool import DaemonPool, in_thread
 from agentchat.runs.publish import publish
 
@@ -51,7 +66,10 @@ def in_db_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
             if connection.errors_occurred:
                 connection.close_if_unusable_or_obsolete()
         reset_queries()  # with DEBUG, Django keeps what a thread has asked: no request ends here and clears it
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            give_back_if_pooled()
 
     return in_thread(DB_POOL, work)
 
@@ -62,11 +80,13 @@ class Runner:
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.is_draining = False
+        self.is_worker = False  # set before start(), by a process that is there to advance runs
         self._streams: dict[int, RunIOStream] = {}
         self._claims: dict[int, Claim] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
-        self._beat_at = 0.0
+        self.link: Link | None = None  # to other processes, where the channel layer leads out of this one
+        self._beat_at = self._polled_at = 0.0
         self._poke = asyncio.Event()
 
     # --- start and stop --------------------------------------------------------------------------------------------
@@ -74,11 +94,13 @@ class Runner:
     def start(self) -> None:
         """Start the keeper on the running loop, once. Whoever comes first calls it: the server, or a websocket."""
         loop = asyncio.get_running_loop()
+        lists.bell.start()
         if self.loop is loop and (self.is_draining or (self._keeper is not None and not self._keeper.done())):
             return  # also when it drains: whoever comes in the last moments must not make it claim runs again
         # A new loop is a new life: nothing of an old one can go on.
         self.loop, self.is_draining, self._beat_at = loop, False, loop.time()
         self._streams, self._claims, self._tasks, self._poke = {}, {}, set(), asyncio.Event()
+        self.link = self._make_link()
         self._keeper = loop.create_task(self._keep(), name="agentchat keeper", context=Context())
 
     @property
@@ -89,13 +111,22 @@ class Runner:
         return self.loop.time() - self._beat_at < max(3 * BEAT_S, conf.app.lease_s)
 
     @property
+    def takes_runs(self) -> bool:
+        """Whether runs advance in this process."""
+        return not self.is_draining and (self.is_worker or conf.app.engine == "threads")
+
+    @property
     def advancing(self) -> int:
         """Runs that advance in this process now."""
         return len(self._tasks)
 
-    async def drain(self, *, within: float) -> None:
-        """Claim nothing more, and give away what runs; wait at most `within` seconds for the threads to unwind."""
+    async def drain(self, *, within: float) -> list[int]:
+        """Claim nothing more, and give away what runs; wait at most `within` seconds for the threads to unwind.
+
+        Return the runs that did unwind: somebody else may take them now.
+        """
         self.is_draining = True
+        running = list(self._claims)
         for stream in list(self._streams.values()):
             stream.bridge.call_off(Released)
             stream.nudge.set()
@@ -106,6 +137,21 @@ class Runner:
         if self._keeper is not None:
             self._keeper.cancel()
             self._keeper = None
+        if self.link is not None:
+            await self.link.close()
+        return [run_id for run_id in running if run_id not in self._claims]
+
+    def _make_link(self) -> Link | None:
+        hub.ear = hub.voice = None
+        if (channel_layer := layer_between_processes()) is None:
+            return None
+        return Link(
+            hub,
+            channel_layer,
+            owners_of=in_db_thread(claims.owners_of),
+            words={"run.stop": self._told_to_stop, "run.nudge": self._wake},
+            on_return=self._poll_now,
+        )
 
     # --- wake, stop ------------------------------------------------------------------------------------------------
 
@@ -113,29 +159,40 @@ class Runner:
         """From any thread: advance the run, if there is room; else the keeper comes back to it."""
         self._soon(self._wake, run_id)
 
+    async def advance(self, run_id: int) -> None:
+        """Advance the run now, and wait until it ends, waits, or is given away. Return at once if it is not ours."""
+        if task := self._wake(run_id):
+            await asyncio.wait({task})
+
     def stop_soon(self, run_id: int) -> None:
         """From any thread: unwind the run, if it advances here."""
         self._soon(self._stop, run_id)
 
-    def _soon(self, callback: Callable[[int], None], run_id: int) -> None:
+    def _soon(self, callback: Callable[[int], object], run_id: int) -> None:
         if self.loop is not None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(callback, run_id)
 
-    def _wake(self, run_id: int) -> None:
+    def _wake(self, run_id: int) -> asyncio.Task[None] | None:
+        """Begin to advance the run, if there is room. Return the task of that."""
         if stream := self._streams.get(run_id):
             stream.nudge.set()  # it may hold its thread and wait for this
-            return
-        if self.is_draining or len(self._tasks) >= conf.app.max_runs or self.loop is None:
-            return
+            return None
+        if not self.takes_runs or len(self._tasks) >= conf.app.max_runs or self.loop is None:
+            return None
         # A context of its own: whoever wakes a run may be in a step of another one, or speak another language.
         task = self.loop.create_task(self._advance(run_id), name=f"agentchat run {run_id}", context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _stop(self, run_id: int) -> None:
         if stream := self._streams.get(run_id):
             stream.bridge.call_off(Stopped)
             stream.nudge.set()
+
+    def _told_to_stop(self, run_id: int) -> None:
+        logger.info("another process says that run %d is to stop", run_id)
+        self._stop(run_id)
 
     # --- advance ---------------------------------------------------------------------------------------------------
 
@@ -167,7 +224,8 @@ class Runner:
         """Call the agent function. Return the run that follows, if somebody has said more meanwhile."""
         try:
             agent = registry.find(claim.agent)
-            stream = RunIOStream(Journal(claim), durable=agent is None or agent.durable)
+            durable = agent is None or agent.durable
+            stream = whole(lambda _: RunIOStream(Journal(claim), durable=durable), within=RUN_S)
             self._streams[claim.run_id] = stream
             if self.is_draining:
                 stream.bridge.reason = Released
@@ -178,18 +236,31 @@ class Runner:
             except Released:
                 if stream.bridge.reason is not Released:
                     raise  # nobody called it off: a write has found that the run is not ours
-                if agent is None or agent.durable:
+                if durable:
                     stream.release()
                     return None
                 status, fact = Run.Status.INTERRUPTED, _failure(claim, Interrupted("the server stops"))
-            frames, following = stream.end(status, fact)
+            frames, following = self._end(claim, stream, status, fact)
             async_to_sync(publish)(claim.session_id, frames)
+            lists.ring_for(claim.session_id)
             return following
         except Released:
             logger.warning("run %d of chat session %s is another process's now", claim.number, claim.session_id)
             return None
         finally:
             give_back_connections()
+
+    def _end(
+        self, claim: Claim, stream: RunIOStream, status: Run.Status, fact: RunFinished | RunError
+    ) -> tuple[list[Any], int | None]:
+        """End the run; if what there is to write cannot be written, as failed: else it would be tried for ever."""
+        try:
+            return stream.end(status, fact)
+        except (DatabaseAway, Released):
+            raise
+        except Exception as error:
+            stream.writing.clear()
+            return stream.end(Run.Status.FAILED, _failure(claim, error))
 
     def _outcome(
         self, claim: Claim, agent: registry.AgentFunction | None, stream: RunIOStream
@@ -204,6 +275,7 @@ class Runner:
                 with IOStream.set_default(stream):
                     agent.function(stream)
                 stream.bridge.check()  # a bare `except:` may have swallowed it
+                stream.check_journal()
             except BaseException:
                 stream.bridge.check()
                 raise
@@ -220,7 +292,7 @@ class Runner:
     # --- keep ------------------------------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        polled = renewed = 0.0
+        self._polled_at = renewed = 0.0
         while True:
             now = asyncio.get_running_loop().time()
             try:
@@ -230,12 +302,16 @@ class Runner:
                 await self._look_for_stops()
                 await self._look_for_work()
                 await self._look_at_the_line()
-                if now - polled >= POLL_S:
+                is_deaf = self.link is not None and self.link.is_away
+                if now - self._polled_at >= (BEAT_S if is_deaf else POLL_S):
+                    self._polled_at = now
                     await self._look_for_facts()
-                    polled = now
                 self._beat_at = asyncio.get_running_loop().time()
-            except Exception:
-                logger.exception("the keeper could not look after the runs; it tries again")
+            except Exception as error:
+                if isinstance(error, DatabaseError) and is_passing(error):
+                    logger.warning("the database does not answer; the keeper tries again: %s", error)
+                else:
+                    logger.exception("the keeper could not look after the runs; it tries again")
             with contextlib.suppress(TimeoutError):
                 # A short lease must not end between two beats.
                 await asyncio.wait_for(self._poke.wait(), min(BEAT_S, conf.app.lease_s / 3))
@@ -255,7 +331,7 @@ class Runner:
 
     async def _look_for_work(self) -> None:
         room = conf.app.max_runs - len(self._tasks)
-        if room > 0 and not self.is_draining:
+        if room > 0 and self.takes_runs:
             for run_id in await in_db_thread(claims.ready_runs)(room):
                 self._wake(run_id)
 
@@ -267,6 +343,15 @@ class Runner:
         if watched := hub.watched():
             for session_id, seq in await in_db_thread(_last_seqs)(watched):
                 hub.ring(session_id, seq)
+        long_ago = asyncio.get_running_loop().time() - POLL_S
+        if mirrored := hub.mirrored(before=long_ago):
+            owned = await in_db_thread(claims.owners_of)(mirrored)
+            for session_id in set(mirrored) - owned.keys():
+                hub.drop_mirrors(session_id, before=long_ago)
+
+    def _poll_now(self) -> None:
+        self._polled_at = 0.0
+        self._poke.set()
 
 
 def _last_seqs(session_ids: list[Any]) -> list[tuple[Any, int]]:
@@ -291,7 +376,7 @@ def _failure(claim: Claim, error: BaseException) -> RunError:
         error,
         exc_info=error,
     )
-    return RunError(code=code, message=gettext(words), id=error_id)
+    return RunError(code=code, message=words, id=error_id)
 
 
 runner = Runner()

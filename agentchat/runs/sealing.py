@@ -13,6 +13,7 @@ from django.conf import settings
 from agentchat.errors import ConfigError
 
 ERASED = {"erased": True}
+SEALED_START = "gAAAA"  # of every Fernet token
 
 
 def _keys() -> MultiFernet:

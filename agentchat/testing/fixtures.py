@@ -31,9 +31,13 @@ def agent_chat(transactional_db: None) -> "Iterator[Callable[..., AgentChat]]":
     """Chats with registered agent functions, in real runs: `chat = agent_chat("weather", user=None)`.
 
     `chat.send(text)` says something, `chat.wait_for("RUN_FINISHED")` waits for a frame, `chat.said` is what was said.
-    Needs pytest-django. A run that goes on when the test ends is given away.
+    Needs pytest-django. A run that goes on when the test ends is given away. People speak LANGUAGE_CODE, whatever a
+    request of an earlier test's client has left active.
     """
+    from django.conf import settings
+    from django.utils import translation
+
     from agentchat.testing.runs import AgentChat, running_server
 
-    with running_server() as loop:
+    with translation.override(settings.LANGUAGE_CODE), running_server() as loop:
         yield lambda agent, *, user=None: AgentChat(agent, loop, user=user)

@@ -19,7 +19,7 @@ from agentchat import server
 from agentchat.models import ChatSession
 from agentchat.runs import control, frames
 from agentchat.runs.hub import Watcher
-from agentchat.runs.runner import in_db_thread
+from agentchat.runs.runner import in_db_thread, runner
 from agentchat.visitors import Visitor
 
 Frame = dict[str, Any]
@@ -47,6 +47,18 @@ class AgentChat:
     def answer(self, request: str, value: Any) -> None:
         """Answer a question: with a text, a decision or a form, as it wants. Raise Rejected as the server would."""
         control.answer(self.session.pk, self.visitor, client_id=uuid.uuid4(), request=request, value=value)
+
+    def retry(self, message_id: str | None = None) -> None:
+        """Have an agent's message written again, or go on where the last run broke. Raise Rejected as the server."""
+        control.retry(self.session.pk, self.visitor, client_id=uuid.uuid4(), message_id=message_id)
+
+    def edit(self, message_id: str, text: str) -> None:
+        """Say something else instead of a message. Raise Rejected as the server would."""
+        control.edit(self.session.pk, self.visitor, client_id=uuid.uuid4(), message_id=message_id, text=text)
+
+    def select_branch(self, number: int) -> None:
+        """Look at the branch that goes on with this run. Raise Rejected as the server would."""
+        control.select_branch(self.session.pk, self.visitor, client_id=uuid.uuid4(), number=number)
 
     def stop(self) -> bool:
         return control.stop(self.session.pk, by="test")
@@ -108,7 +120,10 @@ class Page:
 
 @contextmanager
 def running_server() -> Iterator[asyncio.AbstractEventLoop]:
-    """A server's event loop in a thread, with the keeper; at the end, what runs is given away."""
+    """A server's event loop in a thread, with the keeper; at the end, what runs is given away.
+
+    Runs advance in it whatever ENGINE says: a test of an agent function needs no worker.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="agentchat-test-server", daemon=True)
     thread.start()
@@ -127,11 +142,13 @@ def running_server() -> Iterator[asyncio.AbstractEventLoop]:
         await asyncio.gather(*rest, return_exceptions=True)
         await loop.shutdown_asyncgens()  # the LLM client's connections
 
+    was_worker, runner.is_worker = runner.is_worker, True
     on_loop(server.start)
     try:
         yield loop
     finally:
         on_loop(server.stop)
+        runner.is_worker = was_worker
         on_loop(end_the_rest)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(WAIT_S)

@@ -120,7 +120,11 @@ def raw(*body: bytes, content_type: str = "text/event-stream") -> Scripted:
 
 
 def _event(value: Mapping[str, Any]) -> bytes:
-    return b"data: " + json.dumps(value, ensure_ascii=False).encode() + b"\n\n"
+    try:
+        text = json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a surrogate pair: services write it with a backslash
+        text = json.dumps(value).encode()
+    return b"data: " + text + b"\n\n"
 
 
 def _chunk(model: str, delta: Mapping[str, Any], *, finish_reason: str | None = None) -> bytes:

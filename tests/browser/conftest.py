@@ -10,17 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.chromium import CHROMIUM, launch
+from tests.browser.reading import library, library_site  # noqa: F401  # fixtures
 from tests.sites import Site
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
-]
 
 expect.set_options(timeout=20_000)  # ms; the machine may be busy
 
@@ -37,9 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    assert CHROMIUM is not None, "AGENTCHAT_REQUIRE_BROWSER is set, and there is no Chromium"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = launch(playwright)
         yield browser
         browser.close()
 
@@ -58,7 +49,8 @@ def make_site(empty_database: Path, tmp_path: Path) -> Iterator[type[Site]]:
     sites: list[Site] = []
 
     def make(**environment: str) -> Site:
-        site = Site(tmp_path, **environment)
+        # What was received is compared with what is stored, numbers and all.
+        site = Site(tmp_path, **{"AGENTCHAT_SHOW_USAGE": "all", **environment})
         shutil.copy(empty_database, site.database)
         sites.append(site)
         site.start()
@@ -106,7 +98,7 @@ class Tab:
 
     def say(self, text: str) -> None:
         self.page.get_by_role("textbox").fill(text)
-        self.page.get_by_role("textbox").press("Enter")
+        self.page.get_by_role("textbox").press("Control+Enter")  # sends on a phone too
 
     @property
     def transcript(self):

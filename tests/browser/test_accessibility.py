@@ -1,98 +1,164 @@
-"""What axe-core has to say about a site as the public sees it: hashed static files, and error pages of our own."""
+"""What axe-core has to say about each page in each of its states, in English and in Arabic, and in every look.
 
-import re
+The site is as the public sees it: hashed static files, and error pages of our own.
+"""
+
 import shutil
+from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from django.utils import translation
 from playwright.sync_api import expect
 
+from agentchat.testing import ScriptedLLM, call, say
+from tests.browser import reading
+from tests.browser.axe import DESKTOP, PHONE, assert_accessible, complaints
+from tests.browser.conftest import Tab
 from tests.sites import Site
 
-SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1440, "height": 900}}
+
+def model(request):
+    if request["messages"][-1].get("content") == "Pay it back.":
+        return call("refund", order="A-7", amount=12.5, note="With our apologies")
+    return reading.librarian(request)
 
 
 @pytest.fixture(scope="module")
-def site(empty_database, tmp_path_factory):
+def site(empty_database, tmp_path_factory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("public")
     (folder / "static").mkdir()
-    site = Site(
-        folder,
-        DEBUG="0",
-        DJANGO_SETTINGS_MODULE="tests.public_site",
-        STATIC_ROOT=str(folder / "static"),
-        ALLOWED_HOSTS="127.0.0.1",
-        AGENTCHAT_GUESTS="1",
-    )
-    shutil.copy(empty_database, site.database)
-    site.manage("collectstatic", "--noinput", "--verbosity", "0")
-    site.start()
-    yield site
-    site.close()
+    with ScriptedLLM() as llm:
+        llm.always(model)
+        site = Site(
+            folder,
+            DEBUG="0",
+            DJANGO_SETTINGS_MODULE="tests.reading_site",
+            STATIC_ROOT=str(folder / "static"),
+            ALLOWED_HOSTS="127.0.0.1",
+            AGENTCHAT_GUESTS="1",
+            AGENTCHAT_SHOW_USAGE="all",
+            **llm.environment(),
+        )
+        shutil.copy(empty_database, site.database)
+        site.manage("collectstatic", "--noinput", "--verbosity", "0")
+        site.start()
+        yield site
+        site.close()
 
 
-@pytest.fixture(params=SIZES)
-def size(request):
-    return SIZES[request.param]
-
-
-@pytest.fixture(params=["light", "dark"])
-def context(request, chromium, size):
-    context = chromium.new_context(locale="en", color_scheme=request.param, viewport=size)
-    yield context
-    context.close()
+@pytest.fixture(params=["en", "ar"])
+def language(request) -> Iterator[str]:
+    """The reader's. The tests look for the words that people read in it."""
+    with translation.override(request.param):
+        yield request.param
 
 
 @pytest.fixture
-def page(context):
-    return context.new_page()
+def tab(chromium, site, language) -> Iterator[Tab]:
+    context = chromium.new_context(locale=language, viewport=DESKTOP)
+    tab = Tab(context.new_page(), site)
+    yield tab
+    context.close()
 
 
-def complaints(page):
-    found = Axe().run(page).response["violations"]
-    return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
+def wait_until_it_says(tab: Tab, words: str) -> None:
+    expect(tab.page.get_by_role("status")).to_contain_text(translation.gettext(words))
 
 
-def test_axe_finds_what_is_wrong(page, site):
-    page.goto(f"{site.url}/accounts/login/")
-    page.evaluate("document.querySelectorAll('label').forEach((label) => label.remove())")
-    assert [name for name, _ in complaints(page)] == ["label"]
+def button(place, name: str):
+    return place.get_by_role("button", name=translation.gettext(name), exact=True)
+
+
+def test_axe_finds_what_is_wrong(tab, site):
+    tab.page.goto(f"{site.url}/accounts/login/")
+    tab.page.evaluate("document.querySelectorAll('label').forEach((label) => label.remove())")
+    assert [name for name, _ in complaints(tab.page)] == ["label"]
 
 
 @pytest.mark.parametrize("path", ["/chat/", "/accounts/login/", "/nowhere/"])
-def test_axe_finds_nothing_on_the_list_the_sign_in_page_and_an_error(page, site, path):
-    page.goto(site.url + path)
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    assert complaints(page) == []
+def test_the_list_the_sign_in_page_and_an_error_page(tab, site, language, path):
+    tab.page.goto(site.url + path)
+    expect(tab.page.get_by_role("heading", level=1)).to_be_visible()
+    assert tab.page.locator("html").get_attribute("lang") == language
+    assert_accessible(tab.page)
 
 
-def test_axe_finds_nothing_on_a_chat_before_while_and_after_it_is_written(page, site):
-    page.goto(f"{site.url}/chat/")
-    page.get_by_role("button", name="Chat with Assistant").click()
-    page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"))
-    expect(page.get_by_role("status")).to_contain_text("Connected")
-    assert complaints(page) == []
-    page.get_by_role("textbox").fill("What is the weather in Paris?")
-    page.get_by_role("button", name="Send").click()
-    expect(page.locator(".from-agent[data-writing] .prose")).not_to_be_empty()
-    assert complaints(page) == []
-    expect(page.get_by_role("status")).to_contain_text("Waiting for your answer")
-    assert complaints(page) == []
+def test_a_chat_that_is_empty_is_written_and_is_read(tab):
+    tab.open_agent("Library")
+    wait_until_it_says(tab, "Connected")
+    assert_accessible(tab.page)
+
+    reading.paused["Slowly."] = answer = say("One word after another. TERMINATE").paused(after=2)
+    tab.say("Slowly.")
+    expect(tab.transcript.locator(".from-agent[data-writing] .prose")).not_to_be_empty()
+    wait_until_it_says(tab, "Answering…")
+    assert_accessible(tab.page)
+    answer.release()
+    tab.wait_for_frame("RUN_FINISHED")
+
+    tab.say("Show me all.")
+    tab.say("Look it up.")
+    tab.wait_for_frame("RUN_FINISHED", count=3)
+    wait_until_it_says(tab, "Connected")
+    tab.transcript.locator(".tool summary").click()
+    assert_accessible(tab.page)
 
 
-def test_axe_finds_nothing_on_an_open_tool_call(page, site):
-    page.goto(f"{site.url}/chat/")
-    page.get_by_role("button", name="What is the weather in Paris?").click()
-    call = page.get_by_role("log").locator("summary")
-    call.click()
-    expect(page.get_by_role("log").locator("[data-result]")).to_contain_text("forecast")
-    expect(page.get_by_role("status")).to_contain_text("Connected")
-    assert complaints(page) == []
+def test_a_chat_with_an_approval(tab):
+    tab.open_agent("Cash desk")
+    wait_until_it_says(tab, "Connected")
+    tab.say("Pay it back.")
+    card = tab.transcript.locator(".card")
+    expect(button(card, "Approve")).to_be_visible()
+    assert_accessible(tab.page)
+    button(card, "Change").click()
+    assert_accessible(tab.page)
+    button(card, "Approve with changes").click()
+    tab.wait_for_frame("RUN_FINISHED")
+    wait_until_it_says(tab, "Connected")
+    assert_accessible(tab.page)
 
 
-@pytest.mark.parametrize("size", [SIZES["phone"]], ids=["phone"])
-def test_axe_finds_nothing_on_the_open_drawer(page, site):
-    page.goto(f"{site.url}/chat/")
-    page.get_by_role("button", name="Open the list of chats").click()
-    expect(page.get_by_role("navigation")).to_be_visible()
-    assert complaints(page) == []
+def test_a_chat_with_an_error(tab):
+    tab.open_agent("Library")
+    wait_until_it_says(tab, "Connected")
+    tab.say("Fail.")
+    expect(button(tab.transcript.locator(".error"), "Try again")).to_be_visible()
+    wait_until_it_says(tab, "Connected")
+    assert_accessible(tab.page)
+
+
+def test_what_others_see_of_a_chat(tab, chromium, language):
+    tab.open_agent("Library")
+    tab.say("Show me all.")
+    tab.say("Look it up.")
+    tab.wait_for_frame("RUN_FINISHED", count=2)
+    tab.page.goto(f"{tab.page.url}share/")
+    button(tab.page, "Make a link").click()
+    link = tab.page.locator("[data-select]").input_value()
+    assert_accessible(tab.page)
+    stranger = chromium.new_context(locale=language)
+    page = stranger.new_page()
+    page.goto(link)
+    expect(page.locator(".from-agent").last).to_be_visible()
+    assert_accessible(page)
+    stranger.close()
+
+
+def test_the_drawer_of_a_phone(tab, site):
+    tab.page.set_viewport_size(PHONE)
+    tab.page.goto(f"{site.url}/chat/")
+    button(tab.page, "Open the list of chats").click()
+    expect(tab.page.get_by_role("navigation")).to_be_visible()
+    for scheme in ("light", "dark"):
+        tab.page.emulate_media(color_scheme=scheme)
+        assert complaints(tab.page) == []
+
+
+def test_the_search_and_the_forms(tab, site):
+    tab.open_agent("Library")
+    paths = ("/chat/?q=library", "/chat/?q=nothing+of+the+kind", "/chat/my-data/", "/chat/my-data/delete/")
+    for address in (f"{tab.page.url}options/", *(site.url + path for path in paths)):
+        tab.page.goto(address)
+        expect(tab.page.get_by_role("heading", level=1)).to_be_visible()
+        assert_accessible(tab.page)

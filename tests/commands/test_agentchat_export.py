@@ -246,3 +246,10 @@ def test_an_unknown_chat_is_said() -> None:
 def test_what_is_not_understood_is_said(arguments: list[str]) -> None:
     with pytest.raises(CommandError, match=r"argument --format: |argument chat: |required: chat"):
         call_command("agentchat_export", *arguments)
+
+
+def test_what_looks_like_a_line_end_stays_in_its_words(session: ChatSession) -> None:
+    words = "one\u2028two\x85three\nfour"
+    happened(session, *message(words))
+    assert json.loads(export(session, "--format", "json"))["events"][1]["content"] == words
+    assert json.loads(export(ChatSession.objects.create(agent="weather"), "--format", "json"))["events"] == []

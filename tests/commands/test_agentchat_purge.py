@@ -154,14 +154,14 @@ def test_somebody_who_says_something_meanwhile_keeps_the_chat_session(monkeypatc
     assert titles() == ["old"]
 
 
-def test_the_timer_in_the_docs_takes_guests_and_deleted_chats_and_leaves_the_rest() -> None:
+def test_the_timer_takes_guests_and_deleted_chats_and_leaves_the_rest() -> None:
     olivia = User.objects.create_user("olivia")
     chat("of a guest who was asked", days=31, guest_key="key", status="waiting")
     chat("of a guest of today", days=0, guest_key="key")
     chat("of an account", days=31, owner=olivia)
     chat("of an account, deleted", days=31, owner=olivia, deleted_at=ago(31))
-    docs = (settings.BASE_DIR / "docs" / "deploying.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^ExecStart=.* manage\.py (agentchat_purge .*)$", docs, re.MULTILINE)
+    unit = (settings.BASE_DIR / "deploy" / "systemd" / "agentchat-purge.service").read_text(encoding="utf-8")
+    commands = re.findall(r"^ExecStart=.* manage\.py (agentchat_purge .*)$", unit, re.MULTILINE)
     assert len(commands) == 2
     for command in commands:
         call_command(*command.split(), verbosity=0)

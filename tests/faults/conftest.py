@@ -70,6 +70,7 @@ def make_site(empty_database: Path, tmp_path: Path, llm: ScriptedLLM) -> Iterato
             "AGENTCHAT_MAX_RUNS_PER_OWNER": "1000",
             "AGENTCHAT_MESSAGES_PER_MINUTE": "100000",
             **llm.environment(),
+            "AGENTCHAT_SHOW_USAGE": "all",  # what was received is compared with what is stored
             **environment,
         }
         site = Site(folder, **environment)

@@ -109,6 +109,11 @@ class Page:
         """Answer a question. Return the id of the frame."""
         return self._say({"type": "answer", "id": str(uuid.uuid4()), "request": request, "value": value}, until=request)
 
+    def stop(self) -> None:
+        """Stop the run, as the button does."""
+        assert self._socket is not None
+        self._transmit(self._socket, {"type": "stop"})
+
     def wait_for(self, type_: str, *, count: int = 1, **fields: Any) -> Frame:
         """Wait until `count` facts of this type with these fields have come; return the last of them."""
 
@@ -162,11 +167,17 @@ class Page:
                     self._changed.notify_all()
                 return
 
-    def _watch(self) -> None:
-        """One connection, to its end."""
+    def _connect(self) -> ClientConnection:
         address = f"{self._site.url.replace('http', 'ws')}/ws/chat/{self.session_id}/"
         headers = {"Cookie": self._cookie}
-        with connect(address, origin=self._site.url, additional_headers=headers, proxy=None, close_timeout=1) as socket:
+        try:
+            return connect(address, origin=self._site.url, additional_headers=headers, proxy=None, close_timeout=1)
+        except AssertionError as error:
+            raise ConnectionError("cut off before the handshake") from error  # websockets 17.4 does not expect that
+
+    def _watch(self) -> None:
+        """One connection, to its end."""
+        with self._connect() as socket:
             self.connections += 1
             self._transmit(socket, {"type": "hello", "after": self.events[-1]["seq"] if self.events else 0})
             with self._changed:

@@ -11,6 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from agentchat.io.tls import TurnTakingSocket
+
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
@@ -39,4 +41,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     file.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(file)
-    return Certificate(server=server, client=ssl.create_default_context(cafile=str(file)))
+    client = ssl.create_default_context(cafile=str(file))
+    client.sslsocket_class = TurnTakingSocket  # the library's client, too, reads in one thread and writes in another
+    return Certificate(server=server, client=client)

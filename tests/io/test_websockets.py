@@ -177,6 +177,16 @@ def test_under_tls_the_uri_is_wss(serve, certificate):
         assert frames_of(client) == (["secret"], 1000)
 
 
+@pytest.mark.slow
+def test_no_tls_client_of_many_is_lost(serve, certificate):
+    # With a plain SSLSocket, one in a hundred hangs in its handshake on a busy machine.
+    server = serve(lambda iostream: iostream.print(iostream.input(), end=""), ssl_context=certificate.server)
+    for number in range(300):
+        with connect(server.uri, ssl=certificate.client) as client:
+            client.send(str(number))
+            assert frames_of(client) == ([str(number)], 1000)
+
+
 def test_a_port_in_use_is_an_error_at_once(serve):
     port = int(serve(lambda iostream: None).uri.rpartition(":")[2])
     start = time.monotonic()

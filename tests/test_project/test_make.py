@@ -124,7 +124,7 @@ def run(installed, port):
         each.process.stdout.close()
 
 
-@pytest.mark.services
+@pytest.mark.slow
 def test_make_run_serves_a_chat_and_shows_the_admin_password_only_once(installed, run):
     first = run()
     assert f"{first.url}/" in first.said
@@ -143,7 +143,7 @@ def test_make_run_serves_a_chat_and_shows_the_admin_password_only_once(installed
     assert "Traceback" not in second.said
 
 
-@pytest.mark.services
+@pytest.mark.slow
 def test_a_signal_reaches_daphne_itself_and_it_leaves_in_order(run):
     running = run()
     running.get("/healthz")
@@ -209,4 +209,4 @@ def test_what_is_installed_is_not_installed_again(installed):
 def test_make_alone_says_what_there_is(folder):
     done = subprocess.run(["make"], cwd=folder, env=environment(), capture_output=True, text=True, check=True)
     targets = [line.split()[1] for line in done.stdout.splitlines()]
-    assert targets == ["install", "run", "test", "bench", "check", "clean"]
+    assert targets == ["install", "run", "cluster", "test", "bench", "check", "screenshots", "messages", "clean"]

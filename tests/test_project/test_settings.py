@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis.asyncio import ConnectionPool, SSLConnection
 
 from agentchat.conf import AppSettings
 from chatsite import settings
@@ -100,6 +101,37 @@ def test_sqlite_is_set_up_for_many_writers_whatever_file_it_is(read):
     assert database["NAME"] == "/tmp/elsewhere.sqlite3"
 
 
+def test_postgresql_has_a_pool_that_notices_a_server_that_went_away(read):
+    database = read("DATABASES", **PUBLIC, DATABASE_URL="postgres://ada:pw@db.example:5433/chat")["DATABASES"][
+        "default"
+    ]
+    assert (database["ENGINE"], database["NAME"]) == ("django.db.backends.postgresql", "chat")
+    assert (database["HOST"], database["PORT"], database["USER"]) == ("db.example", 5433, "ada")
+    assert (database["CONN_MAX_AGE"], database["CONN_HEALTH_CHECKS"]) == (0, True)
+    assert database["OPTIONS"]["pool"]["max_size"] == 20
+    assert database["OPTIONS"]["connect_timeout"] == 3
+    assert database["OPTIONS"]["keepalives"] == 1
+
+
+def test_the_address_has_the_last_word_on_options_and_the_pool(read):
+    url = "postgres://db/chat?sslmode=require&connect_timeout=10&pool_max_size=3&pool_timeout=0.5"
+    options = read("DATABASES", **PUBLIC, DATABASE_URL=url)["DATABASES"]["default"]["OPTIONS"]
+    assert (options["sslmode"], options["connect_timeout"]) == ("require", 10)
+    assert (options["pool"]["max_size"], options["pool"]["timeout"]) == (3, 0.5)
+    assert not [key for key in options if key.startswith("pool_")]
+    options = read("DATABASES", **PUBLIC, DATABASE_URL="postgres://db/chat?pool=0&conn_max_age=60")["DATABASES"]
+    assert "pool" not in options["default"]["OPTIONS"]
+    assert options["default"]["CONN_MAX_AGE"] == 60
+
+
+@pytest.mark.parametrize(
+    ("query", "words"), [("pool_max_size=many", "is no number"), ("pool_colour=1", "no option pool_colour")]
+)
+def test_a_pool_option_that_cannot_be_meant_is_named(read, query, words):
+    with pytest.raises(RuntimeError, match=words):
+        read("DATABASES", **PUBLIC, DATABASE_URL=f"postgres://db/chat?{query}")
+
+
 def test_each_key_of_agentchat_can_be_set_in_the_environment():
     assert set(settings._AGENTCHAT) == set(AppSettings.KEYS)
 
@@ -135,3 +167,23 @@ def test_a_public_environment_that_forgets_tls_does_not_pass():
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "security.W008" in done.stderr
+
+
+def test_redis_is_the_channel_layer_and_the_shared_cache_under_its_prefix_and_with_tls_if_wanted(read):
+    url = "rediss://:secret@redis.example:6380/2"
+    found = read("CHANNEL_LAYERS", "CACHES", **PUBLIC, REDIS_URL=url, REDIS_PREFIX="shop")
+    layer, cache = found["CHANNEL_LAYERS"]["default"], found["CACHES"]["default"]
+    assert layer["BACKEND"] == "channels_redis.pubsub.RedisPubSubChannelLayer"
+    assert layer["CONFIG"]["prefix"].startswith("shop:")
+    assert cache["KEY_PREFIX"].startswith("shop:")
+    assert cache["OPTIONS"]["serializer"] == "agentchat.json_cache.JSONSerializer"
+    for address, options in ((layer["CONFIG"]["hosts"][0].pop("address"), layer["CONFIG"]["hosts"][0]), (url, {})):
+        pool = ConnectionPool.from_url(address, **options)
+        assert pool.connection_class is SSLConnection
+        assert pool.connection_kwargs["db"] == 2
+
+
+def test_without_redis_all_stays_in_the_process(read):
+    found = read("CHANNEL_LAYERS", "CACHES", **PUBLIC)
+    assert found["CHANNEL_LAYERS"]["default"]["BACKEND"] == "channels.layers.InMemoryChannelLayer"
+    assert "redis" not in json.dumps(found["CACHES"])

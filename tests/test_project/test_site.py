@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,12 +96,15 @@ print(json.dumps(found))
         if path.endswith(".css"):
             assert headers["Content-Encoding"] == "gzip"
     [module] = (tmp_path / "static" / "agentchat" / "js").glob("main.????????????.js")
-    imported = [line for line in module.read_text().splitlines() if line.startswith("import ")]
+    imported = re.findall(r'from\s*"([^"]+)"', module.read_text())
     assert imported
-    for line in imported:
-        name = line.split('"')[1]
-        assert (module.parent / name).exists(), line
-        assert name.count(".") >= 3, f"{line}: not the hashed name"
+    for name in imported:
+        assert (module.parent / name).exists(), name
+        assert name.count(".") >= 3, f"{name}: not the hashed name"
+    assert "The chat page: makes the parts" not in module.read_text()  # its comment
+    compressed = [each.with_name(each.name + ".gz") for each in module.parent.glob("*.????????????.js")]
+    weight = sum(min(each.stat().st_size for each in (gz, gz.with_suffix("")) if each.exists()) for gz in compressed)
+    assert 20 * 1024 < weight <= 40 * 1024
     assert gzip.decompress(module.with_name(module.name + ".gz").read_bytes()) == module.read_bytes()
 
 

@@ -105,9 +105,11 @@ def readme_lines():
     return dict(blocks)
 
 
-def test_the_wheel_holds_code_templates_static_files_and_migrations_and_nothing_else(wheel):
+def test_the_wheel_holds_code_templates_static_files_translations_and_migrations_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for wanted in (
+        "agentchat/locale/ar/LC_MESSAGES/django.mo",
+        "agentchat/locale/de/LC_MESSAGES/django.mo",
         "agentchat/migrations/0001_initial.py",
         "agentchat/py.typed",
         "agentchat/static/agentchat/css/base.css",

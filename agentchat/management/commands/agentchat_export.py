@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from agentchat import export
 from agentchat.models import ChatSession
 
-FORMATS = {"md": export.to_markdown, "json": export.to_json}
+FORMATS = {"md": export.markdown_of, "json": export.json_of}
 
 
 class Command(BaseCommand):
@@ -37,11 +37,13 @@ class Command(BaseCommand):
         session = ChatSession.objects.select_related("owner").filter(pk=chat).first()
         if session is None:
             raise CommandError(f"there is no chat session {chat}")
-        text = FORMATS[format](session)
+        pieces = FORMATS[format](session)
         if output is None:
-            self.stdout.write(text, ending="")
+            for piece in pieces:
+                self.stdout.write(piece, ending="")
             return
         try:
-            output.write_text(text, encoding="utf-8")
+            with output.open("w", encoding="utf-8") as file:
+                file.writelines(pieces)
         except OSError as error:
             raise CommandError(f"cannot write to {output}: {error.strerror}") from error

@@ -8,20 +8,19 @@ import re
 import time
 from argparse import ArgumentTypeError
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.utils import timezone
 
-from agentchat.models import ChatSession, Event, InboxItem, Run, Step
+from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step
+from agentchat.runs.chats import BATCH, KEPT_FOR
+from agentchat.runs.chats import erase as _delete
 
-BATCH = 50  # chat sessions: with 50 events in each, some 40 ms
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 Chats = QuerySet[ChatSession]
@@ -37,9 +36,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--older-than",
             type=_age,
-            required=True,
             metavar="AGE",
-            help="time since the last change: a whole number and its unit (s, m, h, d or w), such as 30d for 30 days",
+            help="time since the last change: a whole number and its unit (s, m, h, d or w), such as 30d for 30 days. "
+            f"With --deleted it may be left out: {KEPT_FOR.days}d, so long a chat can be taken back",
         )
         parser.add_argument("--guests-only", action="store_true", help="only those of people without an account")
         parser.add_argument(
@@ -57,7 +56,7 @@ class Command(BaseCommand):
     def handle(
         self,
         *args: Any,
-        older_than: timedelta,
+        older_than: timedelta | None,
         guests_only: bool,
         deleted: bool,
         force: bool,
@@ -65,6 +64,10 @@ class Command(BaseCommand):
         verbosity: int,
         **options: Any,
     ) -> None:
+        if older_than is None:
+            if not deleted:
+                raise CommandError("say how old: --older-than 30d, for example")
+            older_than = KEPT_FOR
         try:
             before = timezone.now() - older_than
         except OverflowError:
@@ -127,20 +130,13 @@ def _batches(chats: Chats) -> Iterator[list[UUID]]:
         last = keys[-1]
 
 
-@transaction.atomic
-def _delete(chats: Chats, keys: Collection[UUID]) -> Counter[type[Model]]:
-    # Lock, then look again: somebody may have said something, and now nobody can.
-    list(ChatSession.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
-    _, gone = chats.filter(pk__in=keys).delete()
-    return Counter({apps.get_model(label): count for label, count in gone.items()})
-
-
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
 def _count(chats: Chats) -> Counter[type[Model]]:
     counts: Counter[type[Model]] = Counter({ChatSession: chats.count()})
-    for model, lookup in ((Run, "session"), (Step, "run__session"), (InboxItem, "session"), (Event, "session")):
+    for model in (Run, Step, InboxItem, Event, Share, Feedback):
+        lookup = "run__session" if model is Step else "session"
         counts[model] = model._default_manager.filter(**{f"{lookup}__in": chats.values("pk")}).count()
     return counts
 

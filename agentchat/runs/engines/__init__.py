@@ -1,8 +1,11 @@
 """How "advance run N" reaches a process. An engine is a seam: what a run is and does is the same behind each."""
 
+from functools import cache
 from typing import Protocol
 
+from agentchat import conf
 from agentchat.runs.engines.threads import ThreadsEngine
+from agentchat.runs.runner import runner
 
 
 class Engine(Protocol):
@@ -12,7 +15,20 @@ class Engine(Protocol):
         """Ask for the run to be advanced soon. From any thread; does not block. A lost call costs a second at most."""
         ...
 
+    def parts(self) -> dict[str, bool | str]:
+        """What it depends on, for /readyz: each part is True, or a sentence says what is wrong. Takes 2 s at most."""
+        ...
+
 
 def engine() -> Engine:
-    """The engine that the setting ENGINE names."""
-    return ThreadsEngine()
+    """The engine that the setting ENGINE names. In a worker, the runs of its own process: they are there already."""
+    if runner.is_worker or conf.app.engine == "threads":
+        return ThreadsEngine()
+    return _celery()
+
+
+@cache
+def _celery() -> Engine:
+    from agentchat.runs.engines.celery import CeleryEngine  # Celery need not be installed for the other one
+
+    return CeleryEngine()

@@ -8,3 +8,6 @@ class ThreadsEngine:
 
     def wake(self, run_id: int) -> None:
         runner.wake_soon(run_id)
+
+    def parts(self) -> dict[str, bool | str]:
+        return {}

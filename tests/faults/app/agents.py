@@ -18,28 +18,53 @@ def deliver(parcel: str) -> str:
     return f"Parcel {parcel} is delivered."
 
 
+def survey(parcel: str) -> str:
+    """Look where a parcel is: as often as one likes."""
+    ledger.write(FOLDER, f"survey {parcel}")
+    ledger.pass_door(FOLDER, parcel)
+    return f"Parcel {parcel} is on its way."
+
+
 def pay(parcel: str) -> str:
     """Pay for a parcel, when the person has approved it."""
     ledger.write(FOLDER, f"pay {parcel}")
     return f"Parcel {parcel} is paid."
 
 
+class Counter:
+    """A customer and a clerk, who does what the customer is told, by a model and three tools."""
+
+    def __init__(self) -> None:
+        self._clerk = ConversableAgent("clerk", llm_config=llm_config())
+        self._customer = UserProxyAgent(
+            "customer",
+            human_input_mode="NEVER",
+            is_termination_msg=lambda message: "TERMINATE" in (message["content"] or ""),
+        )
+        register_function(deliver, caller=self._clerk, executor=self._customer)
+        register_function(survey, caller=self._clerk, executor=self._customer, retry_safe=True)
+        register_function(pay, caller=self._clerk, executor=self._customer, approval=True)
+
+    def take(self, errand: str) -> None:
+        self._customer.initiate_chat(self._clerk, message=errand)
+
+
 @on_connect("errands")
 def errands(iostream: IOStream) -> None:
     """In each round the person says what is to be done, and a model does it."""
-    clerk = ConversableAgent("clerk", llm_config=llm_config())
-    customer = UserProxyAgent(
-        "customer",
-        human_input_mode="NEVER",
-        is_termination_msg=lambda message: "TERMINATE" in (message["content"] or ""),
-    )
-    register_function(deliver, caller=clerk, executor=customer)
-    register_function(pay, caller=clerk, executor=customer, approval=True)
+    counter = Counter()
     iostream.input()
     for number in range(1, ROUNDS + 1):
-        errand = iostream.input(f"Round {number}?")
-        customer.initiate_chat(clerk, message=errand)
+        counter.take(iostream.input(f"Round {number}?"))
         iostream.print(f"Round {number} is over.")
+
+
+@on_connect("postman")
+def postman(iostream: IOStream) -> None:
+    """One errand after the other, for as long as the person likes."""
+    counter = Counter()
+    while True:
+        counter.take(iostream.input("Next?"))
 
 
 @on_connect("desk")
@@ -48,3 +73,10 @@ def desk(iostream: IOStream) -> None:
     iostream.input()
     iostream.step("look up the order" if VERSION == "1" else "look up the customer", lambda: VERSION)
     iostream.input("Anything else?")
+
+
+@on_connect("courier")
+def courier(iostream: IOStream) -> None:
+    """Delivers without a model: each message is a parcel."""
+    parcel = iostream.input()
+    iostream.print(iostream.step("deliver", lambda: deliver(parcel)))

@@ -63,7 +63,7 @@ function stateAfter(asked, value, expired) {
 }
 
 /** The arguments of a tool call, if what the model wrote is an object. */
-function argumentsOf(call) {
+export function argumentsOf(call) {
   try {
     const written = JSON.parse(call.querySelector("pre[data-args]").textContent);
     return written && typeof written === "object" && !Array.isArray(written) ? written : undefined;

@@ -1,25 +1,36 @@
 /*
  * Where the person writes, and the buttons beside it.
  *
- * Enter sends, Shift+Enter breaks the line; an Enter that ends an input method's composition does neither. A question for
- * a secret is answered in a field that does not show it. What is not sent yet outlives a reload, unless it is a secret.
+ * Enter sends, Shift+Enter breaks the line; an Enter that ends an input method's composition does neither. On a phone, where
+ * there is no Shift+Enter, Enter breaks the line. A question for a secret is answered in a field that does not show it. What
+ * is not sent yet outlives a reload, unless it is a secret. While the agent is busy and nothing is written, Send is Stop.
  */
 
 const COMPLAINT_MS = 15_000;
-const MAX_LINES_PX = 240;
+const NEAR_LIMIT = 0.9;
+const isPhone = matchMedia("(hover: none) and (pointer: coarse)");
 const DRAFT = "message";
 
 export class Composer {
   #form;
   #drafts;
   #field = {};
+  #words;
+  #say;
   #complaint = 0;
+  #isBusy = false;
+  #limitWords = "";
 
-  /** `submit(text)`, `skip()` and `stop()` are what the person asks for. `drafts` keep what is not sent yet. */
-  constructor(form, drafts, { submit, skip, stop }) {
+  /**
+   * `submit(text)`, `skip()` and `stop()` are what the person asks for, `say(words)` tells them something. `drafts` keep what
+   * is not sent yet.
+   */
+  constructor(form, drafts, words, { submit, skip, stop, say }) {
     this.#form = form;
     this.#drafts = drafts;
-    for (const id of ["message", "secret", "send", "stop", "skip", "question", "question-words", "complaint"]) {
+    this.#words = words;
+    this.#say = say;
+    for (const id of ["message", "secret", "send", "stop", "skip", "question", "question-words", "complaint", "limit"]) {
       this.#field[id] = document.getElementById(id);
     }
     const { message, send } = this.#field;
@@ -33,8 +44,9 @@ export class Composer {
     this.#field.skip.addEventListener("click", skip);
     this.#field.stop.addEventListener("click", stop);
     document.addEventListener("keydown", (event) => {
-      // Escape also closes the drawer, and an input method's list.
-      if (event.key === "Escape" && !event.isComposing && !document.querySelector("[popover]:popover-open")) {
+      // Escape also closes what is open above the page, and an input method's list.
+      const isForOther = document.querySelector(":is([popover='']:popover-open, dialog[open], [role='menu']:not([hidden]))");
+      if (event.key === "Escape" && !isComposing(event) && !event.defaultPrevented && !isForOther) {
         stop();
       }
     });
@@ -51,7 +63,9 @@ export class Composer {
       submit(this.#empty(message), firstId);
     }
     message.value ||= this.#drafts.get(DRAFT);
+    message.enterKeyHint = isPhone.matches ? "enter" : "send";
     this.#fit();
+    this.#showLimit();
     this.focus();
   }
 
@@ -70,7 +84,12 @@ export class Composer {
   showRun(run) {
     const { question, message, secret } = this.#field;
     const prompt = run.request?.prompt ?? "";
-    this.#field.stop.hidden = !run.isBusy;
+    const hadFocus = document.activeElement === this.#field.stop;
+    this.#isBusy = run.isBusy;
+    this.#showButtons();
+    if (hadFocus && this.#field.stop.hidden) {
+      this.#input.focus({ preventScroll: true });
+    }
     this.#field["question-words"].textContent = prompt;
     question.hidden = !prompt.trim();
     const isSecret = Boolean(run.request?.isPassword);
@@ -99,7 +118,9 @@ export class Composer {
 
   #send(submit) {
     const input = this.#input;
-    if (input.value.trim()) {
+    if (this.#tooMany > 0) {
+      this.#say(this.#limitWords);
+    } else if (input.value.trim()) {
       this.complain("");
       submit(this.#empty(input));
       input.focus();
@@ -116,11 +137,43 @@ export class Composer {
   #changed() {
     this.#drafts.set(DRAFT, this.#field.message.value);
     this.#fit();
+    this.#showButtons();
+    this.#showLimit();
+  }
+
+  /** Whoever writes while the agent is busy can send it, or stop the agent. */
+  #showButtons() {
+    const { send, stop } = this.#field;
+    stop.hidden = !this.#isBusy;
+    send.hidden = this.#isBusy && !this.#input.value;
+  }
+
+  /** Characters beyond the limit; less than 0 if there is room. The server counts whole characters. */
+  get #tooMany() {
+    const { value, dataset } = this.#field.message;
+    const most = Number(dataset.max);
+    return (value.length > most ? [...value].length : value.length) - most;
+  }
+
+  #showLimit() {
+    const { limit, message } = this.#field;
+    const tooMany = this.#tooMany;
+    const isNear = tooMany > -(1 - NEAR_LIMIT) * Number(message.dataset.max);
+    const name = tooMany > 0 ? "tooLong" : "left";
+    const count = Math.abs(tooMany).toLocaleString(document.documentElement.lang);
+    const words = isNear ? this.#words[name].replace("{count}", count) : "";
+    if (words && (!this.#limitWords || limit.dataset.is !== name)) {
+      this.#say(words); // when it gets near, and when it is reached; not at every key
+    }
+    this.#limitWords = words;
+    [limit.textContent, limit.hidden, limit.dataset.is] = [words, !isNear, name];
   }
 
   #key(event) {
-    const isComposing = event.isComposing || event.keyCode === 229; // Safari tells only by the code
-    if (event.key === "Enter" && !event.shiftKey && !isComposing) {
+    if (event.key !== "Enter" || event.shiftKey || isComposing(event)) {
+      return;
+    }
+    if (!isPhone.matches || event.ctrlKey || event.metaKey) {
       event.preventDefault();
       this.#form.requestSubmit();
     }
@@ -131,7 +184,11 @@ export class Composer {
     const { message } = this.#field;
     if (!CSS.supports("field-sizing", "content")) {
       message.style.height = "auto";
-      message.style.height = `${Math.min(message.scrollHeight, MAX_LINES_PX)}px`;
+      message.style.height = `${message.scrollHeight}px`; // the CSS says how high it may become
     }
   }
+}
+
+function isComposing({ isComposing, keyCode }) {
+  return isComposing || keyCode === 229; // Safari tells only by the code
 }

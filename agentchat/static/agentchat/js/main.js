@@ -4,21 +4,37 @@
  *   socket.js      frames in and out, and coming back after a lost connection
  *   frames.js      takes each fact once, and hands frames over once per picture
  *   transcript.js  frames become messages, tool calls, questions, errors
+ *   earlier.js     what was said before, when the person scrolls up
  *   nested.js      the chats within the chat: where it goes on, and what is folded
+ *   actions.js     what a person does about a message: try again, edit, another version, a rating
+ *   turning.js     shows another branch, when people turn to one
  *   questions.js   the cards that wait for an answer
  *   run.js         what the run is doing, as far as the facts say
+ *   activity.js    the same in words, and for how long
+ *   unread.js      which messages the agent has not read yet
+ *   usage.js       what the models used, for those who may see it
  *   outbox.js      what was sent and is not in the transcript yet
  *   drafts.js      what was typed and is not sent yet
  *   composer.js    where the person writes
  *   status.js      the connection and the run, in words
  *   scroll.js      stays at the end, unless the person reads elsewhere
  *   times.js       times as the reader's clock shows them
+ *   code.js        code blocks with their language
+ *   copy.js        buttons that copy
+ *   fold.js        long texts, folded
+ *   tab.js         what the tab is called
  *
- * The page comes with its whole transcript; what is here begins after the last fact in it.
+ * The page comes with the last part of its transcript; what is here begins after the last fact in it.
  */
 
+import { Actions } from "./actions.js";
+import { Activity } from "./activity.js";
+import { dressCode } from "./code.js";
 import { Composer } from "./composer.js";
+import { offerCopies } from "./copy.js";
 import { Drafts } from "./drafts.js";
+import { Earlier } from "./earlier.js";
+import { offerToUnfold } from "./fold.js";
 import { Frames } from "./frames.js";
 import { newId } from "./ids.js";
 import { Outbox } from "./outbox.js";
@@ -27,8 +43,12 @@ import { Run } from "./run.js";
 import { Scroll } from "./scroll.js";
 import { Socket } from "./socket.js";
 import { Status } from "./status.js";
-import { showTimes } from "./times.js";
+import { nameTab } from "./tab.js";
+import { serverTime, showTimes } from "./times.js";
 import { Transcript } from "./transcript.js";
+import { Turning } from "./turning.js";
+import { Unread } from "./unread.js";
+import { Usage } from "./usage.js";
 
 const find = (id) => document.getElementById(id);
 const chat = find("chat");
@@ -39,10 +59,14 @@ const key = `agentchat:${chat.dataset.socket}`; // of what this tab keeps for th
 const scroll = new Scroll(find("jump"));
 const transcript = new Transcript(log, find("pending"), words);
 const run = new Run(chat.dataset.state, find("question"), log);
-const status = new Status(find("status"), find("countdown"), words);
+const unread = new Unread(transcript);
+const usage = new Usage(JSON.parse(chat.dataset.spent));
+const status = new Status(find("status"), find("countdown"), find("said"), words);
+const activity = new Activity([find("activity")], [find("elapsed"), find("took")], serverTime(chat.dataset.since), words);
 const outbox = new Outbox(key);
 const drafts = new Drafts(key);
-const composer = new Composer(find("composer"), drafts, { submit, skip, stop });
+const say = (said) => status.say(said);
+const composer = new Composer(find("composer"), drafts, words, { submit, skip, stop, say });
 const questions = new Questions(log, {
   send: (request, value) => send({ type: "answer", id: newId(), request, value }),
   drafts,
@@ -54,10 +78,26 @@ const questions = new Questions(log, {
     scroll.toEnd();
   },
 });
+const turning = new Turning(log, { take, turned });
+const actions = new Actions(log, {
+  send: (frame) => socket.send(frame),
+  drafts,
+  words,
+  mayAct: () => !run.isBusy,
+  complain: (complaint) => composer.complain(complaint),
+});
 const frames = new Frames(Number(chat.dataset.seq), take, painted);
+const earlier = new Earlier(log, words, (elements) => {
+  elements.forEach(showTimes);
+  transcript.adopt(elements);
+  questions.adopt(elements);
+});
 const socket = new Socket(chat.dataset.socket, {
   after: () => frames.seq,
-  opened: () => outbox.frames().forEach((frame) => socket.send(frame)),
+  opened: () => {
+    outbox.frames().forEach((frame) => socket.send(frame));
+    actions.sendAgain();
+  },
   received: (frame) => frames.add(frame),
   changed: (connection) => status.showConnection(connection),
 });
@@ -68,6 +108,9 @@ function take(frame) {
     takeBack(frame);
     return;
   }
+  if (turning.holds(frame)) {
+    return;
+  }
   if (frame.type === "TEXT_MESSAGE_START" && frame.role === "user") {
     outbox.arrived(frame.messageId);
     find("empty")?.remove();
@@ -75,12 +118,42 @@ function take(frame) {
   if (frame.type === "INPUT_ANSWERED") {
     outbox.answered(frame.request);
   }
+  const spent = usage.take(frame);
+  if (spent) {
+    transcript.addUsage(spent, frame);
+  }
   transcript.take(frame);
   questions.take(frame);
+  unread.take(frame, run);
   run.take(frame);
   if (frame.type === "TEXT_MESSAGE_END") {
     nameChat(frame);
   }
+}
+
+/** The transcript of another branch has taken the place of the one that was here. */
+function turned(fetched) {
+  const { state } = fetched.getElementById("chat").dataset;
+  const [question, asked] = [find("question"), fetched.getElementById("question")];
+  find("question-words").textContent = fetched.getElementById("question-words").textContent;
+  question.dataset.request = asked.dataset.request;
+  question.toggleAttribute("data-password", asked.dataset.password !== undefined);
+  showTimes(log);
+  transcript.begin();
+  usage.begin(JSON.parse(fetched.getElementById("chat").dataset.spent));
+  unread.begin();
+  earlier.begin();
+  run.begin(state, question, log);
+  questions.begin();
+  outbox.frames().filter((frame) => transcript.shows(frame)).forEach(({ id }) => {
+    outbox.arrived(id);
+    transcript.removePending(id);
+  });
+  status.say(actions.turned());
+  if (document.activeElement === document.body) {
+    composer.focus();
+  }
+  painted();
 }
 
 /** All frames that were there have been taken. */
@@ -91,8 +164,9 @@ function painted() {
 }
 
 function showRun() {
-  status.showRun(run);
+  status.showRun(run, activity.show(run, transcript.work));
   composer.showRun(run);
+  chat.toggleAttribute("data-busy", run.isBusy);
   find("working").hidden = !run.isBusy || transcript.isBusy;
 }
 
@@ -136,13 +210,17 @@ function mayFocus() {
 
 function stop() {
   if (run.isBusy) {
-    socket.send({ type: "stop" });
+    run.isStopping = socket.send({ type: "stop" });
+    showRun();
   }
 }
 
 /** The server did not take it: the words go back to where they can be mended. */
 function takeBack(rejected) {
   const { id, message } = rejected;
+  if (actions.refuse(rejected)) {
+    return;
+  }
   const frame = id && outbox.take(id);
   if (frame?.type === "answer" && questions.refuse(frame.request, rejected)) {
     return;
@@ -159,19 +237,14 @@ function nameChat({ messageId, content }) {
   const untitled = document.querySelectorAll("[data-untitled]");
   if (untitled.length && transcript.isFromPerson(messageId)) {
     find("agent-title").hidden = false;
-    document.title = content.trim().replace(/\s+/g, " ").slice(0, 80);
+    const title = content.trim().replace(/\s+/g, " ").slice(0, 80);
+    nameTab(title);
     for (const place of untitled) {
-      place.textContent = document.title;
+      place.textContent = title;
       delete place.dataset.untitled;
     }
   }
 }
-
-document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-retry]")) {
-    submit(transcript.lastWords());
-  }
-});
 
 document.addEventListener("submit", (event) => {
   // A suggestion starts this chat; without JavaScript it would start another one.
@@ -182,6 +255,9 @@ document.addEventListener("submit", (event) => {
 });
 
 showTimes(document);
+dressCode(log);
+offerCopies(say, words);
+offerToUnfold();
 outbox.frames().filter((frame) => transcript.shows(frame)).forEach(({ id }) => outbox.arrived(id));
 outbox.frames().forEach(showPending);
 composer.begin(submit);

@@ -11,13 +11,17 @@ const UNANSWERED = '.card:is([data-state="open"], [data-state="sending"])';
 
 export class Nested {
   #log;
-  #open; // the groups that go on, each within the one before
+  #open = []; // the groups that go on, each within the one before
   #chosen = new WeakSet(); // those that the person has folded or unfolded
 
   constructor(log) {
     this.#log = log;
-    this.#open = [...log.querySelectorAll(".nested[data-unfinished]")];
     log.addEventListener("click", (event) => this.#choose(event));
+  }
+
+  /** Go on with the groups that the server rendered. */
+  begin() {
+    this.#open = [...this.#log.querySelectorAll(".nested[data-unfinished]")];
   }
 
   /** Where the next element belongs. */
@@ -26,7 +30,7 @@ export class Nested {
   }
 
   /** What follows is said within this group. */
-  begin(group, { stepName, name }) {
+  enter(group, { stepName, name }) {
     group.dataset.step = stepName;
     group.querySelector("summary").classList.add(paletteOf(name));
     group.querySelector("[data-letter]").textContent = letterOf(name);

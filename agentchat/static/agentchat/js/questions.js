@@ -3,6 +3,7 @@
  */
 
 import { Card } from "./card.js";
+import { findIn } from "./make.js";
 import { timeLeft } from "./times.js";
 
 const CLOCK_MS = 1_000;
@@ -21,7 +22,18 @@ export class Questions {
   constructor(log, { send, drafts, words, mayFocus, opened, left }) {
     this.#log = log;
     this.#page = { send, drafts, words, mayFocus, opened, left };
-    log.querySelectorAll(".card:has([data-controls])").forEach((element) => this.#open(element));
+    this.begin();
+  }
+
+  /** Go on with the cards that the server rendered. */
+  begin() {
+    this.#cards.clear();
+    this.adopt([this.#log]);
+  }
+
+  /** The cards in these elements can be answered here too. */
+  adopt(elements) {
+    findIn(elements, ".card:has([data-controls])").forEach((element) => this.#open(element));
   }
 
   take(frame) {

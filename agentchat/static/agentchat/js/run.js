@@ -11,11 +11,19 @@ export class Run {
 
   /** `question` is the element that shows an open question; it holds the one that the page began with. */
   constructor(state, question, log) {
+    this.begin(state, question, log);
+  }
+
+  /** Go on with what the server rendered. */
+  begin(state, question, log) {
+    this.#open.clear();
     this.state = state;
     /** The question that the composer asks: `{id, prompt, isPassword}`. */
     this.request = null;
     /** How many runs are before this one, while it waits for its turn; null if nobody said so. */
     this.ahead = null;
+    /** The person wants it to stop, and it has not yet. */
+    this.isStopping = false;
     const { request, password } = question.dataset;
     if (request) {
       const prompt = question.querySelector("#question-words").textContent;
@@ -37,9 +45,11 @@ export class Run {
         this.state = this.state === "idle" ? "queued" : this.state;
         break;
       case "RUN_STARTED":
+        this.isStopping = false;
         this.state = "running";
         break;
       case "INPUT_REQUESTED":
+        this.isStopping = false;
         this.state = "waiting";
         this.#open.add(frame.request);
         if (asks(frame) === "text") {
@@ -57,6 +67,7 @@ export class Run {
       case "RUN_FINISHED":
       case "RUN_ERROR":
         this.state = "idle";
+        this.isStopping = false;
         this.request = null;
         this.#open.clear();
         break;

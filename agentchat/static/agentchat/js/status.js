@@ -1,21 +1,31 @@
 /*
  * The connection and the run, in words that are in the page.
  *
- * It is a polite live region: it changes when something has changed, not every second. The countdown beside it is for the
- * eye only.
+ * It is a polite live region, and the only one: it changes when something has changed, not every second, and not more often
+ * than one can listen. Numbers that tick are beside it, for the eye only.
  */
+
+const LISTEN_MS = 1_000;
+const SAID_MS = 4_000;
 
 export class Status {
   #place;
   #countdown;
   #words;
   #connection = { state: "connecting" };
-  #run = { state: "idle", ahead: null };
+  #state = "idle";
+  #doing = "";
   #timer = 0;
+  #said;
+  #sayTimer = 0;
+  #showTimer = 0;
+  #shownAt = 0;
 
-  constructor(place, countdown, words) {
+  /** `said` is for what is announced and not shown. */
+  constructor(place, countdown, said, words) {
     this.#place = place;
     this.#countdown = countdown;
+    this.#said = said;
     this.#words = words;
   }
 
@@ -29,27 +39,33 @@ export class Status {
     }
   }
 
-  showRun({ state, ahead }) {
-    this.#run = { state, ahead };
+  /** `doing` says what is going on, if something is. */
+  showRun({ state }, doing) {
+    this.#state = state;
+    this.#doing = doing;
     this.#show();
+  }
+
+  /** Tell a screen reader what the eye sees elsewhere. */
+  say(words) {
+    this.#said.textContent = words;
+    clearTimeout(this.#sayTimer);
+    this.#sayTimer = setTimeout(() => (this.#said.textContent = ""), SAID_MS);
   }
 
   #show() {
     const { state } = this.#connection;
     const isLive = state === "live";
-    const words = isLive && this.#run.state !== "idle" ? this.#wordsOfRun() : this.#words[camel(state)];
+    const words = isLive && this.#state !== "idle" ? this.#doing || this.#words[this.#state] : this.#words[camel(state)];
     this.#place.closest(".status").dataset.connection = isLive ? "live" : "lost";
-    if (this.#place.textContent !== words) {
+    clearTimeout(this.#showTimer);
+    const wait = isLive && this.#doing ? this.#shownAt + LISTEN_MS - Date.now() : 0;
+    if (wait > 0) {
+      this.#showTimer = setTimeout(() => this.#show(), wait);
+    } else if (this.#place.textContent !== words) {
       this.#place.textContent = words;
+      this.#shownAt = this.#doing ? Date.now() : 0;
     }
-  }
-
-  #wordsOfRun() {
-    const { state, ahead } = this.#run;
-    if (ahead === null) {
-      return this.#words[state];
-    }
-    return ahead ? this.#words.ahead.replace("{ahead}", ahead) : this.#words.next;
   }
 
   #count() {

@@ -12,6 +12,11 @@ const units = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
 /** How far the reader's clock is ahead of the server's, in ms, as the page came. */
 const ahead = Date.now() - (Date.parse(document.querySelector("[data-now]")?.dataset.now) || Date.now());
 
+/** A time of the server's, in ms of the reader's clock; NaN for none. */
+export function serverTime(at) {
+  return Date.parse(at) + ahead;
+}
+
 /** Write every <time> in `root`. */
 export function showTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([datetime=''])")) {

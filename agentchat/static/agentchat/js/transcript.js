@@ -6,13 +6,19 @@
  * a message is ever put in as HTML.
  */
 
-import { asks, fillCard, showAnswer } from "./cards.js";
+import { argumentsOf, asks, fillCard, showAnswer } from "./cards.js";
+import { fold } from "./fold.js";
+import { findIn } from "./make.js";
 import { Nested } from "./nested.js";
 import { letterOf, paletteOf } from "./palettes.js";
+import { showRows } from "./readable.js";
 import { showTimes } from "./times.js";
 import { saysNothing, Writing } from "./writing.js";
 
-const UNFINISHED = ["asked", "held", "running"].map((state) => `.tool[data-state="${state}"]`).join();
+const UNFINISHED = [
+  ...["asked", "held", "running"].map((state) => `.tool[data-state="${state}"]`),
+  '.tool[data-state="refused"]:has([data-result]:empty)',
+].join();
 
 export class Transcript {
   #log;
@@ -20,7 +26,7 @@ export class Transcript {
   #words;
   #writing = new Map(); // the messages being written, by id
   #grown = new Set();
-  #calls; // the tool calls without a result
+  #calls = []; // the tool calls without a result
   #nested;
 
   /** `words` are those of the page. */
@@ -28,16 +34,38 @@ export class Transcript {
     this.#log = log;
     this.#pending = pending;
     this.#words = words;
-    this.#calls = [...log.querySelectorAll(`${UNFINISHED}, .tool[data-state="refused"]:has([data-result]:empty)`)];
-    this.#nested = new Nested(log);
-    for (const message of log.querySelectorAll(".message[data-writing]")) {
-      this.#begin(message);
-    }
+    this.begin();
+  }
+
+  /** Go on with what the server rendered: at first, and when it has rendered another branch. */
+  begin() {
+    this.#writing.clear();
+    this.#grown.clear();
+    this.#calls = [];
+    this.#nested ??= new Nested(this.#log);
+    this.#nested.begin();
+    this.adopt([this.#log]);
+  }
+
+  /** What goes on in these elements, which are older, goes on here too. */
+  adopt(elements) {
+    this.#calls.unshift(...findIn(elements, UNFINISHED));
+    findIn(elements, ".message[data-writing]").forEach((message) => this.#begin(message));
   }
 
   /** Something in it moves, so the page need not say that the agent is working. */
   get isBusy() {
     return this.#calls.length > 0 || [...this.#writing.values()].some((writing) => writing.text);
+  }
+
+  /** What the agent does, as far as one can see it: `kind` is the name of its words. */
+  get work() {
+    const running = this.#calls.filter((call) => call.dataset.state === "running");
+    if (running.length) {
+      return { kind: "tools", tools: running.map((call) => call.querySelector("[data-tool]").textContent) };
+    }
+    const writing = [...this.#writing.values()];
+    return { kind: writing.some(({ text }) => text) ? "running" : writing.length ? "asking" : "working" };
   }
 
   take(frame) {
@@ -60,6 +88,7 @@ export class Transcript {
     const message = this.#clone("person");
     message.dataset.id = id;
     this.#body(message).textContent = text;
+    fold(this.#body(message));
     this.#pending.append(message);
   }
 
@@ -76,12 +105,6 @@ export class Transcript {
 
   isFromPerson(id) {
     return Boolean(this.#message(id)?.matches(".from-person"));
-  }
-
-  /** What the person said last. */
-  lastWords() {
-    const messages = this.#log.querySelectorAll(".from-person [data-body]");
-    return messages.length ? messages[messages.length - 1].textContent : "";
   }
 
   // --- frames --------------------------------------------------------------------------------------------------------
@@ -120,7 +143,8 @@ export class Transcript {
 
     TEXT_MESSAGE_END: (frame) => {
       const message = this.#message(frame.messageId);
-      this.#grown.delete(this.#writing.get(frame.messageId));
+      const writing = this.#writing.get(frame.messageId);
+      this.#grown.delete(writing);
       this.#writing.delete(frame.messageId);
       if (!message) {
         return;
@@ -128,10 +152,19 @@ export class Transcript {
       delete message.dataset.writing;
       if (saysNothing(frame.content)) {
         this.#nested.remove(message);
-      } else if (message.matches(".from-person")) {
+        return;
+      }
+      const versions = this.#log.querySelector("[data-loose]");
+      if (versions) {
+        delete versions.dataset.loose;
+        message.querySelector("[data-actions]")?.prepend(versions);
+      }
+      if (message.matches(".from-person")) {
         this.#body(message).textContent = frame.content;
+        fold(this.#body(message));
       } else {
-        this.#body(message).innerHTML = frame.html; // cleaned by the server, from its own rendering
+        message.dataset.source = frame.content;
+        (writing ?? new Writing(this.#body(message))).finish(frame.html);
         message.querySelector("[data-stopped]").hidden = !frame.stopped;
       }
     },
@@ -155,6 +188,7 @@ export class Transcript {
       const call = this.#openCall(frame.toolCallId);
       if (call) {
         call.dataset.state = "running";
+        showRows(call.querySelector("[data-rows]"), argumentsOf(call) ?? {}, {}, this.#words);
       }
     },
 
@@ -164,7 +198,9 @@ export class Transcript {
         return;
       }
       this.#calls.splice(this.#calls.indexOf(call), 1);
-      call.querySelector("[data-result]").textContent = frame.content;
+      const result = call.querySelector("[data-result]");
+      result.textContent = frame.content;
+      fold(result);
       if (call.dataset.state === "refused") {
         return; // it was not made
       }
@@ -177,7 +213,7 @@ export class Transcript {
 
     STEP_STARTED: (frame) => {
       const group = this.#add(this.#clone("nested"), frame);
-      this.#nested.begin(group, frame);
+      this.#nested.enter(group, frame);
     },
 
     STEP_FINISHED: (frame) => this.#nested.finish(frame.stepName),
@@ -234,6 +270,26 @@ export class Transcript {
       error.querySelector("[data-error-id]").textContent = frame.id;
     },
   };
+
+  /** A line about what the models used. */
+  addUsage({ tokens, cost, seconds }, frame) {
+    const line = this.#add(this.#clone("usage"), frame, this.#log);
+    line.querySelector("[data-tokens]").textContent = tokens;
+    line.querySelector("[data-cost]").textContent = cost;
+    line.querySelector("[data-cost]").parentElement.hidden = !cost;
+    line.querySelector("[data-seconds]").textContent = seconds;
+  }
+
+  /** The messages of the person that the agent has not been able to read yet, or has by now. */
+  markUnread(isUnread, id) {
+    const messages = id ? [this.#message(id)] : this.#log.querySelectorAll(".from-person");
+    messages.forEach((message) => {
+      const note = message?.querySelector("[data-unread]");
+      if (note) {
+        note.hidden = !isUnread;
+      }
+    });
+  }
 
   // --- elements ------------------------------------------------------------------------------------------------------
 

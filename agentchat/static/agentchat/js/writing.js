@@ -14,15 +14,15 @@ export function saysNothing(content) {
 
 export class Writing {
   #body;
-  #tail = document.createElement("span");
+  #tail;
   #attempt = 0;
   #ends = []; // where the text of each block ends
   #blocks = []; // rendered, and not in the page yet
+  #painted = ""; // those that are
 
   constructor(body) {
     this.text = "";
     this.#body = body;
-    this.#tail.className = "tail";
   }
 
   /** Take a delta; return whether anything changed. */
@@ -48,10 +48,23 @@ export class Writing {
   }
 
   paint() {
-    for (const html of this.#blocks.splice(0)) {
+    if (this.#blocks.length) {
+      const html = this.#blocks.splice(0).join("");
+      this.#painted += html;
       this.#tail.insertAdjacentHTML("beforebegin", html); // cleaned by the server, from its own rendering
+      this.#beginTail(); // another one: to move this one down would be a shift of the page
     }
     this.#tail.textContent = withoutSignal(this.text.slice(this.#ends.at(-1) ?? 0).replace(/^\n+/, ""));
+  }
+
+  /** Take the HTML of the whole message, cleaned by the server. What the page has of it stays as it stands. */
+  finish(html) {
+    if (this.#painted && html.startsWith(this.#painted)) {
+      this.#tail.remove();
+      this.#body.insertAdjacentHTML("beforeend", html.slice(this.#painted.length));
+    } else {
+      this.#body.innerHTML = html; // a link may be defined at the end
+    }
   }
 
   #restart(attempt) {
@@ -59,7 +72,16 @@ export class Writing {
     this.text = "";
     this.#ends = [];
     this.#blocks = [];
-    this.#body.replaceChildren(this.#tail);
+    this.#painted = "";
+    this.#body.replaceChildren();
+    this.#beginTail();
+  }
+
+  #beginTail() {
+    this.#tail?.remove();
+    this.#tail = document.createElement("span");
+    this.#tail.className = "tail";
+    this.#body.append(this.#tail);
   }
 }
 

@@ -1,0 +1,78 @@
+"""DATABASES, from DATABASE_URL: SQLite for many writers in one process, PostgreSQL with a pool for many processes.
+
+What the address says after its `?` comes before what stands here: `?sslmode=require&connect_timeout=10` are options of
+the database's client, `?pool_max_size=40` of the pool; `?pool=0` is without one.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+SQLITE = "django.db.backends.sqlite3"
+POSTGRESQL = "django.db.backends.postgresql"
+
+SQLITE_OPTIONS = {
+    # Readers and the writer do not wait for each other; what was committed outlives a killed process.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    "transaction_mode": "IMMEDIATE",  # a transaction that begins by reading cannot fail when it writes
+    "timeout": 20,  # seconds to wait for another writer
+}
+
+POSTGRESQL_OPTIONS = {
+    "application_name": "agentchat",  # in pg_stat_activity
+    "connect_timeout": 3,  # seconds
+    # A server, or a network, that went away without a word is noticed within a minute, and not after two hours.
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds that what was sent may stay unacknowledged
+}
+
+# Connections are held for a transaction, not for a run: 20 serve 64 runs, the consumers' four threads and the views of
+# a process, and four such processes fit into PostgreSQL's own limit of 100.
+POOL = {
+    "min_size": 1,
+    "max_size": 20,
+    "timeout": 3,  # seconds to wait for a free one
+    "max_idle": 60,  # seconds after which one that is not needed is closed
+    "reconnect_timeout": 2,  # seconds after which an attempt begins anew: its pauses grow, and the server may be back
+}
+
+
+def databases(url: str, *, otherwise: Path) -> dict[str, dict[str, Any]]:
+    """The setting DATABASES for this address; for an empty one, a SQLite file."""
+    if not url:
+        database: dict[str, Any] = {"ENGINE": SQLITE, "NAME": otherwise}
+    else:
+        database = environ.Env.db_url_config(url)
+    options = database.get("OPTIONS", {})
+    if database.get("ENGINE") == SQLITE:
+        database["OPTIONS"] = {**SQLITE_OPTIONS, **options}
+        # A file: the in-memory database that tests share between threads locks.
+        database["TEST"] = {"NAME": otherwise.with_name("test.sqlite3")}
+    elif database.get("ENGINE") == POSTGRESQL:
+        pool = {**POOL, **_of_the_pool(options)}
+        pool["min_size"] = min(pool["min_size"], pool["max_size"])
+        database["OPTIONS"] = {**POSTGRESQL_OPTIONS, **options}
+        if str(database["OPTIONS"].pop("pool", "1")).lower() not in ("0", "false", "no", "off"):
+            database["OPTIONS"]["pool"] = pool
+        database.setdefault("CONN_MAX_AGE", 0)  # the pool keeps them open
+        database.setdefault("CONN_HEALTH_CHECKS", True)  # after the server's restart those that it had are dead
+    return {"default": database}
+
+
+def _of_the_pool(options: dict[str, Any]) -> dict[str, float]:
+    """Take what is the pool's out of the options."""
+    found: dict[str, float] = {}
+    for key in [key for key in options if key.startswith("pool_")]:
+        value = options.pop(key)
+        try:
+            found[key.removeprefix("pool_")] = int(value) if str(value).isdigit() else float(value)
+        except ValueError:
+            raise ImproperlyConfigured(f"DATABASE_URL: {key}={value!r} is no number") from None
+    if unknown := sorted(set(found) - {*POOL, "max_lifetime", "max_waiting", "num_workers"}):
+        raise ImproperlyConfigured(f"DATABASE_URL: there is no option pool_{unknown[0]} of the pool")
+    return found

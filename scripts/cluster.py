@@ -1,0 +1,348 @@
+"""Serve the chat as several machines would, on this one: what `make cluster` does once everything is installed.
+
+Two daphne, two Celery workers and a front that shares connections out between the daphne, all on loopback, against the
+PostgreSQL of DATABASE_URL and the Redis of REDIS_URL. `Cluster` is that, for tests too: they kill parts of it.
+
+The front is for trying and for tests. It passes bytes on, so Host and websockets arrive as they were sent, and it adds
+nothing: no TLS, no X-Forwarded-For. What stands before a public site is in docs/deploying.md.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import IO
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+NODES = ("web-a", "web-b")
+WORKERS = ("worker-1", "worker-2")
+START_S = 60.0
+STOP_S = 20.0  # longer than DRAIN_S
+CONNECT_S = 2.0
+
+
+class Front:
+    """Shares connections out between the nodes, in turn; one that cannot be reached is passed over."""
+
+    def __init__(self, host: str, port: int, nodes: list[int]) -> None:
+        self._nodes, self._turn = nodes, 0
+        self._loop = asyncio.new_event_loop()
+        self._open: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._thread = threading.Thread(target=self._loop.run_forever, name="front", daemon=True)
+        self._thread.start()
+        self._on_loop(self._listen(host, port))
+
+    def close(self) -> None:
+        self._on_loop(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(STOP_S)
+        self._loop.close()
+
+    def _on_loop(self, work: Coroutine[object, object, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(START_S)
+
+    async def _listen(self, host: str, port: int) -> None:
+        self._server = await asyncio.start_server(self._serve, host, port, backlog=1024)
+
+    async def _end(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            await self._join(reader, writer)
+        except (OSError, asyncio.CancelledError):
+            pass  # one of the two sides is gone, or we are
+        finally:
+            self._open.discard(task)
+            writer.close()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        node = await self._connect()
+        if node is None:
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return await writer.drain()
+        from_node, to_node = node
+        try:
+            both = [
+                asyncio.ensure_future(_pass_on(reader, to_node)),
+                asyncio.ensure_future(_pass_on(from_node, writer)),
+            ]
+            try:
+                # A node that dies must cut its visitors off, not leave them hanging; so must a visitor who leaves.
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in both:
+                    each.cancel()
+                await asyncio.gather(*both, return_exceptions=True)
+        finally:
+            to_node.close()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        self._turn += 1
+        for number in range(len(self._nodes)):
+            port = self._nodes[(self._turn + number) % len(self._nodes)]
+            with contextlib.suppress(OSError, TimeoutError):
+                return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), CONNECT_S)
+        return None
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while some := await reader.read(64 * 1024):
+            writer.write(some)
+            await writer.drain()
+
+
+class Process:
+    """One process of the cluster; `start()` again after its end."""
+
+    def __init__(
+        self, name: str, command: list[str], environment: Mapping[str, str], said: Callable[[str], None]
+    ) -> None:
+        self.name, self.log = name, ""
+        self._command, self._environment, self._said = command, environment, said
+        self._process: subprocess.Popen[str] | None = None
+        self._changed = threading.Condition()
+        self._life = 0  # where the log of this life begins
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, f"{self.name} was not started"
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        assert not self.is_running, f"{self.name} is running"
+        self._life = len(self.log)
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=PROJECT,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C is the cluster's: its parts leave in order, one signal each
+        )
+        assert self._process.stdout is not None
+        threading.Thread(target=self._listen, args=(self._process.stdout,), name=self.name, daemon=True).start()
+
+    def _listen(self, output: IO[str]) -> None:
+        with output:
+            for line in output:
+                with self._changed:
+                    self.log += line
+                    self._changed.notify_all()
+                self._said(f"{self.name:<8} | {line}")
+
+    def wait_until_said(self, words: str) -> None:
+        """Wait until the log of this life has these words. Raise RuntimeError if it ends before, or takes too long."""
+        deadline = time.monotonic() + START_S
+        with self._changed:
+            while words not in self.log[self._life :]:
+                if not self.is_running:
+                    raise RuntimeError(f"{self.name} has ended:\n{self.log[self._life :]}")
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"{self.name} did not say {words!r} in time:\n{self.log[self._life :]}")
+                self._changed.wait(0.1)
+
+    def kill(self, number: int = signal.SIGTERM, *, wait: bool = True) -> int | None:
+        """Send a signal; wait for the end, unless it is no signal to end by. Return the exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(STOP_S) if wait else None
+
+    def end(self) -> None:
+        """However it is done."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.kill()
+            self._process.wait()
+
+
+class Cluster:
+    """Two web nodes, two workers, and the front. `start()` all or one of them; `kill(name)` with any signal.
+
+    `environment` is that of the processes, whole. `said` gets every line of every log.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        said: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._host, self._port = host, port or free_port()
+        self._ports = {name: self._port + 1 + i if port else free_port() for i, name in enumerate(NODES)}
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
+        self.urls = {name: f"http://127.0.0.1:{port}" for name, port in self._ports.items()}
+        environment = {**environment, "AGENTCHAT_ENGINE": "celery"}
+        self.processes = {name: Process(name, command, environment, said) for name, command in self._commands().items()}
+        self._front: Front | None = None
+
+    def _commands(self) -> dict[str, list[str]]:
+        python = sys.executable
+        commands = {}
+        for name, port in self._ports.items():
+            daphne = ["-m", "daphne", "--bind", "127.0.0.1", "--port", str(port), "--access-log", os.devnull]
+            commands[name] = [python, *daphne, "chatsite.asgi:application"]
+        for name in WORKERS:
+            commands[name] = [python, "-m", "celery", "-A", "chatsite", "worker", "-n", f"{name}@%h"]
+        return commands
+
+    def start(self, *names: str) -> None:
+        """Start these, or all; return when they answer."""
+        for name in names or self.processes:
+            self.processes[name].start()
+        for name in names or self.processes:
+            self.wait_for(name)
+        if self._front is None:
+            self._front = Front(self._host, self._port, list(self._ports.values()))
+
+    def wait_for(self, name: str) -> None:
+        """Wait until it answers, or takes messages. Raise RuntimeError with its log if it does not."""
+        process = self.processes[name]
+        if name in WORKERS:
+            return process.wait_until_said(" ready.")
+        deadline = time.monotonic() + START_S
+        while True:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.urls[name]}/healthz", timeout=5):
+                return
+            if not process.is_running or time.monotonic() > deadline:
+                raise RuntimeError(f"{name} does not answer:\n{process.log}")
+            time.sleep(0.05)
+
+    def pid(self, name: str) -> int:
+        return self.processes[name].pid
+
+    def log(self, name: str) -> str:
+        return self.processes[name].log
+
+    def kill(self, name: str, number: int = signal.SIGTERM, *, wait: bool = True) -> int | None:
+        return self.processes[name].kill(number, wait=wait)
+
+    def stop(self) -> None:
+        """Ask all of them to leave, give them time to drain, and end those that have not left."""
+        running = [process for process in self.processes.values() if process.is_running]
+        for process in running:
+            process.kill(signal.SIGTERM, wait=False)
+        for process in running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.kill(0)
+        self.close()
+
+    def close(self) -> None:
+        """End all that is left, without a word."""
+        if self._front is not None:
+            self._front.close()
+            self._front = None
+        for process in self.processes.values():
+            process.end()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+DATABASE_URL = "postgres://postgres@127.0.0.1:5432/agentchat"
+REDIS_URL = "redis://127.0.0.1:6379/0"
+
+
+def main() -> None:
+    sys.path[:0] = [str(PROJECT), str(PROJECT / "scripts")]
+    import run  # it stands beside this file
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", default="8000")
+    arguments = parser.parse_args()
+    host, port = arguments.host, run.port_of(arguments.port)
+
+    os.chdir(PROJECT)
+    for name, value in {"DEBUG": "1", "DATABASE_URL": DATABASE_URL, "REDIS_URL": REDIS_URL}.items():
+        os.environ[name] = os.environ.get(name) or value
+    os.environ |= {"DJANGO_SETTINGS_MODULE": "chatsite.settings", "AGENTCHAT_ENGINE": "celery"}
+    run.check_free(host, port)
+    for number in range(len(NODES)):
+        run.check_free("127.0.0.1", port + 1 + number)
+    check_services()
+
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, interactive=False)
+    password = run.make_admin()
+
+    cluster = Cluster(os.environ, host=host, port=port, said=lambda line: print(line, end="", flush=True))
+    told_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: told_to_stop.set())
+    try:
+        cluster.start()
+        print(f"\n  Chat   {cluster.url}/\n  Admin  {cluster.url}/admin/")
+        if password:
+            print(f"         user admin, password {password} (shown only this once)")
+        for name, url in cluster.urls.items():
+            print(f"  {name}  {url}/")
+        print(f"  workers: {', '.join(WORKERS)}\n\n  Ctrl-C stops all of them.\n", flush=True)
+        while not told_to_stop.wait(0.5):
+            pass
+        cluster.stop()
+    except RuntimeError as error:
+        sys.exit(str(error))
+    finally:
+        cluster.close()
+
+
+def check_services() -> None:
+    """Leave with a sentence if the database or Redis is not there. Sets Django up."""
+    import django
+    import redis
+    from django.db import OperationalError, connection
+
+    django.setup()
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        sys.exit(
+            f"The database of DATABASE_URL does not take us in: {str(error).strip()}\n"
+            "Start PostgreSQL, make the database if it is missing (createdb -h 127.0.0.1 -U postgres agentchat),\n"
+            "or name another one: DATABASE_URL=postgres://user:password@host:5432/name make cluster"
+        )
+    try:
+        redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=CONNECT_S, socket_connect_timeout=CONNECT_S).ping()
+    except (redis.RedisError, ValueError) as error:
+        sys.exit(
+            f"The Redis of REDIS_URL does not answer: {error}\n"
+            "Start it (redis-server), or name another one: REDIS_URL=redis://host:6379/0 make cluster"
+        )
+
+
+if __name__ == "__main__":
+    main()

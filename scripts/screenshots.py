@@ -1,0 +1,116 @@
+"""Make the screenshots in docs/ anew, of a fresh site on the demo model.
+
+    python -m scripts.screenshots
+
+It wants Chromium (CHROMIUM names one that is not in the path). To look at the pages in more sizes than are shown, name
+a folder: each scene goes there at the size of a phone, of a tablet and of a desktop, light and dark.
+
+    python -m scripts.screenshots /tmp/looks
+"""
+
+import re
+import sys
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.chromium import launch
+from tests.sites import ROOT, Site
+
+PHONE, TABLET, DESKTOP = ((390, 844), (768, 1024), (1440, 900))
+SHOWN = [  # the scene, its size and colours, and its file in docs/
+    ("weather", DESKTOP, "light", "screenshot.png"),
+    ("approval", DESKTOP, "dark", "screenshot-approval.png"),
+    ("team", PHONE, "light", "screenshot-phone.png"),
+]
+
+
+def main(folder: Path | None) -> None:
+    with TemporaryDirectory() as home, sync_playwright() as playwright:
+        site = Site(Path(home), AGENTCHAT_SHOW_USAGE="all")
+        site.manage("migrate", "--verbosity", "0")
+        site.start()
+        browser = launch(playwright)
+        try:
+            page = new_page(browser)
+            scenes = {"assistant": assistant, "team": team, "approval": approval, "weather": weather}
+            addresses = {name: play(page, site.url) for name, play in scenes.items()}
+            phone = new_page(browser, storage_state=page.context.storage_state(), is_mobile=True, has_touch=True)
+            pages = {PHONE: phone, TABLET: page, DESKTOP: page}
+            looks = [(name, size, scheme, ROOT / "docs" / file) for name, size, scheme, file in SHOWN]
+            if folder:
+                addresses |= {"start": f"{site.url}/chat/", "sign-in": f"{site.url}/accounts/login/"}
+                looks = [
+                    (name, size, scheme, folder / f"{name}-{size[0]}-{scheme}.png")
+                    for name, size, scheme in product(addresses, pages, ("light", "dark"))
+                ]
+            for name, size, scheme, file in looks:
+                look(pages[size], addresses[name], size, scheme, file)
+        finally:
+            browser.close()
+            site.close()
+
+
+def new_page(browser: Browser, **how: Any) -> Page:
+    return browser.new_context(locale="en", timezone_id="UTC", device_scale_factor=2, **how).new_page()
+
+
+def look(page: Page, address: str, size: tuple[int, int], scheme: str, file: Path) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    page.goto(address)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    if "/chat/" in address:
+        expect(page.locator("body")).not_to_contain_text("Connecting")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=file)
+    print(file)
+
+
+# --- scenes: each starts a chat, plays it to where it is looked at, and returns its address ---------------------------
+
+
+def begin(page: Page, site: str, agent: str, words: str) -> str:
+    page.goto(f"{site}/chat/")
+    page.get_by_role("button", name=f"Chat with {agent}").click()
+    page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"))
+    expect(page.get_by_role("status")).to_contain_text("Connected")
+    page.get_by_role("textbox", name="Message").fill(words)
+    page.get_by_role("textbox", name="Message").press("Control+Enter")
+    return page.url
+
+
+def assistant(page: Page, site: str) -> str:
+    address = begin(page, site, "Assistant", "Show me a table and a piece of code.")
+    expect(page.get_by_role("status")).to_contain_text("Waiting for your answer")
+    return address
+
+
+def team(page: Page, site: str) -> str:
+    address = begin(page, site, "Writing team", "Write a note that welcomes a new colleague.")
+    expect(page.locator(".usage")).to_be_visible(timeout=60_000)
+    return address
+
+
+def approval(page: Page, site: str) -> str:
+    address = begin(page, site, "Refund desk", "I want my money back for order 1017.")
+    form = page.locator(".card form")
+    form.get_by_label("Account holder").fill("Ada Lovelace")
+    form.get_by_label("IBAN").fill("DE02120300000000202051")
+    form.get_by_role("radio", name="damaged").check()
+    form.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_be_visible(timeout=60_000)
+    return address
+
+
+def weather(page: Page, site: str) -> str:
+    address = begin(page, site, "Weather desk", "Compare the weather in Oslo and Cairo.")
+    expect(page.locator(".usage")).to_be_visible(timeout=60_000)
+    return address
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

@@ -1,0 +1,259 @@
+"""Reading: code, tables, formulas, long texts, copies; and that the page stays where one reads."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from agentchat.testing import say
+from tests.browser import reading
+from tests.browser.conftest import Tab
+from tests.browser.reading import ALL, markup, reply
+
+
+@pytest.fixture
+def tab(library):
+    return library
+
+
+def clipboard(tab):
+    tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return lambda: tab.page.evaluate("navigator.clipboard.readText()")
+
+
+def test_code_has_its_language_and_is_copied_by_keyboard(tab):
+    read = clipboard(tab)
+    tab.say("Show me all.")
+    code = reply(tab).locator(".code")
+    expect(code.locator("[data-language]")).to_have_text("python")
+    button = code.get_by_role("button", name="Copy")
+    button.focus()
+    button.press("Enter")
+    expect(tab.page.get_by_role("status")).to_contain_text("Copied")
+    assert read() == "def answer():\n    return 42"
+    expect(code.locator(".copied")).to_be_visible()
+    expect(code.locator(".copied")).to_be_hidden()
+
+
+def test_code_has_its_head_while_the_message_is_written_and_after_a_reload(tab):
+    reading.paused["Slowly."] = answer = say(
+        f"{reading.CODE}\n\nand more. TERMINATE", chunks=[f"{reading.CODE}\n\n", "and", " more. TERMINATE"]
+    )
+    answer.paused(after=2)
+    tab.say("Slowly.")
+    expect(tab.transcript.locator("[data-writing] [data-language]")).to_have_text("python")
+    answer.release()
+    expect(reply(tab).locator(".code-head")).to_have_count(1)
+    tab.page.reload()
+    expect(reply(tab).locator(".code-head")).to_have_count(1)
+
+
+def test_the_place_of_a_head_is_free_before_it_comes(tab):
+    tab.say("Show me all.")
+    expect(reply(tab).locator(".code")).to_be_visible()
+    heights = tab.page.evaluate(
+        """() => {
+          const prose = document.querySelector(".from-agent .prose");
+          const dressed = prose.getBoundingClientRect().height;
+          const box = prose.querySelector(".code");
+          const plain = prose.cloneNode(true);
+          const pre = plain.querySelector(".code > pre");
+          pre.parentElement.replaceWith(pre);
+          box.closest(".message").append(plain);
+          const bare = plain.getBoundingClientRect().height;
+          plain.remove();
+          return [dressed, bare];
+        }"""
+    )
+    assert heights[0] == pytest.approx(heights[1], abs=1)
+
+
+def test_what_is_selected_while_a_message_is_written_stays_selected_when_it_is_whole(tab):
+    chunks = ["First.\n\nSecond.\n\n", "Thi", "rd. TERMINATE"]
+    reading.paused["Slowly."] = answer = say("".join(chunks), chunks=chunks).paused(after=2)
+    tab.say("Slowly.")
+    written = tab.transcript.locator("[data-writing] .prose p")
+    expect(written).to_have_text(["First.", "Second."])
+    written.first.evaluate("(paragraph) => getSelection().selectAllChildren(paragraph)")
+    answer.release()
+    expect(reply(tab).locator(".prose p")).to_have_text(["First.", "Second.", "Third."])
+    assert tab.page.evaluate("getSelection().toString()") == "First."
+
+
+def test_a_link_that_is_defined_at_the_end_is_one_when_the_message_is_whole(tab):
+    chunks = ["See [here][1].\n\n", "[1]: https://example.org\n\n", "TERMINATE"]
+    reading.paused["Slowly."] = answer = say("".join(chunks), chunks=chunks).paused(after=1)
+    tab.say("Slowly.")
+    expect(tab.transcript.locator("[data-writing] .prose p")).to_have_text("See [here][1].")
+    answer.release()
+    expect(reply(tab).get_by_role("link", name="here")).to_be_visible()
+    expect(reply(tab).locator(".prose p")).to_have_text(["See here."])
+
+
+def test_a_message_is_copied_as_markdown_also_after_a_reload(tab):
+    read = clipboard(tab)
+    tab.say("Show me all.")
+    for _ in range(2):
+        reply(tab).get_by_role("button", name="Copy").last.click()
+        expect(tab.page.get_by_role("status")).to_contain_text("Copied")
+        assert read() == ALL.removesuffix("\n\nTERMINATE")
+        tab.page.evaluate("navigator.clipboard.writeText('')")
+        tab.page.reload()
+        expect(tab.page.get_by_role("status")).to_contain_text("Connected")
+    tab.transcript.locator(".from-person").get_by_role("button", name="Copy").click()
+    expect(tab.page.get_by_role("status")).to_contain_text("Copied")
+    assert read() == "Show me all."
+
+
+def test_without_the_clipboard_api_it_is_copied_by_hand(tab):
+    read = clipboard(tab)
+    tab.say("Show me all.")
+    tab.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    reply(tab).locator(".code").get_by_role("button", name="Copy").click()
+    expect(tab.page.get_by_role("status")).to_contain_text("Copied")
+    assert read() == "def answer():\n    return 42"
+
+
+def test_tables_and_formulas_scroll_within_and_have_names(tab):
+    tab.page.set_viewport_size({"width": 320, "height": 600})
+    tab.say("Show me all.")
+    table = reply(tab).get_by_role("group").filter(has=tab.page.locator("table"))
+    expect(table).to_have_accessible_name(", ".join(f"a long heading {n}" for n in range(12))[:200])
+    table.focus()
+    table.press("ArrowRight")
+    tab.wait_until(lambda: table.evaluate("(table) => table.scrollLeft") > 0, what="the table to scroll")
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    expect(reply(tab).get_by_role("group", name=r"\frac{a}{b}").locator("mfrac")).to_be_visible()
+    expect(reply(tab).locator("p math")).to_have_count(1)
+    expect(reply(tab)).to_contain_text("It costs $5 or $10, and")
+
+
+def test_a_long_result_is_folded_and_a_short_one_is_not(tab):
+    tab.say("Look it up.")
+    tab.wait_for_frame("RUN_FINISHED")
+    tab.transcript.locator(".tool summary").click()
+    result = tab.transcript.locator("[data-result]")
+    button = tab.transcript.get_by_role("button", name="Show all")
+    folded = result.bounding_box()["height"]
+    button.press("Enter")
+    expect(tab.transcript.get_by_role("button", name="Show less")).to_have_attribute("aria-expanded", "true")
+    assert result.bounding_box()["height"] > 2 * folded
+    tab.say("Look a little up.")
+    tab.wait_for_frame("RUN_FINISHED", count=2)
+    tab.transcript.locator(".tool summary").last.click()
+    expect(tab.transcript.locator("[data-result]").last).to_be_visible()
+    expect(tab.transcript.locator("[data-unfold]").last).to_be_hidden()
+
+
+def test_the_arguments_of_a_call_are_rows(tab):
+    tab.say("Look it up.")
+    tab.wait_for_frame("RUN_FINISHED")
+    tab.transcript.locator(".tool summary").click()
+    rows = tab.transcript.locator(".tool [data-rows]")
+    expect(rows.locator("dt")).to_have_text(["Word", "Lines"])
+    expect(rows.locator("dd")).to_have_text(["Snow", "40"])
+    expect(tab.transcript.locator("pre[data-args]")).to_be_hidden()
+    live = markup(tab)
+    tab.page.reload()
+    expect(tab.page.get_by_role("status")).to_contain_text("Connected")
+    assert markup(tab) == live.replace("<details open", "<details").replace(' open=""', "")
+
+
+def test_what_a_person_pasted_is_folded(tab):
+    text = "\n".join(f"line {number}" for number in range(60))
+    tab.say(text)
+    expect(reply(tab)).to_contain_text("You said")
+    for _ in range(2):
+        expect(tab.transcript.locator(".from-person .words")).to_have_class("words folded")
+        expect(tab.transcript.locator(".from-person").get_by_role("button", name="Show all")).to_be_visible()
+        tab.page.reload()
+
+
+def test_whoever_reads_above_is_not_moved_by_500_deltas(tab):
+    tab.page.set_viewport_size({"width": 800, "height": 500})
+    tab.say("Show me all.")
+    expect(reply(tab)).to_contain_text("A quotation.")
+    pieces = [f"word {number} of it.\n\n" for number in range(520)]
+    reading.paused["At length."] = answer = say("", chunks=[*pieces, "TERMINATE"]).paused(after=15)
+    tab.say("At length.")
+    tab.wait_until(lambda: any("word 14" in text for text in tab.written().values()), what="it does not begin")
+    tab.page.wait_for_timeout(200)
+    assert tab.page.evaluate("scrollY > 200")  # it was followed so far
+    tab.page.mouse.wheel(0, -150)
+    expect(tab.page.get_by_role("button", name="Jump to latest")).to_be_visible()
+    tab.page.evaluate(
+        """() => {
+          window.seen = new Set([scrollY]);
+          const look = () => { window.seen.add(scrollY); requestAnimationFrame(look); };
+          look();
+        }"""
+    )
+    height = tab.page.evaluate("document.documentElement.scrollHeight")
+    answer.release()
+    tab.wait_until(lambda: any("word 519" in text for text in tab.written().values()), what="it does not end")
+    expect(reply(tab)).to_contain_text("word 519")
+    assert tab.page.evaluate("document.documentElement.scrollHeight") > height + 5_000
+    assert len(tab.page.evaluate("[...window.seen]")) == 1
+    tab.page.get_by_role("button", name="Jump to latest").click()
+    expect(reply(tab).locator(".prose p").last).to_be_in_viewport()
+
+
+def test_a_new_block_of_a_message_has_nothing_else_styled_again(tab, chromium):
+    """A selector that looks around (`:has(+ …)`, `… + *`) would have it so, and a long chat would stutter."""
+    tab.say("Show me all.")
+    tab.wait_for_frame("RUN_FINISHED")
+    chunks = [f"Paragraph {number} with *some* **more** `words`.\n\n" for number in range(60)] + ["TERMINATE"]
+    reading.paused["Slowly."] = say("".join(chunks), chunks=chunks, delay=0.03)
+    chromium.start_tracing(page=tab.page, categories=["devtools.timeline"])
+    tab.say("Slowly.")
+    tab.wait_for_frame("RUN_FINISHED", count=2)
+    expect(reply(tab).locator(".prose p")).to_have_count(60)
+    events = json.loads(chromium.stop_tracing())["traceEvents"]
+    styled = [
+        e["args"]["elementCount"] for e in events if e["name"] == "UpdateLayoutTree" and "elementCount" in e["args"]
+    ]
+    assert len(styled) > 60
+    assert sum(count > 60 for count in styled) < 10
+
+
+def test_within_100_pixels_of_the_end_the_page_follows(tab):
+    tab.page.set_viewport_size({"width": 800, "height": 500})
+    tab.say("Show me all.")
+    expect(reply(tab)).to_contain_text("A quotation.")
+    tab.page.wait_for_timeout(100)
+    tab.page.mouse.wheel(0, -60)
+    tab.page.wait_for_timeout(100)
+    expect(tab.page.get_by_role("button", name="Jump to latest")).to_be_hidden()
+    tab.page.mouse.wheel(0, -60)
+    expect(tab.page.get_by_role("button", name="Jump to latest")).to_be_visible()
+
+
+def test_from_right_to_left_nothing_leaves_the_page(tab):
+    tab.page.set_viewport_size({"width": 320, "height": 600})
+    tab.say("Show me all.")
+    expect(reply(tab)).to_contain_text("A quotation.")
+    tab.page.evaluate("document.documentElement.dir = 'rtl'")
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    send, words = tab.page.locator("#send").bounding_box(), tab.page.locator(".from-person .words").bounding_box()
+    assert send["x"] < 160 - send["width"]  # they have changed sides
+    assert words["x"] == pytest.approx(16, abs=1)
+
+
+def test_every_target_can_be_hit_by_a_finger(chromium, library_site):
+    context = chromium.new_context(locale="en", has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844})
+    tab = Tab(context.new_page(), library_site)
+    tab.open_agent("Chat with Library")
+    for number, words in enumerate(("Look it up.", "Show me all."), 1):
+        tab.page.get_by_role("textbox").fill(words)
+        tab.page.get_by_role("button", name="Send").tap()
+        tab.wait_for_frame("RUN_FINISHED", count=number)
+    expect(reply(tab)).to_contain_text("A quotation.")
+    small = tab.page.evaluate(
+        """() => [...document.querySelectorAll("main :is(button, summary, textarea)")]
+          .filter((each) => each.checkVisibility())
+          .map((each) => [each.outerHTML.slice(0, 80), each.getBoundingClientRect()])
+          .filter(([, { width, height }]) => width < 44 || height < 44)
+          .map(([html]) => html)"""
+    )
+    assert small == []
+    context.close()

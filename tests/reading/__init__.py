@@ -1,0 +1,1 @@
+"""Agent functions whose tools answer at length, or not before they are allowed to."""

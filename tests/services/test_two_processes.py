@@ -1,0 +1,187 @@
+"""Two processes with one database and one Redis: a page at one sees what the other does, and a Redis may fail."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from agentchat.testing import say
+from tests.faults.page import Page
+
+STORY = " ".join(f"On day {day} a parcel went out to see the world." for day in range(1, 25)) + " TERMINATE"
+POLL_S = 5.0  # so long a page would wait for what no bell has told it
+
+
+def text_of(page: Page) -> str:
+    """What deltas have made of the message that is written now, or was last."""
+    return list(page.written.values())[-1].text if page.written else ""
+
+
+@pytest.fixture
+def pages(two_sites, guest):
+    """Two tabs of one chat: at the process that advances its run, and at the other."""
+    first, second = two_sites
+    visitor = guest(first)
+    here = visitor.new_chat("errands")
+    here.send("Good morning")
+    here.wait_for("INPUT_REQUESTED")
+    there = visitor.open(here.session_id, second)
+    there.wait_for("INPUT_REQUESTED")
+    assert owner_of(first, here) == ""
+    return here, there
+
+
+def have_the_same(*pages: Page) -> bool:
+    """Whether all have had the same facts, as far as each has come."""
+    count = min(len(page.events) for page in pages)
+    return all(page.events[:count] == pages[0].events[:count] for page in pages)
+
+
+def owner_of(site, page):
+    return site.rows("SELECT owner_process FROM agentchat_run")[0][0]
+
+
+def ready(site):
+    try:
+        with urllib.request.urlopen(f"{site.url}/readyz", timeout=5) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as refused:
+        return json.loads(refused.read())
+
+
+def holding(llm, after=20):
+    """A story that stops in its middle until it is released."""
+    story = say(STORY, delay=0.01).paused(after=after)
+    llm.replies(story)
+    return story
+
+
+def test_both_see_the_same_stream_while_it_is_written(pages, llm):
+    here, there = pages
+    story = holding(llm)
+    here.send("tell 1")
+    here.wait_until(lambda: text_of(here), "text so far")
+    there.wait_until(lambda: text_of(there) and text_of(there) == text_of(here), "the same text, before END")
+    assert not any(e["type"] == "TEXT_MESSAGE_END" and STORY in e["content"] for e in there.events)
+    story.release()
+    for page in pages:
+        page.wait_for("PRINTED", text="Round 1 is over.\n")
+        # Each delta is checked by the page to go on where the last one ended.
+        assert text_of(page).startswith(STORY[: len(STORY) // 2])
+    assert have_the_same(here, there)
+
+
+def test_a_page_that_comes_in_mid_message_is_shown_the_text_so_far(two_sites, pages, llm):
+    here, there = pages
+    there.close()
+    story = holding(llm)
+    here.send("tell 1")
+    here.wait_until(lambda: len(text_of(here)) > 20, "text so far")
+    story.wait_until_paused()
+    page = Page(two_sites[1], here._cookie, here.session_id, lambda page, question: None)
+    try:
+        page.wait_until(lambda: text_of(page) == text_of(here), "the text so far, though nothing is being said")
+        story.release()
+        page.wait_for("PRINTED", text="Round 1 is over.\n")
+        assert have_the_same(here, page)
+    finally:
+        page.close()
+
+
+def test_stop_from_the_other_process_goes_there_without_waiting_for_the_keeper(pages, two_sites, llm):
+    here, there = pages
+    holding(llm)
+    here.send("tell 1")
+    there.wait_until(lambda: text_of(there), "text so far")
+    (run,) = two_sites[0].rows("SELECT id, owner_process FROM agentchat_run")
+    owner, other = two_sites if f"-{two_sites[0].process.pid}-" in run[1] else reversed(two_sites)
+    (there if other is two_sites[1] else here)._socket.send(json.dumps({"type": "stop"}))
+    for page in pages:
+        page.wait_for("RUN_FINISHED", outcome={"type": "cancelled"})
+    assert f"another process says that run {run[0]} is to stop" in owner.log.read_text()
+    end = [event for event in there.events if event["type"] == "TEXT_MESSAGE_END"][-1]
+    assert end["stopped"]
+    assert end["content"].startswith(text_of(there))
+
+
+def test_redis_is_killed_in_mid_stream_and_comes_back(pages, two_sites, llm, own_redis, eventually):
+    here, there = pages
+    story = holding(llm)
+    here.send("tell 1")
+    there.wait_until(lambda: text_of(there) and text_of(there) == text_of(here), "text so far")
+    own_redis.kill()
+    for site in two_sites:
+        eventually(lambda site=site: ready(site)["layer"] == "Redis does not answer")
+    story.release()
+    there.wait_for("PRINTED", text="Round 1 is over.\n")  # by polling
+    assert there.connections == 1
+    story = holding(llm)
+    here.send("tell 2")
+    here.wait_until(lambda: len(here.written) == 2 and text_of(here), "a second story")
+    own_redis.start()
+    began = time.monotonic()
+    there.wait_until(lambda: len(there.written) == 2 and text_of(there) == text_of(here), "deltas again")
+    assert time.monotonic() - began < POLL_S
+    for site in two_sites:
+        eventually(lambda site=site: ready(site)["layer"] is True)
+    story.release()
+    for page in pages:
+        page.wait_for("PRINTED", text="Round 2 is over.\n")
+        assert page.connections == 1
+    assert have_the_same(here, there)
+    for site in two_sites:
+        log = site.log.read_text()
+        assert log.count("the channel layer is away") == 1
+        assert log.count("the channel layer is back") == 1
+        assert "Traceback" not in log
+
+
+def test_a_frozen_redis_slows_no_run_and_facts_are_looked_up(pages, two_sites, llm, own_redis, eventually):
+    here, there = pages
+    took = {}
+    for number in (1, 2):
+        llm.replies(say(STORY))
+        began = time.monotonic()
+        here.send(f"tell {number}")
+        here.wait_for("PRINTED", text=f"Round {number} is over.\n")
+        took[number] = time.monotonic() - began
+        there.wait_for("PRINTED", text=f"Round {number} is over.\n")
+        assert time.monotonic() - began < POLL_S + 1
+        own_redis.freeze()
+    # Eight facts: the run would have waited a second for each, or for the first.
+    assert took[2] < took[1] + 0.8, took
+    for site in two_sites:
+        eventually(lambda site=site: ready(site)["layer"] == "Redis does not answer")
+    # A new page comes in all the same, and what happens from now on is there within a second or two.
+    newcomer = Page(two_sites[1], here._cookie, here.session_id, lambda page, question: None)
+    try:
+        began = time.monotonic()
+        newcomer.wait_for("PRINTED", text="Round 1 is over.\n")
+        assert time.monotonic() - began < 2.5
+        llm.replies(say(STORY))
+        began = time.monotonic()
+        here.send("tell 3")
+        newcomer.wait_for("PRINTED", text="Round 3 is over.\n")
+        assert time.monotonic() - began < 4
+    finally:
+        newcomer.close()
+    own_redis.thaw()
+    for site in two_sites:
+        eventually(lambda site=site: ready(site)["layer"] is True)
+    assert have_the_same(here, there)
+    assert [page.connections for page in pages] == [1, 1]
+
+
+@pytest.mark.slow
+def test_an_event_arrives_at_once_after_twelve_idle_seconds(pages, two_sites, llm):
+    here, there = pages
+    time.sleep(12)  # longer than any time-out between a client and Redis
+    llm.replies(say(STORY))
+    here.send("tell 1")
+    here.wait_for("TEXT_MESSAGE_END", content="tell 1")
+    began = time.monotonic()
+    there.wait_for("TEXT_MESSAGE_END", content="tell 1")
+    assert time.monotonic() - began < 1, "that was the poll, every five seconds"
+    assert "away" not in two_sites[1].log.read_text()

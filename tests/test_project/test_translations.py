@@ -1,0 +1,330 @@
+"""The catalogues: whole, in step with the code, and safe to fill in. And that pages, sockets and errors speak them."""
+
+import ast
+import gettext
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from channels.testing import WebsocketCommunicator
+from django.http import Http404
+from django.utils import translation
+
+from agentchat import errors, own_words, registry
+from agentchat.languages import choices, language_of
+from agentchat.models import ChatSession
+from agentchat.visitors import GUEST_KEY
+from chatsite.asgi import application
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCALE = ROOT / "agentchat" / "locale"
+LANGUAGES = ["ar", "de"]
+PLACEHOLDER = re.compile(r"%\(\w+\)[\d.]*[sdf]|%[sd]|\{\w+\}|<[^>]+>")
+
+
+@pytest.fixture(autouse=True)
+def _guests_may_chat(settings):
+    settings.AGENTCHAT = {"GUESTS": True}
+
+
+@dataclass
+class Entry:
+    msgid: str = ""
+    plural: str = ""
+    translations: dict[int, str] = field(default_factory=dict)
+    is_fuzzy: bool = False
+    is_obsolete: bool = False
+
+
+def entries(path: Path) -> list[Entry]:
+    """What is in a .po file; the first entry is its header."""
+    return [_entry(block) for block in path.read_text(encoding="utf-8").split("\n\n") if 'msgid "' in block]
+
+
+def _entry(block: str) -> Entry:
+    entry = Entry(is_fuzzy="\n#, fuzzy" in f"\n{block}", is_obsolete="#~" in block)
+    at = ""
+    texts: dict[str, str] = {}
+    for line in block.splitlines():
+        line = line.removeprefix("#~ ")
+        if line.startswith("msg"):
+            at, line = line.split(" ", 1)
+        if line.startswith('"'):
+            texts[at] = texts.get(at, "") + ast.literal_eval(line)
+    assert "msgctxt" not in texts, "this reader knows no contexts"
+    entry.msgid, entry.plural = texts.pop("msgid"), texts.pop("msgid_plural", "")
+    entry.translations = {int((re.search(r"\d+", key) or [0])[0]): text for key, text in texts.items()}
+    return entry
+
+
+def po(language: str) -> Path:
+    return LOCALE / language / "LC_MESSAGES" / "django.po"
+
+
+def words(language: str) -> list[Entry]:
+    return entries(po(language))[1:]
+
+
+def translated(language: str) -> Iterator[tuple[str, str]]:
+    return ((each.msgid, text) for each in words(language) for text in each.translations.values())
+
+
+# --- the files ------------------------------------------------------------------------------------------------------
+
+
+def test_the_site_offers_what_there_are_catalogues_for(settings):
+    assert sorted(code for code, _ in settings.LANGUAGES) == sorted([*LANGUAGES, "en"])
+    assert sorted(folder.name for folder in LOCALE.iterdir()) == LANGUAGES
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_untranslated_fuzzy_or_left_over(language):
+    forms = {"ar": 6, "de": 2}[language]
+    assert len(words(language)) > 300
+    for each in words(language):
+        assert not each.is_fuzzy, each
+        assert not each.is_obsolete, each
+        assert len(each.translations) == (forms if each.plural else 1), each
+        assert all(text.strip() for text in each.translations.values()), each
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_has_the_placeholders_and_the_markup_of_its_original(language):
+    for each in words(language):
+        wanted = sorted(PLACEHOLDER.findall(each.msgid))
+        for number, text in each.translations.items():
+            found = sorted(PLACEHOLDER.findall(text))
+            if each.plural and language == "ar" and number < 3:  # "one chat", "two chats": the word says the number
+                assert set(found) <= set(wanted), each
+            else:
+                assert found == wanted, each
+
+
+def test_the_arabic_has_arabic_punctuation_and_letters():
+    for msgid, text in translated("ar"):
+        assert not set(",;?") & set(PLACEHOLDER.sub("", text)), text
+        assert re.search(r"[\u0600-\u06ff]", text), msgid
+
+
+def test_the_german_has_german_quotes():
+    for _, text in translated("de"):
+        assert not set("«»'") & set(text), text
+        assert text.count("„") == text.count("“"), text
+        assert "”" not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_compiled_catalogue_is_that_of_the_words(language):
+    with po(language).with_suffix(".mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)._catalog
+    wanted = {each.msgid: each.translations[0] for each in words(language) if not each.plural}
+    wanted |= {
+        (each.msgid, n): text for each in words(language) if each.plural for n, text in each.translations.items()
+    }
+    assert {key: text for key, text in compiled.items() if key} == wanted, "run `make messages`"
+
+
+@pytest.mark.slow
+def test_every_word_of_code_and_templates_is_in_the_catalogues(tmp_path):
+    if shutil.which("xgettext") is None and not os.environ.get("AGENTCHAT_REQUIRE_SERVICES"):
+        pytest.skip("no xgettext: install GNU gettext (Debian: apt-get install gettext)")
+    for name in ("agentchat", "chatsite", "templates"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, str(ROOT / "scripts" / "messages.py"), str(tmp_path)]
+    environment = {**os.environ, "DEBUG": "1", "SECRET_KEY": "x" * 50, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for language in LANGUAGES:
+        collected = {each.msgid for each in entries(tmp_path / po(language).relative_to(ROOT))[1:]}
+        assert collected == {each.msgid for each in words(language)}, "run `make messages`, and translate what is new"
+
+
+def test_what_errors_say_is_in_the_catalogues():
+    msgids = {each.msgid for each in words("de")}
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and hasattr(each, "kind_words")]
+    assert len(kinds) > 10
+    assert {each.kind_words for each in kinds} <= msgids
+
+
+# --- pages ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("asked", "language", "direction", "word"),
+    [
+        ("de", "de", "ltr", "Mit wem möchten Sie sprechen?"),
+        ("ar,en;q=0.5", "ar", "rtl", "مع من تود التحدث؟"),
+        ("fr", "en", "ltr", "Whom would you like to talk to?"),
+    ],
+)
+def test_a_page_speaks_the_browser_s_language(client, asked, language, direction, word):
+    page = client.get("/chat/", headers={"Accept-Language": asked})
+    assert f'<html lang="{language}" dir="{direction}">' in page.text
+    assert word in page.text
+    assert {"de": "Wetterdienst", "ar": "مكتب الطقس", "en": "Weather desk"}[language] in page.text
+
+
+@pytest.mark.django_db
+def test_a_guest_chooses_a_language_and_keeps_it(client):
+    page = client.get("/chat/").text
+    assert 'action="/language/"' in page
+    assert '<option value="de" lang="de">Deutsch</option>' in page
+    answer = client.post("/language/", {"language": "de", "next": "/chat/"})
+    assert (answer.status_code, answer.url) == (302, "/chat/")
+    assert "Mit wem möchten Sie sprechen?" in client.get("/chat/", headers={"Accept-Language": "ar"}).text
+    assert '<option value="de" lang="de" selected>' in client.get("/accounts/login/").text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("next_url", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])
+def test_the_choice_of_a_language_leads_to_no_other_site(client, next_url):
+    assert client.post("/language/", {"language": "de", "next": next_url}).url == "/"
+
+
+@pytest.mark.django_db
+def test_a_language_that_there_is_not_changes_nothing(client):
+    client.post("/language/", {"language": "xx", "next": "/chat/"})
+    assert '<html lang="en"' in client.get("/chat/").text
+
+
+@pytest.mark.django_db
+def test_a_site_that_does_not_ask_for_languages_offers_none(client, settings):
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "locale" not in each]
+    assert 'action="/language/"' not in client.get("/chat/", headers={"Accept-Language": "de"}).text
+    assert language_of({"headers": [(b"accept-language", b"de")]}) == "en"
+
+
+def test_only_languages_with_a_catalogue_are_offered(settings):
+    settings.LANGUAGES = [("en", "English"), ("de", "German"), ("fr", "French")]
+    assert [each.name for each in choices()] == ["English", "Deutsch"]
+    settings.LANGUAGES = [("en", "English"), ("fr", "French")]
+    assert choices() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("language", "word"), [("de", "Nicht gefunden"), ("ar", "غير موجود")])
+def test_what_is_not_found_is_said_in_the_reader_s_language(client, language, word):
+    page = client.get("/nowhere/", headers={"Accept-Language": language})
+    assert page.status_code == 404
+    assert f"<h1>{word}</h1>" in page.text
+
+
+@pytest.mark.django_db
+def test_what_breaks_is_said_in_the_reader_s_language(client, monkeypatch):
+    def breaks(*_args, **_kwargs):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(registry, "open_to", breaks)
+    client.raise_request_exception = False
+    page = client.get("/chat/", headers={"Accept-Language": "de"})
+    assert page.status_code == 500
+    assert "Das war unser Fehler" in page.text
+
+
+@pytest.mark.django_db
+def test_a_form_too_old_and_a_page_for_others_are_said_in_the_reader_s_language(client, rf):
+    from django.test import Client
+    from django.views.defaults import permission_denied
+
+    careful = Client(enforce_csrf_checks=True)
+    page = careful.post("/chat/", {"agent": "weather"}, headers={"Accept-Language": "de"})
+    assert page.status_code == 403
+    assert "Bitte versuchen Sie es noch einmal" in page.text
+    with translation.override("ar"):
+        assert "غير مسموح" in permission_denied(rf.get("/"), Http404()).text
+
+
+@pytest.mark.django_db
+def test_staff_read_admin_in_their_language(admin_client):
+    page = admin_client.get("/admin/", headers={"Accept-Language": "de"}).text
+    assert "Chats mit Agenten" in page
+    assert "Läufe" in page
+
+
+# --- sockets, and what runs say -------------------------------------------------------------------------------------
+
+
+def scope(cookie: bytes = b"", accept: bytes = b"") -> dict:
+    return {"headers": [(b"cookie", cookie), (b"accept-language", accept)]}
+
+
+@pytest.mark.parametrize(
+    ("cookie", "accept", "language"),
+    [
+        (b"", b"", "en"),
+        (b"", b"de-AT, en;q=0.3", "de"),
+        (b"a=b; django_language=ar", b"de", "ar"),
+        (b"django_language=../../etc", b"de", "de"),
+        (b"django_language=xx", b"xx", "en"),
+    ],
+)
+def test_a_socket_has_the_language_of_its_page(cookie, accept, language):
+    assert language_of(scope(cookie, accept)) == language
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_socket_refuses_in_the_language_of_its_handshake(async_client):
+    from asgiref.sync import sync_to_async
+
+    def begin() -> tuple[str, str]:
+        from django.test import Client
+
+        client = Client()
+        client.post("/chat/", {"agent": "weather"})
+        assert client.session[GUEST_KEY]
+        return str(ChatSession.objects.get().pk), client.cookies["sessionid"].value
+
+    chat_id, session = await sync_to_async(begin)()
+    headers = [
+        (b"host", b"testserver"),
+        (b"origin", b"http://testserver"),
+        (b"cookie", f"sessionid={session}".encode()),
+        (b"accept-language", b"de"),
+    ]
+    socket = WebsocketCommunicator(application, f"/ws/chat/{chat_id}/", headers=headers)
+    assert (await socket.connect())[0]
+    empty = {"type": "send", "id": "6f1d8c1e-5b0e-4d3a-8a52-0a4c6f0f7b11", "text": " "}
+    await socket.send_json_to(empty)
+    answer = await socket.receive_json_from(timeout=10)
+    assert answer["type"] == "rejected"
+    assert answer["message"] == "In dieser Nachricht steht nichts."
+    await socket.disconnect()
+
+
+def test_why_a_run_failed_is_told_in_the_reader_s_language():
+    frame = {"type": "RUN_ERROR", "code": "llm_timeout", "message": errors.LLMTimeout.kind_words, "id": "0a"}
+    with translation.override("de"):
+        assert own_words.translated_frame(frame)["message"].startswith("Das Modell hat nicht rechtzeitig")
+    assert own_words.translated_frame(frame) == frame
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        (own_words.STEPS % {"used": 12}, "Schritte, die dieser Lauf gemacht hat: 12. Darf er weitermachen?"),
+        (own_words.COST % {"used": 0.5}, "Bisher hat er 0.50\u00a0Dollar gekostet. Darf er weitermachen?"),
+        (
+            own_words.UNSURE % {"tool": r"pay_\1 %(used)d"},
+            r"pay_\1 %(used)d wurde unterbrochen: Vielleicht ist es geschehen, vielleicht nicht. "
+            "Noch einmal ausführen oder ohne weitermachen?",
+        ),
+        ("Shall I pay 12 euros?", "Shall I pay 12 euros?"),
+    ],
+)
+def test_the_questions_of_a_run_keep_their_numbers_and_names_in_another_language(said, wanted):
+    frame = {"type": "INPUT_REQUESTED", "kind": "approval", "prompt": said}
+    with translation.override("de"):
+        assert own_words.translated_frame(frame)["prompt"] == wanted
+
+
+def test_what_an_agent_asks_for_in_words_is_its_own():
+    frame = {"type": "INPUT_REQUESTED", "kind": "text", "prompt": errors.LLMTimeout.kind_words}
+    with translation.override("de"):
+        assert own_words.translated_frame(frame) == frame
