@@ -20,12 +20,13 @@ from agentchat.worker_checks import of_workers
 
 @register(Tags.compatibility)
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """E001: AGENTCHAT. E002: what must be installed. E003: no channel layer. W001: SQLite that locks. W010: a layer
-    that loses much.
+    """E001: AGENTCHAT. E002: what must be installed. E003: no channel layer. E010: a database that agentchat does not
+    know. E011: connections that are to be kept twice. W001: SQLite that locks. W007: a transaction around each request.
+    W010: a layer that loses much.
 
-    Those of `worker_checks`: E006 to E009, W004 to W006.
+    Those of `worker_checks`: E006 to E009, E012, W004 to W006.
     """
-    return [*_settings(), *_apps(), *_layer(), *_sqlite(), *of_workers()]
+    return [*_settings(), *_apps(), *_layer(), *_database(), *_sqlite(), *of_workers()]
 
 
 def _settings() -> Iterator[CheckMessage]:
@@ -53,6 +54,30 @@ def _layer() -> Iterator[CheckMessage]:
             "the channel layer of channels_redis.core drops messages beyond its capacity, and costs six times the work",
             hint='Use "channels_redis.pubsub.RedisPubSubChannelLayer": docs/architecture.md, "Decisions", says why.',
             id="agentchat.W010",
+        )
+
+
+def _database() -> Iterator[CheckMessage]:
+    connection = connections["default"]
+    if connection.vendor not in ("sqlite", "postgresql"):
+        yield Error(
+            f"the database is {connection.display_name}, and agentchat knows SQLite and PostgreSQL only",
+            hint="Runs rely on row locks that are passed over, on JSON and on a search index, as these two have them.",
+            id="agentchat.E010",
+        )
+    kept_for = connection.settings_dict.get("CONN_MAX_AGE", 0)
+    if connection.settings_dict.get("OPTIONS", {}).get("pool") and kept_for != 0:
+        yield Error(
+            f"the database has a pool and CONN_MAX_AGE = {kept_for}: no connection can be made",
+            hint="Set CONN_MAX_AGE to 0, the pool keeps connections open; or leave the pool out.",
+            id="agentchat.E011",
+        )
+    if connection.settings_dict.get("ATOMIC_REQUESTS"):
+        yield Warning(
+            "ATOMIC_REQUESTS: what people do on a page is not made again when the database loses it, and whoever looks "
+            "is told of it before it is saved",
+            hint="Set ATOMIC_REQUESTS to False, and use transaction.atomic() in those of your views that need it.",
+            id="agentchat.W007",
         )
 
 

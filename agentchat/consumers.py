@@ -25,9 +25,9 @@ from agentchat.frames_in import Ack, Answer, Branch, Edit, Feedback, Hello, Ping
 from agentchat.languages import language_of
 from agentchat.own_words import translated_frame
 from agentchat.runs import control, frames
-from agentchat.runs.database import patiently
+from agentchat.runs.database import is_passing, patiently
 from agentchat.runs.hub import Watcher
-from agentchat.runs.runner import in_db_thread, runner
+from agentchat.runs.runner import in_db_thread, in_read_thread, runner
 from agentchat.sockets import CloseCode, is_open, sockets
 from agentchat.visitors import NOBODY, Visitor, session_key_of, visitors_of
 
@@ -67,10 +67,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.session_key = session_key_of(self.scope)
         self.limit = FrameLimit()
         try:
-            self.visitor = await in_db_thread(_visitor_of)(self.session_key)
+            self.visitor = await in_read_thread(_visitor_of)(self.session_key)
             if not self.visitor.may_chat:
                 return await self.leave(CloseCode.SIGN_IN)
-            if not await in_db_thread(_may_look)(self.session_id, self.visitor):
+            if not await in_read_thread(_may_look)(self.session_id, self.visitor):
                 return await self.leave(CloseCode.NOT_FOUND)
         except DatabaseError:
             logger.warning("a socket is sent away: the database does not say who it is", exc_info=True)
@@ -102,7 +102,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except Rejected as rejected:
             readable = None if rejected.reason == "too_large" else text_data  # too large to parse, for its id too
             await self.reject(readable, rejected.reason, str(rejected), rejected.errors)
-        except Exception:
+        except Exception as error:
+            if is_passing(error):  # there was no thread to try it in: as control says it of what was tried
+                logger.warning("a frame of chat session %s is refused: %s", self.session_id, error)
+                words = gettext(
+                    "This could not be saved at the moment. Please look whether it has arrived, and try again."
+                )
+                return await self.reject(text_data, "unavailable", words)
             logger.exception("a frame of chat session %s could not be handled", self.session_id)
             words = gettext("Something went wrong here. Please look whether it has arrived before you try again.")
             await self.reject(text_data, "error", words)
@@ -147,7 +153,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.session_id,
             after,
             send=self.send,
-            read=lambda seq: patiently(lambda: in_db_thread(frames.frames_after)(self.session_id, seq)),
+            read=lambda seq: patiently(lambda: in_read_thread(frames.frames_after)(self.session_id, seq)),
             close=lambda: self.leave(CloseCode.TOO_SLOW),
             trim=self.trim,
         )

@@ -15,6 +15,8 @@ from uuid import UUID
 from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import Error as DatabaseError
+from django.db import transaction
 from django.utils import translation
 
 from agentchat.consumers import FrameLimit
@@ -23,7 +25,8 @@ from agentchat.frames_in import MAX_FRAME_BYTES, Ack, Hello, Ping, Seen, parse_o
 from agentchat.languages import language_of
 from agentchat.models import ChatSession
 from agentchat.runs import lists
-from agentchat.runs.runner import in_db_thread, runner
+from agentchat.runs.database import PERSON_S, patiently, wait_for_locks
+from agentchat.runs.runner import in_db_thread, in_read_thread, runner
 from agentchat.sidebar import MAX_CHATS, STATUS_FIELDS, agent_title, entry_of, status_of, with_status
 from agentchat.sockets import CloseCode, sockets
 from agentchat.visitors import NOBODY, Visitor, session_key_of, visitors_of
@@ -67,7 +70,11 @@ class ListConsumer(AsyncWebsocketConsumer):
         self.limit = FrameLimit()
         self._shown: dict[str, Row] | None = None
         self._sent = self._acked = 0
-        self.visitor = (await in_db_thread(visitors_of)([self.session_key]))[self.session_key]
+        try:
+            self.visitor = (await in_read_thread(visitors_of)([self.session_key]))[self.session_key]
+        except DatabaseError:
+            logger.warning("a socket is sent away: the database does not say who it is", exc_info=True)
+            return await self.leave(CloseCode.RESTART)
         if not self.visitor.may_chat:
             return await self.leave(CloseCode.SIGN_IN)
         sockets.add(self)
@@ -108,7 +115,10 @@ class ListConsumer(AsyncWebsocketConsumer):
             case Ping():
                 await self.send(text_data='{"type":"pong"}')
             case Seen():
-                await in_db_thread(_mark_seen)(self.visitor, frame.chat)
+                try:
+                    await in_db_thread(_mark_seen)(self.visitor, frame.chat)
+                except DatabaseError:
+                    logger.warning("that a failure was seen could not be saved: it is shown once more", exc_info=True)
 
     async def show(self, rows: dict[str, Row] | None) -> None:
         """Send what has changed since the last time, if the client has room for it."""
@@ -163,7 +173,7 @@ class Board:
         while True:
             self._rung.clear()  # before reading: what is rung from here on is read again
             try:
-                self.rows = await in_db_thread(_read)(self._visitor)
+                self.rows = await patiently(lambda: in_read_thread(_read)(self._visitor))
                 for socket in list(self._sockets):
                     await socket.show(self.rows)
             except Exception:
@@ -195,7 +205,9 @@ def _read(visitor: Visitor) -> dict[str, Row]:
 def _mark_seen(visitor: Visitor, chat_id: UUID) -> None:
     chat = with_status(ChatSession.objects.of(visitor)).filter(pk=chat_id).first()
     if chat is not None and (entry := entry_of(chat)).status == "failed":
-        ChatSession.objects.filter(pk=chat_id, seen_run__lt=entry.run).update(seen_run=entry.run)
+        with transaction.atomic():
+            wait_for_locks(PERSON_S)
+            ChatSession.objects.filter(pk=chat_id, seen_run__lt=entry.run).update(seen_run=entry.run)
         lists.ring_for(chat_id)
 
 

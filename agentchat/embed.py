@@ -9,9 +9,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
+from django.views.csrf import csrf_failure as django_csrf_failure
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -71,12 +72,38 @@ def start(request: HttpRequest, visitor: Visitor, agent_name: str) -> HttpRespon
 @require_safe
 @in_frames
 def chat(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> HttpResponseBase:
-    """One chat of the visitor's, without the sidebar."""
-    if not visitor.may_chat:
-        raise Http404
-    chat = get_object_or_404(ChatSession.objects.of(visitor), pk=chat_id)
+    """One chat of the visitor's, without the sidebar.
+
+    What is not there, or not theirs any more (they signed out in a tab), is said within the frame: a browser shows
+    nothing of our other pages in one.
+    """
+    chat = ChatSession.objects.of(visitor).filter(pk=chat_id).first() if visitor.may_chat else None
+    if chat is None:
+        return _without_a_chat(request, visitor)
     context = {**of_chat(request, visitor, chat), "frame": "agentchat/embed.html"}
     return render(request, "agentchat/chat.html", context)
+
+
+def _without_a_chat(request: HttpRequest, visitor: Visitor) -> HttpResponseBase:
+    context = {"visitor": visitor, "uses_demo": uses_demo(), "is_lost": True}
+    return render(request, "agentchat/embed_start.html", context, status=404 if visitor.may_chat else 403)
+
+
+@in_frames
+def refused(request: HttpRequest, visitor: Visitor) -> HttpResponseBase:
+    """A form in a frame came without its cookie: the browser keeps cookies from frames of other sites."""
+    context = {"visitor": visitor, "uses_demo": uses_demo(), "is_refused": True}
+    return render(request, "agentchat/embed_start.html", context, status=403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """Django's page for a form without its cookie, and in a frame one that can be shown there.
+
+    For the setting CSRF_FAILURE_VIEW.
+    """
+    if request.resolver_match is not None and request.resolver_match.view_name == "agentchat:embed":
+        return refused(request)
+    return django_csrf_failure(request, reason=reason)
 
 
 def _last_chat(visitor: Visitor, agent_name: str) -> ChatSession | None:

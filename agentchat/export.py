@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,6 +23,8 @@ from agentchat.runs.branches import events_of
 from agentchat.runs.frames import PAGE, Frame, frames_after, without_usage
 from agentchat.transcript import Ended, Error, Item, Message, NestedChats, Printed, Request, ToolCall
 from agentchat.visitors import Visitor
+
+CHATS = 100  # read from the database at once
 
 _LINE_END = re.compile(r"\r\n?|\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal that shows the file obeys these
@@ -40,22 +43,44 @@ def json_of(session: ChatSession, *, shows_usage: bool = True) -> Iterator[str]:
 
 
 def data_of(visitor: Visitor) -> Iterator[str]:
-    """Everything that is kept of the visitor, as JSON, piece by piece: all their chats, deleted ones too."""
-    chats = ChatSession.objects.all_of(visitor).select_related("owner", "head").order_by("created_at", "pk")
+    """What is kept of the visitor, as JSON, piece by piece: all their chats, deleted ones too.
+
+    Without the journals of runs: what came of their steps stands in the events.
+    """
     head = {"account": visitor.user.get_username() if visitor.user else None, "exportedAt": _moment(timezone.now())}
     yield from _document(
         head,
         "chats",
-        (_Pieces(_whole_chat(chat, shows_usage=visitor.may_see_usage)) for chat in chats.iterator(chunk_size=100)),
+        (_Pieces(_whole_chat(chat, shows_usage=visitor.may_see_usage)) for chat in _chats_of(visitor)),
     )
     yield "\n"
+
+
+def _chats_of(visitor: Visitor) -> Iterator[ChatSession]:
+    """All of them, the oldest first.
+
+    No cursor stays open from one to the next: pieces are made in different threads, with different connections.
+    """
+    chats = ChatSession.objects.all_of(visitor).select_related("owner", "head").order_by("created_at", "pk")
+    page = list(chats[:CHATS])
+    while page:
+        yield from page
+        last = page[-1]
+        later = Q(created_at__gt=last.created_at) | Q(pk__gt=last.pk)
+        page = list(chats.filter(later, created_at__gte=last.created_at)[:CHATS])
 
 
 def _whole_chat(session: ChatSession, *, shows_usage: bool) -> Iterator[str]:
     shares = [{"createdAt": _moment(share.created_at), "lastSeq": share.last_seq} for share in session.shares.all()]
     deleted = _moment(session.deleted_at) if session.deleted_at else None
-    facts = {**_facts(session), "deletedAt": deleted, "sharedLinks": shares}
+    facts = {**_facts(session), "deletedAt": deleted, "sharedLinks": shares, "waiting": [*_waiting(session)]}
     return _document(facts, "events", _events(session, shows_usage=shows_usage))
+
+
+def _waiting(session: ChatSession) -> Iterator[dict[str, Any]]:
+    """The messages that no run has taken yet. (Answers to questions stand in the events; passwords nowhere.)"""
+    for item in session.inbox.filter(run=None, request_id="").order_by("pk"):
+        yield {"messageId": str(item.client_id), "text": item.value, "at": _moment(item.created_at)}
 
 
 def _facts(session: ChatSession) -> dict[str, object]:

@@ -5,11 +5,12 @@ then everything is cleaned against a list of what may stay. This is the only pla
 `SafeString`; pages and frames take what it returns.
 
 A page shows a message under headings of its own, so the headings in a message start at h3. Scrolling boxes (code,
-tables, formulas) can be focused, so that a keyboard can scroll them. Formulas have a module of their own, `maths`.
+tables, formulas) can be focused, so that a keyboard can scroll them. Formulas have a module of their own, `maths`, and
+so have the colours of code, `highlighting`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,14 +19,17 @@ import nh3
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import unescapeAll
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
+from agentchat import highlighting
 from agentchat.maths import MAX_FORMULA, closing_of, maths
 
 MAX_MARKDOWN = 200_000  # characters; what is longer is shown as it was written
 MAX_BLOCK = 20_000  # characters; a longer block of a message being written is rendered with the whole message
 MAX_CACHED = 16_000  # characters
+MAX_COLOURED = 40_000  # characters of code in one message; what comes after them is plain
 END_SIGNAL = "TERMINATE"  # the word by which agents tell each other that they are done
 FIRST_HEADING = 3
 
@@ -70,6 +74,7 @@ class _ChatMarkdown(MarkdownIt):
         super().__init__("commonmark", {"html": False, "breaks": True, "linkify": True, "maxNesting": 24})
         self.enable(["table", "strikethrough", "linkify"])
         self.use(maths)
+        self.add_render_rule("fence", _code)
         self.core.ruler.push("fit_into_page", _fit_into_page)
         assert self.linkify is not None
         self.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
@@ -130,6 +135,22 @@ def _without_images(tokens: list[Token]) -> Iterator[Token]:
             yield from (Token("link_open", "a", 1, attrs={"href": source}), text, Token("link_close", "a", -1))
 
 
+_LEFT = "agentchat_code_left"  # in the env of a message: the characters of code that may still be coloured
+
+
+def _code(self: Any, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]) -> str:
+    """A block of code behind a fence."""
+    code = tokens[index].content
+    language = next(iter(unescapeAll(tokens[index].info).split()), "")
+    html = ""
+    if highlighting.is_colourable(code, language):
+        env[_LEFT] = env.get(_LEFT, MAX_COLOURED) - len(code)
+        if env[_LEFT] >= 0:
+            html = highlighting.coloured(code, language)
+    named = f' class="language-{escape(language)}"' if language else ""
+    return f"<pre><code{named}>{html or escape(code)}</code></pre>\n"
+
+
 _markdown = _ChatMarkdown()
 
 
@@ -151,7 +172,9 @@ def _whole_characters(text: str) -> str:
 
 
 def _only_harmless(tag: str, attribute: str, value: str) -> str | None:
-    """A class is the language of a code block, and a length is short. Others have passed the lists below already."""
+    """A class is the language of a code block, or a colour; a length is short. Others have passed the lists below."""
+    if tag == "span":
+        return value if value in highlighting.CLASSES else None
     shape = _LANGUAGE if attribute == "class" else _LENGTH if attribute in _LENGTHS else None
     return value if shape is None or shape.fullmatch(value) else None
 
@@ -192,10 +215,13 @@ _MATHS_VALUES = {
 _cleaner = nh3.Cleaner(
     tags={
         *("p", "br", "hr", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li", "pre", "code"),
-        *("em", "strong", "s", "a", "div", "table", "thead", "tbody", "tr", "th", "td"),
+        *("span", "em", "strong", "s", "a", "div", "table", "thead", "tbody", "tr", "th", "td"),
         *_MATHS,
     },
-    attributes={"a": {"href", "title"}, "code": {"class"}, "ol": {"start"}, "div": {"aria-label"}, **_MATHS_LENGTHS},
+    attributes={
+        **{"a": {"href", "title"}, "code": {"class"}, "span": {"class"}, "ol": {"start"}, "div": {"aria-label"}},
+        **_MATHS_LENGTHS,
+    },
     tag_attribute_values={
         **_MATHS_VALUES,
         **{"th": _ALIGNMENTS, "td": _ALIGNMENTS, "div": {"role": {"group"}, "tabindex": {"0"}}},

@@ -22,6 +22,7 @@ from typing import Any
 from django.db import connection
 
 from agentchat import conf
+from agentchat.runs.database import patiently
 from agentchat.runs.engines import engine
 from agentchat.runs.runner import runner
 from agentchat.sockets import LOOK_S, CloseCode, sockets
@@ -109,7 +110,7 @@ async def _look_out() -> None:
     while True:
         await asyncio.sleep(LOOK_S)
         try:
-            await sockets.look_again()
+            await patiently(sockets.look_again)
         except Exception:
             logger.exception("could not look up the visitors of open sockets; trying again")
 

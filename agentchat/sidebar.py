@@ -86,13 +86,20 @@ def chats_of(visitor: Visitor, *, current: ChatSession | None = None) -> list[Da
 def newest_chats(
     visitor: Visitor, *, current: ChatSession | None = None, before: Place | None = None
 ) -> tuple[list[ChatSession], Place | None]:
-    """The visitor's last chats, or the last before a place; and the place before which there are older ones, if any."""
+    """The visitor's last chats, or the last before a place; and the place before which there are older ones, if any.
+
+    However old it is, `current` is among the last: whoever looks at a chat finds it marked in the list.
+    """
     listed = Q(next_seq__gt=1) | Q(pk=current.pk if current else None)
     chats = in_order(with_status(ChatSession.objects.of(visitor)).filter(listed), LISTED_BY)
     if before is not None:
         chats = after(chats, LISTED_BY, before)
     found = list(chats[: MAX_CHATS + 1])
-    return found[:MAX_CHATS], place_of(found[MAX_CHATS - 1], LISTED_BY) if len(found) > MAX_CHATS else None
+    older = place_of(found[MAX_CHATS - 1], LISTED_BY) if len(found) > MAX_CHATS else None
+    newest = found[:MAX_CHATS]
+    if before is None and older is not None and current is not None and current not in newest:
+        newest += with_status(ChatSession.objects.of(visitor)).filter(pk=current.pk)
+    return newest, older
 
 
 def with_status(chats: "QuerySet[ChatSession]") -> "QuerySet[ChatSession]":

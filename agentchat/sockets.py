@@ -12,7 +12,7 @@ from uuid import UUID
 
 from agentchat import registry
 from agentchat.models import ChatSession
-from agentchat.runs.runner import in_db_thread
+from agentchat.runs.runner import in_read_thread
 from agentchat.visitors import Visitor, visitors_of
 
 logger = logging.getLogger("agentchat.sockets")
@@ -67,7 +67,7 @@ class Sockets:
         if not self._open:
             return
         opened = {socket: (socket.session_key, socket.session_id, socket.visitor) for socket in self._open}
-        gone = await in_db_thread(_gone)(set(opened.values()))
+        gone = await in_read_thread(_gone)(set(opened.values()))
         for socket, facts in opened.items():
             if facts in gone and socket in self._open:
                 await socket.leave(gone[facts])

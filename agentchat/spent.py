@@ -1,12 +1,16 @@
 """What the models used since the person was heard last: tokens, cost, and the time in which somebody worked.
 
-The same rules as `usage.js`, which goes on counting where the page begins.
+The same rules as `usage.js`, which goes on counting where the page begins: in whole milliseconds too, as frames have
+them (`runs.frames`), so that a line that came live says the same when the page is loaded again.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 
 
 @dataclass
@@ -15,12 +19,12 @@ class Spent:
 
     tokens: int = 0
     cost: float | None = 0.0
-    ms: float = 0.0
-    since: float | None = None  # ms of the epoch
+    ms: int = 0
+    since: int | None = None  # ms of the epoch
 
     def take(self, type_: str, at: datetime, payload: Mapping[str, Any]) -> bool:
         """Count a fact; return whether a line about it all is due."""
-        now = at.timestamp() * 1000
+        now = (at - _EPOCH) // _MS  # what is below a millisecond is left out, as it is on the wire
         match type_:
             case "RUN_STARTED":
                 self.take_out()
@@ -42,9 +46,9 @@ class Spent:
     def take_out(self) -> "Spent":
         """What it was; it begins anew."""
         spent = replace(self)
-        self.tokens, self.cost, self.ms, self.since = 0, 0.0, 0.0, None
+        self.tokens, self.cost, self.ms, self.since = 0, 0.0, 0, None
         return spent
 
-    def _pause(self, now: float) -> None:
+    def _pause(self, now: int) -> None:
         self.ms += 0 if self.since is None else now - self.since
         self.since = None

@@ -8,7 +8,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import translation
 from django.utils.http import content_disposition_header
 
-from agentchat.runs.runner import in_db_thread
+from agentchat.runs.runner import in_read_thread
 
 PIECE = 32 * 1024  # characters, at least, but for the last one
 
@@ -49,5 +49,5 @@ def _pieces(words: Iterator[str], language: str | None) -> Iterator[bytes]:
 
 
 async def _from_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (piece := await in_db_thread(next)(pieces, None)) is not None:
+    while (piece := await in_read_thread(next)(pieces, None)) is not None:
         yield piece

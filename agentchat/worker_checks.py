@@ -18,8 +18,8 @@ _HINT = "docs/deploying.md, 'More than one machine', has all of it."
 
 
 def of_workers() -> Iterator[CheckMessage]:
-    """E006: no Celery. E007: no broker. E008: a layer in memory. E009: no JSON. W004: SQLite. W005: a cache in memory.
-    W006: another pool than threads.
+    """E006: no Celery. E007: no broker. E008: a layer in memory. E009: no JSON. E012: tasks that are not sent. W004:
+    SQLite. W005: a cache in memory. W006: another pool than threads.
     """
     try:
         if conf.app.engine != "celery":
@@ -79,6 +79,12 @@ def _celery(celery: Any) -> Iterator[CheckMessage]:
             f"messages about runs are JSON, and Celery accepts only {sorted(celery.accept_content)}",
             hint="Have 'json' in accept_content.",
             id="agentchat.E009",
+        )
+    if celery.task_always_eager:
+        yield Error(
+            "AGENTCHAT['ENGINE'] is 'celery', and Celery calls tasks where they are sent: no worker hears of a run",
+            hint="Leave task_always_eager out; a process without workers has the engine 'threads'.",
+            id="agentchat.E012",
         )
     if celery.worker_pool != "threads":
         yield Warning(

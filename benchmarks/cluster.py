@@ -71,6 +71,10 @@ class Page:
             and self.seqs == sorted(set(self.seqs))
         )
 
+    def only_with_the_end(self, tokens: int) -> int:
+        """How many of so many tokens no delta has brought: nothing is lost, but nobody saw them come."""
+        return tokens - len("".join(self.parts).split())
+
     def lateness(self, said: list[float], begun: float, ended: float) -> list[float]:
         """Seconds between the two moments of each token that was said in this time."""
         late, before = [], 0
@@ -161,6 +165,8 @@ def report(
     lost = [page for page in pages if not page.has_all(model.tokens)]
     asked = sorted(model.said[page.name][0] - page.sent_at for page in pages)
     print(f"{len(pages)} chats, {len(pages) * model.tokens} tokens; of {len(lost)} some was lost, or came twice")
+    unseen = sum(page.only_with_the_end(model.tokens) for page in pages)
+    print(f"tokens that came with the END alone: {unseen}, {unseen / (len(pages) * model.tokens):.2%}")
     print(f"from the message to the model's first word: {_middle_and_last(asked)}")
     print(f"from the message to the page's first word: {_middle_and_last(first)}")
     print(

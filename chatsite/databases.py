@@ -31,8 +31,9 @@ POSTGRESQL_OPTIONS = {
     "tcp_user_timeout": 30_000,  # milliseconds that what was sent may stay unacknowledged
 }
 
-# Connections are held for a transaction, not for a run: 20 serve 64 runs, the consumers' four threads and the views of
-# a process, and four such processes fit into PostgreSQL's own limit of 100.
+# Connections are held for a transaction, not for a run: 20 serve 64 runs, the server's own threads (four for frames,
+# four for reads, four for claims, one for the keeper) and the views of a process, and four such processes fit into
+# PostgreSQL's own limit of 100.
 POOL = {
     "min_size": 1,
     "max_size": 20,
@@ -60,6 +61,12 @@ def databases(url: str, *, otherwise: Path) -> dict[str, dict[str, Any]]:
         if str(database["OPTIONS"].pop("pool", "1")).lower() not in ("0", "false", "no", "off"):
             database["OPTIONS"]["pool"] = pool
         database.setdefault("CONN_MAX_AGE", 0)  # the pool keeps them open
+        if database["CONN_MAX_AGE"] != 0 and "pool" in database["OPTIONS"]:
+            raise ImproperlyConfigured(
+                f"DATABASE_URL: conn_max_age={database['CONN_MAX_AGE']} is for connections that a thread keeps, and "
+                f"here a pool keeps them: leave it out, or add pool=0 to do without the pool"
+            )
+        database.setdefault("DISABLE_SERVER_SIDE_CURSORS", True)  # one would outlive the loan of its connection
         database.setdefault("CONN_HEALTH_CHECKS", True)  # after the server's restart those that it had are dead
     return {"default": database}
 

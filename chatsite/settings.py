@@ -198,6 +198,7 @@ SESSION_COOKIE_AGE = 30 * 24 * 60 * 60  # seconds: so long a guest finds their c
 # --- safety ---------------------------------------------------------------------------------------------------------
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+CSRF_FAILURE_VIEW = "agentchat.embed.csrf_failure"  # in a frame of another site, a page that can be shown there
 if AGENTCHAT.get("EMBED_ORIGINS") and not DEBUG:
     # In a page of another site the browser leaves out cookies that do not say so. Forms keep their tokens, and
     # websockets are asked for their origin.

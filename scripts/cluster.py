@@ -112,13 +112,18 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 class Process:
-    """One process of the cluster; `start()` again after its end."""
+    """One process of the cluster; `start()` again after its end. `log` is what it said: all of it, or the last part."""
 
     def __init__(
-        self, name: str, command: list[str], environment: Mapping[str, str], said: Callable[[str], None]
+        self,
+        name: str,
+        command: list[str],
+        environment: Mapping[str, str],
+        said: Callable[[str], None],
+        log_chars: int | None,
     ) -> None:
         self.name, self.log = name, ""
-        self._command, self._environment, self._said = command, environment, said
+        self._command, self._environment, self._said, self._log_chars = command, environment, said, log_chars
         self._process: subprocess.Popen[str] | None = None
         self._changed = threading.Condition()
         self._life = 0  # where the log of this life begins
@@ -152,9 +157,15 @@ class Process:
         with output:
             for line in output:
                 with self._changed:
-                    self.log += line
+                    self._keep(line)
                     self._changed.notify_all()
                 self._said(f"{self.name:<8} | {line}")
+
+    def _keep(self, line: str) -> None:
+        self.log += line
+        if self._log_chars is not None and (surplus := len(self.log) - self._log_chars) > 0:
+            self.log = self.log[surplus:]
+            self._life = max(0, self._life - surplus)
 
     def wait_until_said(self, words: str) -> None:
         """Wait until the log of this life has these words. Raise RuntimeError if it ends before, or takes too long."""
@@ -184,7 +195,8 @@ class Process:
 class Cluster:
     """Two web nodes, two workers, and the front. `start()` all or one of them; `kill(name)` with any signal.
 
-    `environment` is that of the processes, whole. `said` gets every line of every log.
+    `environment` is that of the processes, whole. `said` gets every line of every log, and of each `log_chars` are
+    kept, or all.
     """
 
     def __init__(
@@ -194,13 +206,16 @@ class Cluster:
         host: str = "127.0.0.1",
         port: int | None = None,
         said: Callable[[str], None] = lambda line: None,
+        log_chars: int | None = None,
     ) -> None:
         self._host, self._port = host, port or free_port()
         self._ports = {name: self._port + 1 + i if port else free_port() for i, name in enumerate(NODES)}
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
         self.urls = {name: f"http://127.0.0.1:{port}" for name, port in self._ports.items()}
         environment = {**environment, "AGENTCHAT_ENGINE": "celery"}
-        self.processes = {name: Process(name, command, environment, said) for name, command in self._commands().items()}
+        self.processes = {
+            name: Process(name, command, environment, said, log_chars) for name, command in self._commands().items()
+        }
         self._front: Front | None = None
 
     def _commands(self) -> dict[str, list[str]]:
@@ -273,6 +288,7 @@ def free_port() -> int:
 
 DATABASE_URL = "postgres://postgres@127.0.0.1:5432/agentchat"
 REDIS_URL = "redis://127.0.0.1:6379/0"
+LOG_CHARS = 64 * 1024  # it is printed already, and shown again only where a process does not start
 
 
 def main() -> None:
@@ -299,7 +315,13 @@ def main() -> None:
     call_command("migrate", verbosity=0, interactive=False)
     password = run.make_admin()
 
-    cluster = Cluster(os.environ, host=host, port=port, said=lambda line: print(line, end="", flush=True))
+    cluster = Cluster(
+        os.environ,
+        host=host,
+        port=port,
+        said=lambda line: print(line, end="", flush=True),
+        log_chars=LOG_CHARS,
+    )
     told_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: told_to_stop.set())
@@ -324,12 +346,13 @@ def check_services() -> None:
     """Leave with a sentence if the database or Redis is not there. Sets Django up."""
     import django
     import redis
-    from django.db import OperationalError, connection
+    from django.db import connection
 
     django.setup()
     try:
-        connection.ensure_connection()
-    except OperationalError as error:
+        # Past its pool, which would try for some seconds, and not say why it has failed.
+        connection.Database.connect(**connection.get_connection_params()).close()
+    except connection.Database.Error as error:
         sys.exit(
             f"The database of DATABASE_URL does not take us in: {str(error).strip()}\n"
             "Start PostgreSQL, make the database if it is missing (createdb -h 127.0.0.1 -U postgres agentchat),\n"

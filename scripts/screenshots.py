@@ -85,7 +85,7 @@ def begin(page: Page, site: str, agent: str, words: str) -> str:
 
 def assistant(page: Page, site: str) -> str:
     address = begin(page, site, "Assistant", "Show me a table and a piece of code.")
-    expect(page.get_by_role("status")).to_contain_text("Waiting for your answer")
+    expect(page.locator(".usage")).to_be_visible(timeout=60_000)
     return address
 
 

@@ -125,6 +125,29 @@ def test_a_frame_needs_the_csrf_token():
     assert not ChatSession.objects.exists()
 
 
+def test_a_browser_that_keeps_cookies_back_is_shown_the_way_out_in_the_frame():
+    response = Client(enforce_csrf_checks=True).post(START)
+    assert policy_of(response)["frame-ancestors"] == "'self'"
+    assert "X-Frame-Options" not in response.headers
+    assert 'href="/chat/" target="_blank"' in response.text
+    elsewhere = Client(enforce_csrf_checks=True).post("/chat/")
+    assert elsewhere.headers["X-Frame-Options"] == "DENY"
+    assert "/embed/" not in elsewhere.text
+
+
+def test_a_frame_whose_chat_is_gone_says_so_within_it(client, settings):
+    client.post(START)
+    path = f"/embed/chat/{ChatSession.objects.get().id}/"
+    ChatSession.objects.all().delete()
+    gone = client.get(path)
+    assert (gone.status_code, policy_of(gone)["frame-ancestors"]) == (404, "'self'")
+    assert "not there any more" in gone.text
+    settings.AGENTCHAT = {"GUESTS": False}
+    signed_out = client.get(path)
+    assert (signed_out.status_code, policy_of(signed_out)["frame-ancestors"]) == (403, "'self'")
+    assert "/accounts/login/" in signed_out.text
+
+
 # --- whose frame ----------------------------------------------------------------------------------------------------
 
 

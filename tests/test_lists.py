@@ -19,6 +19,9 @@ from agentchat.frames_in import MAX_FRAME_BYTES
 from agentchat.models import ChatSession, Event, Run
 from agentchat.routing import ExactOriginValidator, websocket_urlpatterns
 from agentchat.runs import chats, control, lists
+from agentchat.runs import runner as runner_module
+from agentchat.runs.layer import list_rung
+from agentchat.runs.runner import runner
 from agentchat.sockets import CloseCode, sockets
 from agentchat.visitors import GUEST_KEY, Visitor
 
@@ -121,7 +124,7 @@ async def tab(ada):
     assert await tab.open()
     await tab.take()
     yield tab
-    await tab.socket.disconnect()
+    await tab.socket.disconnect(timeout=20)
 
 
 @pytest.fixture
@@ -156,7 +159,7 @@ async def test_the_first_frame_has_the_whole_list_with_its_statuses(ada):
     }
     assert tab.titles == ["stopped", "failed", "waiting", "running", "queued"]
     assert set(tab.frames[0]["chats"][0]) == {"id", "title", "agent", "status", "at"}
-    await tab.socket.disconnect()
+    await tab.socket.disconnect(timeout=20)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +181,7 @@ async def test_a_chat_waits_for_a_person_who_was_asked_something(ada, question, 
     assert await tab.open()
     await tab.take()
     assert tab.status(chat) == status
-    await tab.socket.disconnect()
+    await tab.socket.disconnect(timeout=20)
 
 
 async def test_a_run_shows_in_every_tab_of_its_owner_from_its_start_to_its_end(ada, asks, tab):
@@ -193,7 +196,7 @@ async def test_a_run_shows_in_every_tab_of_its_owner_from_its_start_to_its_end(a
     await sync_to_async(control.send)(session.pk, visitor, client_id=uuid.uuid4(), text="I see")
     for each in (tab, other):
         await each.until(lambda tab: tab.status(session) == "failed")
-    await other.socket.disconnect()
+    await other.socket.disconnect(timeout=20)
 
 
 async def test_a_failure_that_the_owner_has_seen_is_no_news(ada, tab):
@@ -246,7 +249,7 @@ async def test_the_list_is_looked_up_although_nobody_rings(ada, monkeypatch):
     await tab.take()
     await chat_of(ada, "unheard of")
     await tab.until(lambda tab: tab.titles == ["unheard of"])
-    await tab.socket.disconnect()
+    await tab.socket.disconnect(timeout=20)
 
 
 # --- whose it is ----------------------------------------------------------------------------------------------------
@@ -274,7 +277,7 @@ async def test_a_stranger_cannot_mark_a_failure_as_seen(ada):
     await stranger.send(type="ping")
     assert await stranger.socket.receive_json_from(timeout=10) == {"type": "pong"}
     assert (await sync_to_async(ChatSession.objects.get)(pk=chat.pk)).seen_run == 0
-    await stranger.socket.disconnect()
+    await stranger.socket.disconnect(timeout=20)
 
 
 async def test_the_names_of_groups_give_no_key_away():
@@ -351,7 +354,7 @@ async def test_the_newest_hundred_fit_into_one_frame_whatever_they_are_called(ad
     assert len(text.encode()) <= MAX_FRAME_BYTES
     frame = json.loads(text)
     assert (len(frame["chats"]), frame["all"]) == (100, False)
-    await tab.socket.disconnect()
+    await tab.socket.disconnect(timeout=20)
 
 
 async def test_what_falls_off_a_full_list_is_not_said_to_be_gone(ada, monkeypatch):
@@ -369,7 +372,7 @@ async def test_what_falls_off_a_full_list_is_not_said_to_be_gone(ada, monkeypatc
     assert tab.frames[-1]["gone"] == []
     await sync_to_async(chats.delete)(third.pk, Visitor(user=ada))
     await tab.until(lambda tab: "3" not in tab.titles)
-    await tab.socket.disconnect()
+    await tab.socket.disconnect(timeout=20)
 
 
 async def test_a_client_that_acknowledges_nothing_is_sent_no_more_until_it_does(ada, tab, monkeypatch):
@@ -395,7 +398,7 @@ async def test_changes_in_quick_succession_are_read_twice_a_second_at_most(ada, 
 
 async def test_a_closed_list_leaves_nothing_behind(ada, tab):
     assert lists.bell._listeners
-    await tab.socket.disconnect()
+    await tab.socket.disconnect(timeout=20)
     assert not consumers_list.Board._boards
     assert not lists.bell._listeners
 
@@ -404,11 +407,11 @@ async def test_a_closed_list_leaves_nothing_behind(ada, tab):
 
 
 class Wire(BaseChannelLayer):
-    """A channel layer between processes, of which this is one."""
+    """A channel layer between processes, of which this is one. tests/runs/test_ear.py has two."""
 
     def __init__(self):
         super().__init__()
-        self.groups, self.messages, self.is_dead = {}, asyncio.Queue(), False
+        self.groups, self.messages, self.sent, self.is_dead = {}, asyncio.Queue(), [], False
 
     async def new_channel(self, prefix="specific"):
         return f"{prefix}.1"
@@ -422,7 +425,9 @@ class Wire(BaseChannelLayer):
     async def group_send(self, group, message):
         if self.is_dead:
             raise ConnectionError("the layer is dead")
-        self.sent = [*getattr(self, "sent", []), group]
+        self.sent.append((group, message["type"]))
+        if self.groups.get(group):
+            self.messages.put_nowait(message)
 
     async def receive(self, channel):
         message = await self.messages.get()
@@ -432,27 +437,38 @@ class Wire(BaseChannelLayer):
 
 
 @pytest.fixture
-def wire(monkeypatch):
+async def wire(server_loop, monkeypatch):
+    """The server's link to other processes goes through this."""
     wire = Wire()
-    monkeypatch.setattr(lists, "get_channel_layer", lambda: wire)
-    monkeypatch.setattr(lists, "AGAIN_S", 0.01)
-    return wire
+    monkeypatch.setattr(runner_module, "layer_between_processes", lambda: wire)
+    runner.link = runner._make_link()
+    async with asyncio.timeout(10):
+        while runner.link.is_away:
+            await asyncio.sleep(0.005)
+    yield wire
+    await runner.link.close()
+    runner.link = None
 
 
 async def test_what_another_process_rings_is_heard_again_after_the_layer_was_dead(ada, wire, tab):
     group = lists.group_of(ada.pk, "")
     for number in range(2):
         await chat_of(ada, str(number))
-        await wire.messages.put({"type": "chats.rung", "group": group})
+        await wire.messages.put(list_rung(group, "another process"))
         await tab.until(lambda tab, number=number: str(number) in tab.titles)
         await wire.messages.put(None)
-    assert wire.groups[group] == {"chats.1"}
+        async with asyncio.timeout(10):
+            while not runner.link.is_away:
+                await asyncio.sleep(0.005)
+            while runner.link.is_away:
+                await asyncio.sleep(0.005)
+    assert len(wire.groups[group]) == 1
 
 
 async def test_a_ring_reaches_other_processes_and_a_dead_layer_stops_nobody(ada, wire, tab):
     await sync_to_async(chats.rename)((await chat_of(ada, "one")).pk, Visitor(user=ada), "two")
     await tab.until(lambda tab: tab.titles == ["two"])
-    assert wire.sent == [lists.group_of(ada.pk, "")]
+    assert (lists.group_of(ada.pk, ""), "chats.rung") in wire.sent
     wire.is_dead = True
     await sync_to_async(chats.rename)(uuid.UUID(next(iter(tab.rows))), Visitor(user=ada), "three")
     await tab.until(lambda tab: tab.titles == ["three"])

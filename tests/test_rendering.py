@@ -91,8 +91,9 @@ def test_headings_fit_below_those_of_the_page() -> None:
 
 
 def test_code_keeps_its_language_and_scrolls_by_keyboard() -> None:
-    html = to_html("```python\nprint('<b>')\n```")
-    assert html == '<pre tabindex="0"><code class="language-python">print(\'&lt;b&gt;\')\n</code></pre>\n'
+    html = to_html("```python\nx = '<b>'\n```")
+    coloured = "x = <span class=\"s\">'&lt;b&gt;'</span>\n"
+    assert html == f'<pre tabindex="0"><code class="language-python">{coloured}</code></pre>\n'
 
 
 @pytest.mark.parametrize("info", ['py"onclick="x', "a&quot;b", "<b>", "x" * 100])

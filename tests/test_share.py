@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from agentchat import registry, sharing, streaming
+from agentchat import export, registry, sharing, streaming
 from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step
 from agentchat.runs import chats
 
@@ -417,8 +417,27 @@ def test_all_data_can_be_taken_along_with_deleted_chats_and_feedback(as_ada, ada
     assert [bool(each["deletedAt"]) for each in data["chats"]] == [False, True]
     assert data["chats"][0]["events"][2]["content"] == "words of mine"
     assert data["chats"][0]["feedback"][0]["comment"] == "what I thought"
+    assert [each["text"] for each in data["chats"][0]["waiting"]] == ["inbox of mine"]
     assert "attachment" in response.headers["Content-Disposition"]
     assert json.loads(body(stranger.get("/chat/my-data/download")))["chats"] == []
+
+
+def test_only_messages_that_no_run_has_taken_wait(as_ada, ada):
+    chat = everything({"owner": ada})
+    run = Run.objects.get()
+    for fields in ({"run": run, "step": 1}, {"run": run}, {"request_id": "1-1"}):
+        InboxItem.objects.create(session=chat, client_id=uuid.uuid4(), value="another", **fields)
+    data = json.loads(body(as_ada.get("/chat/my-data/download")))
+    assert [each["text"] for each in data["chats"][0]["waiting"]] == ["inbox of mine"]
+
+
+def test_however_many_chats_there_are_each_is_taken_along_once(as_ada, ada, monkeypatch):
+    monkeypatch.setattr(export, "CHATS", 2)
+    made = [ChatSession.objects.create(owner=ada, agent="oracle") for _ in range(7)]
+    ChatSession.objects.filter(pk__in=[chat.pk for chat in made[2:]]).update(created_at=made[2].created_at)
+    in_order = [*made[:2], *sorted(made[2:], key=lambda chat: chat.pk)]
+    data = json.loads(body(as_ada.get("/chat/my-data/download")))
+    assert [chat["id"] for chat in data["chats"]] == [str(chat.pk) for chat in in_order]
 
 
 @pytest.mark.parametrize("is_guest", [False, True])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from celery import Celery, current_app
 
-from agentchat import worker_checks
+from agentchat import checks, worker_checks
 from agentchat.checks import check_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,6 +81,34 @@ def test_a_cache_in_memory(good, settings):
 def test_a_pool_that_workers_would_refuse(good):
     good.conf.worker_pool = "prefork"
     assert found() == ["agentchat.W006"]
+
+
+def test_tasks_that_are_called_where_they_are_sent(good):
+    good.conf.task_always_eager = True
+    assert found() == ["agentchat.E012"]
+
+
+class Database:
+    """Django's connection, as far as the checks look at it."""
+
+    def __init__(self, vendor="postgresql", **settings):
+        self.vendor, self.display_name, self.settings_dict = vendor, vendor.title(), settings
+
+
+@pytest.mark.parametrize(
+    ("database", "ids"),
+    [
+        (Database(OPTIONS={"pool": {"max_size": 20}}, CONN_MAX_AGE=0, ATOMIC_REQUESTS=False), []),
+        (Database(OPTIONS={}, CONN_MAX_AGE=None), []),
+        (Database("mysql", OPTIONS={}), ["agentchat.E010"]),
+        (Database(OPTIONS={"pool": True}, CONN_MAX_AGE=60), ["agentchat.E011"]),
+        (Database(OPTIONS={"pool": True}, CONN_MAX_AGE=None), ["agentchat.E011"]),
+        (Database(OPTIONS={}, ATOMIC_REQUESTS=True), ["agentchat.W007"]),
+    ],
+)
+def test_a_database_that_cannot_be_used_so(good, monkeypatch, database, ids):
+    monkeypatch.setattr(checks, "connections", {"default": database})
+    assert found() == ids
 
 
 def test_without_celery_nothing_of_this_matters(good, settings):

@@ -3,27 +3,38 @@
 A claim is one conditional UPDATE, so that two processes never advance the same run; it raises `epoch`, so that the one
 before can write nothing any more. The lease says until when nobody else may claim; a keeper renews it. Claims of one
 owner's runs are made one after another, so that two cannot both find the last place free.
+
+Nothing here waits long for a lock: a transaction that stands still on one chat session keeps nobody from claiming the
+others, nor from renewing their leases.
 """
 
 import hashlib
+import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from uuid import UUID
 
-from django.db import connections, router, transaction
+from django.db import OperationalError, connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from agentchat import conf
 from agentchat.models import ChatSession, Run
-from agentchat.runs.database import PERSON_S, whole
+from agentchat.runs.database import PERSON_S, is_held_up, wait_for_locks, whole
 from agentchat.runs.journal import PROCESS, Claim
 
 MOMENT = timedelta(seconds=0.5)
+
+# So long a claim waits for a lock. Longer than what holds one as a rule: with no patience at all, half of the answers
+# that one person gave in four chats at once waited for the keeper's next beat.
+PATIENCE_S = 0.25
+RENEWAL_PAUSES_S = (0.0, 0.02, 0.1)
+
+MOST_AHEAD = 1000  # nobody is told of more who are before them
 
 # Said by what a run is not: a database that may choose would look at all runs that wait, which may be very many, where
 # the few that have a lease or a last moment are meant.
@@ -31,17 +42,33 @@ _ENDED = [status for status in Run.Status if status not in Run.LIVE]
 _ALL_BUT_WAITING = [status for status in Run.Status if status != Run.Status.WAITING]
 
 
+@dataclass(frozen=True)
+class Way:
+    """A way to be ready: a condition, and the order of the index that answers it.
+
+    In another order SQLite would go through all runs.
+    """
+
+    condition: Q
+    order: tuple[str, ...]
+
+
+def _queued() -> Way:
+    return Way(Q(status=Run.Status.QUEUED), ("queued_at", "pk"))
+
+
+def _left_behind(now: datetime) -> Way:
+    """By a process that has gone silent."""
+    return Way(Q(lease_until__lt=now) & ~Q(status__in=[*_ENDED, Run.Status.QUEUED]), ("lease_until",))
+
+
+def _unanswered(now: datetime) -> Way:
+    """Waiting for an answer that cannot come any more."""
+    return Way(Q(waits_until__lt=now, owner_process="") & ~Q(status__in=_ALL_BUT_WAITING), ("waits_until",))
+
+
 def _is_ready(now: datetime) -> Q:
-    """Queued, or left behind by a process that has gone silent, or waiting for an answer that cannot come any more."""
-    return reduce(or_, _ways_to_be_ready(now))
-
-
-def _ways_to_be_ready(now: datetime) -> tuple[Q, Q, Q]:
-    return (
-        Q(status=Run.Status.QUEUED),
-        Q(lease_until__lt=now) & ~Q(status__in=[*_ENDED, Run.Status.QUEUED]),
-        Q(waits_until__lt=now, owner_process="") & ~Q(status__in=_ALL_BUT_WAITING),
-    )
+    return _queued().condition | _left_behind(now).condition | _unanswered(now).condition
 
 
 def _lease(now: datetime) -> datetime:
@@ -49,15 +76,21 @@ def _lease(now: datetime) -> datetime:
 
 
 def claim(run_id: int) -> Claim | None:
-    """Make the run ours. None: it is not ready, another process was first, or its owner has enough running.
+    """Make the run ours.
 
-    Raise DatabaseAway if the database cannot be used.
+    None: it is not ready, another process was first, its owner has enough running, or somebody holds a lock for longer
+    than a moment. Raise DatabaseAway if the database cannot be used.
     """
     claimed = _Claimed()
 
     def once(again: bool) -> Claim | None:
-        with transaction.atomic():
-            return _claim(run_id, claimed, again)
+        try:
+            with transaction.atomic():
+                return _claim(run_id, claimed, again)
+        except OperationalError as error:
+            if is_held_up(error):
+                return None
+            raise
 
     return whole(once, within=PERSON_S)
 
@@ -103,15 +136,17 @@ def _claim_of(run: Run) -> Claim:
 def _one_after_another(run: Run) -> None:
     """Hold up other claims of this owner's runs, and other writers to this chat session, until the claim is made.
 
-    The owner first, then the chat session, then the run: nobody else who locks these locks an owner. On SQLite there
-    is one writer at a time in any case.
+    The chat session first, then the owner, then the run: whoever waits for a chat session must not hold up the owner's
+    others meanwhile. Nobody else who locks a chat session locks an owner. On SQLite there is one writer at a time in
+    any case.
     """
+    wait_for_locks(PATIENCE_S)
     connection = connections[router.db_for_write(Run)]
+    if connection.features.has_select_for_update:
+        list(ChatSession.objects.select_for_update().filter(pk=run.session_id).values_list("pk"))
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number_of(_owner(run))])
-    if connection.features.has_select_for_update:
-        list(ChatSession.objects.select_for_update().filter(pk=run.session_id).values_list("pk"))
 
 
 def _number_of(owner: tuple[int | None, str]) -> int:
@@ -137,6 +172,16 @@ def _held(now: datetime) -> QuerySet[Run]:
 def ready_runs(limit: int) -> list[int]:
     """The runs to claim next, oldest first; of each owner no more than may run at once."""
     now = timezone.now()
+    return _chosen(limit, now, (_queued(), _left_behind(now), _unanswered(now)))
+
+
+def ready_runs_of_nobody(limit: int) -> list[int]:
+    """The same, without those that a process has left behind: it may be there still, and renew their leases."""
+    now = timezone.now()
+    return _chosen(limit, now, (_queued(), _unanswered(now)))
+
+
+def _chosen(limit: int, now: datetime, ways: Sequence[Way]) -> list[int]:
     owners = _held(now).values_list("session__owner_id", "session__guest_key")
     taken: Counter[tuple[int | None, str]] = Counter(owners)
     ready = Run.objects.all()
@@ -145,29 +190,36 @@ def ready_runs(limit: int) -> list[int]:
             # All that they have queued, however much it is, must not hide the run of somebody else.
             ready = ready.exclude(session__owner_id=owner_id, session__guest_key=guest_key)
     chosen: list[int] = []
-    for run in _oldest_ready(ready, now, 10 * limit):
+    for run in _oldest(ready, ways, 10 * limit):
         taken[_owner(run)] += 1
         if taken[_owner(run)] <= conf.app.max_runs_per_owner:
             chosen.append(run.pk)
     return chosen[:limit]
 
 
-def _oldest_ready(runs: QuerySet[Run], now: datetime, limit: int) -> list[Run]:
+def _oldest(runs: QuerySet[Run], ways: Sequence[Way], limit: int) -> list[Run]:
     """Those that are ready. One question for each way to be so: an index answers each, and none answers all."""
     found: list[Run] = []
-    # Each in the order of the index that is to answer it: else SQLite goes through all runs in the order asked for.
-    orders = (("queued_at", "pk"), ("lease_until",), ("waits_until",))
-    for way, order in zip(_ways_to_be_ready(now), orders, strict=True):
-        found += runs.filter(way).select_related("session").order_by(*order)[:limit]
+    for way in ways:
+        found += runs.filter(way.condition).select_related("session").order_by(*way.order)[:limit]
     return sorted(found, key=lambda run: (run.queued_at, run.pk))[:limit]
 
 
 def places_in_line(session_ids: Collection[UUID]) -> dict[UUID, int]:
-    """How many runs are before the queued run of each of these chat sessions; a moment's wait does not count."""
+    """How many runs are before the queued run of each of these chat sessions; a moment's wait does not count.
+
+    Beyond MOST_AHEAD nobody counts: it is asked every second, however long the line is.
+    """
     queued = Run.objects.filter(status=Run.Status.QUEUED, queued_at__lt=timezone.now() - MOMENT)
-    line = list(queued.order_by("queued_at", "pk").values_list("session_id", flat=True))
+    line = list(queued.order_by("queued_at", "pk").values_list("session_id", flat=True)[:MOST_AHEAD])
     wanted = set(session_ids)
-    return {session_id: place for place, session_id in enumerate(line) if session_id in wanted}
+    places = {session_id: place for place, session_id in enumerate(line) if session_id in wanted}
+    if len(line) == MOST_AHEAD:
+        further = list(wanted - places.keys())
+        for start in range(0, len(further), 500):
+            behind = queued.filter(session__in=further[start : start + 500]).values_list("session_id", flat=True)
+            places |= dict.fromkeys(behind, MOST_AHEAD)
+    return places
 
 
 def owners_of(session_ids: Collection[UUID]) -> dict[UUID, str]:
@@ -183,14 +235,25 @@ def owners_of(session_ids: Collection[UUID]) -> dict[UUID, str]:
 def renew(claims: Collection[Claim]) -> set[int]:
     """Renew the leases of these runs. Return those that are lost: another process has taken them, or they are gone.
 
-    One that has just ended here, or waits, has no lease any more, and is not lost.
+    A lease that has ended is renewed as well, if nobody has taken the run. One that has just ended here, or waits, has
+    no lease any more, and is not lost. A run that somebody else holds locked is passed over, or one transaction that
+    stands still would let all leases end; most hold it for a moment, so it is tried three times.
     """
-    lost: set[int] = set()
-    for each in claims:
-        run = Run.objects.filter(pk=each.run_id, epoch=each.epoch)
-        if not run.filter(owner_process=PROCESS).update(lease_until=_lease(timezone.now())) and not run.exists():
-            lost.add(each.run_id)
-    return lost
+    if not claims:
+        return set()
+    runs = Run.objects.filter(reduce(or_, (Q(pk=each.run_id, epoch=each.epoch) for each in claims)))
+    owners: dict[int, str] = {}
+    for pause in RENEWAL_PAUSES_S:
+        time.sleep(pause)
+        with transaction.atomic():
+            # no_key: inserting a fact refers to the run's key, and is no reason to pass it over.
+            ours = runs.select_for_update(skip_locked=True, no_key=True).filter(owner_process=PROCESS)
+            free = set(ours.values_list("pk", flat=True))
+            Run.objects.filter(pk__in=free).update(lease_until=_lease(timezone.now()))
+            owners = dict(runs.values_list("pk", "owner_process"))
+        if all(run_id in free for run_id, owner in owners.items() if owner == PROCESS):
+            break
+    return {each.run_id for each in claims} - owners.keys()
 
 
 def to_be_stopped(claims: Collection[Claim]) -> set[int]:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from django.db import Error, InterfaceError, OperationalError, connections, reset_queries
+from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connections, reset_queries
 
 from agentchat.errors import DatabaseAway
 
@@ -33,7 +33,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 # many connections), operator (shutdown, starting up); and single ones: a lock not to be had, a server only to be read,
 # a transaction that the server has ended because nothing happened in it, or because it took too long.
 _PASSING_CLASSES = ("08", "40", "53", "57")
-_PASSING_STATES = ("55P03", "25006", "25P03", "25P04")
+_LOCK_NOT_AVAILABLE = "55P03"
+_PASSING_STATES = (_LOCK_NOT_AVAILABLE, "25006", "25P03", "25P04")
 _DATABASE_DROPPED = "57P04"
 
 
@@ -47,6 +48,24 @@ def is_passing(error: BaseException) -> bool:
         return isinstance(error, OperationalError) and "locked" in str(error)
     # Without a state: no connection, a lost one, or none free in the pool.
     return isinstance(error, OperationalError | InterfaceError)
+
+
+def is_held_up(error: BaseException) -> bool:
+    """Whether it came of a lock that somebody else holds, and of nothing else."""
+    return getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE
+
+
+def wait_for_locks(seconds: float) -> None:
+    """In a transaction, up to its end: wait so long at most for each lock. Beyond, raise an error that passes.
+
+    Otherwise a transaction that stands still, in a process that is frozen, would hold a thread and a connection of
+    each that wants the same row. Said for each transaction (0.15 ms), since a pooler in between, and the host's own
+    work, share the connection. SQLite has its own bound.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{seconds * 1000:.0f}ms"])
 
 
 def whole(transaction: Callable[[bool], T], *, within: float) -> T:

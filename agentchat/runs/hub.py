@@ -40,17 +40,24 @@ class Ear(Protocol):
     def leave(self, session_id: UUID) -> None:
         """Nobody does any more."""
 
+    def join_list(self, group: str) -> None:
+        """Somebody looks at this list of chats."""
+
+    def leave_list(self, group: str) -> None: ...
+
 
 class Voice(Protocol):
     """What tells other processes what happens here. Nothing of it blocks."""
 
     def ring(self, session_id: UUID, seq: int) -> None: ...
 
+    def ring_list(self, group: str) -> None: ...
+
     def tell(self, process: str, message: dict[str, object]) -> None: ...
 
     def grew(self, session_id: UUID, writing: "Writing") -> None: ...
 
-    def ended(self, message_ids: Iterable[str]) -> None: ...
+    def ended(self, session_id: UUID, message_ids: Iterable[str]) -> None: ...
 
 
 class Writing:
@@ -333,7 +340,7 @@ class Room:
     watchers: set[Watcher] = field(default_factory=set)
     writing: dict[str, Writing] = field(default_factory=dict)
     ahead: int | None = None  # runs before its own, while that is queued
-    ended: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_ENDED))
+    ended: dict[str, int] = field(default_factory=dict)  # the seqs of the last ends, by the ids of their messages
 
 
 class Hub:
@@ -365,7 +372,7 @@ class Hub:
         frames = list(frames)
         for frame in frames:
             if frame["type"] == TextMessageEnd.type:
-                self._end(room, [frame["messageId"]])
+                self._end(session_id, room, [frame["messageId"]], frame["seq"])
         for watcher in room.watchers:
             watcher.tell(frames)
         self.sweep(session_id)
@@ -412,7 +419,7 @@ class Hub:
             for message_id in message_ids:
                 room.writing.pop(message_id, None)
             if self.voice is not None:
-                self.voice.ended(message_ids)
+                self.voice.ended(session_id, message_ids)
             self.sweep(session_id)
 
     # --- messages that other processes write: mirrors.py -----------------------------------------------------------
@@ -437,12 +444,13 @@ class Hub:
     def passed(self, session_id: UUID, frame: Frame) -> None:
         """A watcher has come to this fact: what it ends goes on nowhere, whether or not somebody rang for it."""
         room = self._rooms.get(session_id)
-        if room is None or not room.writing:
+        if room is None or not (room.writing or self.ear):
             return
         if frame["type"] == TextMessageEnd.type:
-            self._end(room, [frame["messageId"]])
+            self._end(session_id, room, [frame["messageId"]], frame["seq"])
         elif frame["type"] in (RunFinished.type, RunError.type):
-            self._end(room, [each.message_id for each in room.writing.values() if each.start_seq < frame["seq"]])
+            ended = [each.message_id for each in room.writing.values() if each.start_seq < frame["seq"]]
+            self._end(session_id, room, ended, frame["seq"])
 
     def left(self, session_id: UUID) -> None:
         """A watcher has gone. With the last one goes what was only for watchers."""
@@ -464,13 +472,15 @@ class Hub:
             for message_id in _silent(room, before):
                 del room.writing[message_id]
 
-    def _end(self, room: Room, message_ids: list[str]) -> None:
+    def _end(self, session_id: UUID, room: Room, message_ids: list[str], seq: int) -> None:
         for message_id in message_ids:
             room.writing.pop(message_id, None)
-            if room.watchers:
-                room.ended.append(message_id)
+            if self.ear is not None and room.watchers:
+                room.ended[message_id] = seq
+                if len(room.ended) > MAX_ENDED:  # the oldest goes, also when somebody reads the chat from its start
+                    del room.ended[min(room.ended, key=room.ended.__getitem__)]
         if self.voice is not None:
-            self.voice.ended(message_ids)
+            self.voice.ended(session_id, message_ids)
 
 
 def _silent(room: Room, before: float) -> list[str]:

@@ -3,6 +3,8 @@
 The rules, each of which was paid for:
 
 - Every transaction that touches a chat session locks its row first: one lock order, no deadlocks, no holes in `seq`.
+  Nobody waits for it longer than LOCK_S at a time, with a thread and a connection: a transaction that stands still
+  holds up its own chat session, and no other.
 - Then it checks that the run is still ours (`epoch`): a process that was frozen past its lease writes nothing.
 - A fact has an origin (run, step, ordinal), and what exists already is not written again: a replay shows nothing twice.
 - A step's result and the facts that tell of it are one transaction: neither is ever there without the other.
@@ -30,6 +32,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.functional import lazy
 
 from agentchat.errors import DatabaseAway, Diverged, Released, Stopped
 from agentchat.events import (
@@ -49,7 +52,7 @@ from agentchat.models import Event as StoredEvent
 from agentchat.runs.answers import Question, is_expired
 from agentchat.runs.branches import Life, Tree
 from agentchat.runs.caps import Spent
-from agentchat.runs.database import RUN_S, whole
+from agentchat.runs.database import PERSON_S, RUN_S, wait_for_locks, whole
 from agentchat.runs.ending import clear_inbox, closing_facts, erase_secrets
 from agentchat.runs.frames import Frame, frame_of, frames_after
 from agentchat.runs.storable import CODE_CHARS, clean_json, short
@@ -65,8 +68,19 @@ RESULT = 400_000
 ASKED_AGAIN = 500_000
 AFTER = 1_000_000
 
-# This process, as a run's `owner_process` has it: unique, and readable in admin.
-PROCESS = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"[-100:]
+LOCK_S = PERSON_S  # so long one waits for a chat session: a person once, a run's thread again and again for RUN_S
+
+_names: dict[int, str] = {}
+
+
+def _name_of_process() -> str:
+    """Found when it is wanted: a server may load all this first and fork then, and its children are not one process."""
+    pid = os.getpid()
+    return _names.get(pid) or _names.setdefault(pid, f"{socket.gethostname()}-{pid}-{secrets.token_hex(3)}"[-100:])
+
+
+# This process, as a run's `owner_process` has it: unique, and readable in admin. `str(PROCESS)` where a text is needed.
+PROCESS = lazy(_name_of_process, str)()
 
 # What the columns take: a service may say that it has used anything.
 MOST_TOKENS, MOST_COST = 2**63 - 1, Decimal(999_999)
@@ -96,8 +110,12 @@ class Origin:
 
 @contextmanager
 def locked(session_id: UUID, *, gone: type[BaseException] = ChatSession.DoesNotExist) -> Iterator[ChatSession]:
-    """A transaction that holds the chat session: nobody else writes to it meanwhile. Raise `gone` if it was deleted."""
+    """A transaction that holds the chat session: nobody else writes to it meanwhile. Raise `gone` if it was deleted.
+
+    Raise a database error that passes if somebody else holds it for LOCK_S.
+    """
     with transaction.atomic():
+        wait_for_locks(LOCK_S)
         session = ChatSession.objects.select_for_update().filter(pk=session_id).first()
         if session is None:
             raise gone

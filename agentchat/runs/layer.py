@@ -34,6 +34,16 @@ def group_of_process(process: str) -> str:
     return "process." + re.sub(r"[^a-zA-Z0-9.-]", "-", process)[-90:]
 
 
+def rung(session_id: UUID, seq: int, process: str) -> Message:
+    """A bell of a chat session: there is a fact with this number."""
+    return {"type": "chat.rung", "session": str(session_id), "seq": seq, "process": process}
+
+
+def list_rung(group: str, process: str = "") -> Message:
+    """A bell of an owner's list of chats."""
+    return {"type": "chats.rung", "what": group, "process": process}
+
+
 def layer_between_processes() -> Any | None:
     """The default channel layer, if it leads out of this process."""
     layer = get_channel_layer()
@@ -78,6 +88,15 @@ class Layer:
 
         return made[0] if await self._try(make) else None
 
+    async def renew(self) -> None:
+        """Forget all connections and channels of this process, and the task that receives: the next call makes them.
+
+        channels_redis never starts that task again when it has ended. Other layers stay as they are, because their
+        `flush` would take from other processes too what they have not heard yet.
+        """
+        if _is_flushed_for_itself(self.channel_layer):
+            await self._try(lambda: self.channel_layer.flush())
+
     async def receive(self, channel: str) -> Message:
         """Wait for the next message, as long as it takes. Raises what the layer raises."""
         message: Message = await self.channel_layer.receive(channel)
@@ -108,3 +127,7 @@ class Layer:
         else:
             return True
         return False
+
+
+def _is_flushed_for_itself(channel_layer: Any) -> bool:
+    return any(each.__module__ == "channels_redis.pubsub" for each in type(channel_layer).__mro__)

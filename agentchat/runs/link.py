@@ -1,11 +1,13 @@
 """What links this process to others: its ear and its voice, where the channel layer leads out of it.
 
-With the layer in memory there is no link, and nothing of it costs anything.
+With the layer in memory there is no link, and nothing of it costs anything. Whatever ends the ear or the voice, another
+life of it begins: a process that hears nothing any more, or says nothing, would look as if it were well.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from typing import Any
 
@@ -14,7 +16,10 @@ from agentchat.runs.hub import Hub
 from agentchat.runs.layer import Layer
 from agentchat.runs.voice import Voice
 
+logger = logging.getLogger("agentchat.layer")
+
 FINISH_S = 1.0
+AGAIN_S = 1.0  # between two lives
 
 
 class Link:
@@ -27,6 +32,7 @@ class Link:
         *,
         owners_of: OwnersOf,
         words: Mapping[str, Callable[[Any], object]],
+        on_list: Callable[[str], None],
         on_return: Callable[[], None],
         **names: str,
     ) -> None:
@@ -34,11 +40,20 @@ class Link:
         self._hub = hub
         self.layer = Layer(channel_layer)
         self.voice = Voice(self.layer, **names)
-        self.ear = Ear(self.layer, hub, self.voice, owners_of=owners_of, words=words, on_return=on_return, **names)
+        self.ear = Ear(
+            self.layer,
+            hub,
+            self.voice,
+            owners_of=owners_of,
+            words=words,
+            on_list=on_list,
+            on_return=on_return,
+            **names,
+        )
         hub.ear, hub.voice = self.ear, self.voice
         self._tasks = [
-            loop.create_task(self.ear.live(), name="agentchat ear", context=Context()),
-            loop.create_task(self.voice.speak(), name="agentchat voice", context=Context()),
+            loop.create_task(_live("ear", self.ear.live), name="agentchat ear", context=Context()),
+            loop.create_task(_live("voice", self.voice.speak), name="agentchat voice", context=Context()),
         ]
 
     @property
@@ -54,3 +69,13 @@ class Link:
             self._hub.ear = self._hub.voice = None
         for task in self._tasks:
             task.cancel()
+
+
+async def _live(name: str, life: Callable[[], Awaitable[None]]) -> None:
+    """One life after another, until this is cancelled."""
+    while True:
+        try:
+            await life()
+        except Exception:
+            logger.exception("the %s of this process has failed, and begins anew", name)
+        await asyncio.sleep(AGAIN_S)

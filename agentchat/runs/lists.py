@@ -1,33 +1,29 @@
 """The bell of the lists of chats: whoever shows an owner's chats hears that something in them has changed.
 
 It says nothing but that; what has changed is in the database, where everybody who shows a list looks every few seconds
-in any case. Listeners of this process are called directly, those of others through the channel layer, in a group whose
-name is made of the owner and tells nobody who that is. A layer that does not answer costs nobody anything: ringing
-never raises, and nothing waits for it.
+in any case. Listeners of this process are called directly. To other processes it is said by the voice and heard by the
+ear (voice.py, ear.py), like everything else, in a group whose name is made of the owner and tells nobody who that is.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from contextvars import Context
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
-
-from asgiref.sync import async_to_sync
-from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 from agentchat.errors import DatabaseAway
 from agentchat.events import InputAnswered, InputRequested, RunError, RunFinished, RunStarted
 from agentchat.models import ChatSession
 from agentchat.runs.database import whole
 from agentchat.runs.frames import Frame
+from agentchat.runs.hub import Hub, hub
+from agentchat.runs.layer import list_rung
+from agentchat.runs.publish import send_without_server
 
 logger = logging.getLogger("agentchat.runs")
 
 DATABASE_S = 1.0  # so long the database may be away
-LAYER_S = 2.0  # so long the channel layer may take
-AGAIN_S = 5.0  # so long after a failure of the layer it is asked again
 
 CHANGES = {each.type for each in (RunStarted, RunFinished, RunError, InputRequested, InputAnswered)}
 """The facts that change what a list says."""
@@ -42,115 +38,52 @@ def group_of(owner_id: Any, guest_key: str) -> str:
 
 
 class Bell:
-    """The bell of this process. `start`, `listen` and `leave` on the server's loop; ringing from any thread."""
+    """Who listens in this process. Everything on the server's loop, but `ring`, which is for any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, at: Hub = hub) -> None:
+        self._hub = at  # its ear and its voice lead to other processes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: dict[str, set[Listener]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._ear: asyncio.Task[None] | None = None
-        self._channel = ""
 
     def start(self) -> None:
         """Belong to the running loop. A new one is a new life, in which nobody listens yet."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            self._loop, self._listeners, self._tasks, self._ear, self._channel = loop, {}, set(), None, ""
-
-    # --- listening -------------------------------------------------------------------------------------------------
+            self._loop, self._listeners = loop, {}
 
     def listen(self, group: str, listener: Listener) -> None:
-        """Call `listener`, on the loop, when the owner's chats have changed, until `leave`."""
+        """Call `listener` when the owner's chats have changed, until `leave`."""
         self.start()
         is_new = group not in self._listeners
         self._listeners.setdefault(group, set()).add(listener)
-        if _layer() is None:
-            return
-        if self._ear is None or self._ear.done():
-            self._ear = asyncio.get_running_loop().create_task(self._hear(), name="agentchat bell", context=Context())
-        elif is_new and self._channel:
-            self._soon(self._join(group))
+        if is_new and self._hub.ear is not None:
+            self._hub.ear.join_list(group)
 
     def leave(self, group: str, listener: Listener) -> None:
         listeners = self._listeners.get(group, set())
         listeners.discard(listener)
-        if not listeners and self._listeners.pop(group, None) is not None and self._channel:
-            self._soon(self._part(group))
+        if not listeners and self._listeners.pop(group, None) is not None and self._hub.ear is not None:
+            self._hub.ear.leave_list(group)
 
     def heard(self, group: str) -> None:
+        """Somebody has rung, here or in another process."""
         for listener in list(self._listeners.get(group, ())):
             listener()
 
-    async def _hear(self) -> None:
-        """Hear what other processes ring, for as long as anybody listens here."""
-        while self._listeners:
-            try:
-                layer = _layer()
-                if layer is None:
-                    return
-                self._channel = await asyncio.wait_for(layer.new_channel("chats"), LAYER_S)
-                for group in list(self._listeners):
-                    await self._join(group)
-                while True:
-                    self.heard((await layer.receive(self._channel))["group"])
-            except Exception:
-                self._channel = ""
-                logger.warning("the channel layer is silent: lists of chats are looked up meanwhile", exc_info=True)
-                await asyncio.sleep(AGAIN_S)
+    def ring(self, group: str) -> None:
+        """This owner's chats have changed: after the commit, from any thread. Waits for nobody.
 
-    async def _join(self, group: str) -> None:
-        if (layer := _layer()) is not None:
-            await asyncio.wait_for(layer.group_add(group, self._channel), LAYER_S)
-
-    async def _part(self, group: str) -> None:
-        if (layer := _layer()) is not None and group not in self._listeners:
-            await asyncio.wait_for(layer.group_discard(group, self._channel), LAYER_S)
-
-    # --- ringing ---------------------------------------------------------------------------------------------------
-
-    def ring(self, owners: Iterable[str]) -> None:
-        """From any thread, after the commit: these owners' chats (groups) have changed. Does not block, nor raise."""
-        groups = list(owners)
+        In a process without a server (a command), the layer may take a second, and is not asked again for a while.
+        """
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._ring_here, groups)
-        elif _layer() is not None:
-            try:
-                async_to_sync(self._ring_elsewhere)(groups)
-            except RuntimeError:  # on a loop: whoever listens looks soon
-                logger.debug("nobody could be told that a list has changed", exc_info=True)
+            self._loop.call_soon_threadsafe(self._ring, group)
+        else:
+            send_without_server(group, list_rung(group))
 
-    def _ring_here(self, groups: list[str]) -> None:
-        for group in groups:
-            self.heard(group)
-        if _layer() is not None:
-            self._soon(self._ring_elsewhere(groups))
-
-    async def _ring_elsewhere(self, groups: list[str]) -> None:
-        layer = _layer()
-        try:
-            for group in groups if layer is not None else ():
-                await asyncio.wait_for(layer.group_send(group, {"type": "chats.rung", "group": group}), LAYER_S)
-        except Exception as error:
-            # Whoever shows a list looks into the database soon.
-            logger.warning("the channel layer took no message about a list of chats: %r", error)
-
-    def _soon(self, work: Any) -> None:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(_quietly(work), context=Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-async def _quietly(work: Any) -> None:
-    try:
-        await work
-    except Exception as error:
-        logger.warning("the channel layer did not answer: %r", error)
-
-
-def _layer() -> Any:
-    """The channel layer, if it reaches other processes."""
-    layer = get_channel_layer()
-    return None if isinstance(layer, InMemoryChannelLayer) else layer
+    def _ring(self, group: str) -> None:
+        self.heard(group)
+        if self._hub.voice is not None:
+            self._hub.voice.ring_list(group)
 
 
 bell = Bell()
@@ -158,7 +91,7 @@ bell = Bell()
 
 def ring(owner_id: Any, guest_key: str = "") -> None:
     """This owner's chats have changed. From any thread, after the commit."""
-    bell.ring([group_of(owner_id, guest_key)])
+    bell.ring(group_of(owner_id, guest_key))
 
 
 def ring_for(session_id: UUID, frames: Iterable[Frame] | None = None) -> None:

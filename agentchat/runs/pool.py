@@ -33,6 +33,14 @@ class DaemonPool(Executor):
         self._work: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._threads = 0
         self._idle = 0
+        self._lanes: dict[str, DaemonPool] = {}
+
+    def lane(self, name: str) -> "DaemonPool":
+        """As many threads again, for work that must never wait behind what this pool does. The same one each time."""
+        with self._changed:
+            if name not in self._lanes:
+                self._lanes[name] = DaemonPool(f"{self._name}-{name}", self._size, at_end=self._at_end)
+            return self._lanes[name]
 
     @property
     def busy(self) -> int:

@@ -15,7 +15,7 @@ from agentchat.bridge import bridge_of
 from agentchat.runs.frames import Frame
 from agentchat.runs.hub import hub
 from agentchat.runs.journal import PROCESS
-from agentchat.runs.layer import Layer, Message, group_of, group_of_process, layer_between_processes
+from agentchat.runs.layer import Layer, Message, group_of, group_of_process, layer_between_processes, rung
 
 logger = logging.getLogger("agentchat.runs")
 
@@ -36,8 +36,7 @@ def publish_soon(session_id: UUID, frames: Sequence[Frame], loop: asyncio.Abstra
     if loop is not None and not loop.is_closed():
         loop.call_soon_threadsafe(_publish, session_id, frames)
     else:
-        seq = frames[-1]["seq"]
-        _send(group_of(session_id), {"type": "chat.rung", "session": str(session_id), "seq": seq, "process": PROCESS})
+        send_without_server(group_of(session_id), rung(session_id, frames[-1]["seq"], str(PROCESS)))
 
 
 def tell_owner_soon(process: str, word: Word, run_id: int, loop: asyncio.AbstractEventLoop | None) -> None:
@@ -51,7 +50,7 @@ def tell_owner_soon(process: str, word: Word, run_id: int, loop: asyncio.Abstrac
     if loop is not None and not loop.is_closed():
         loop.call_soon_threadsafe(_tell, process, message)
     else:
-        _send(group_of_process(process), message)
+        send_without_server(group_of_process(process), message)
 
 
 def _publish(session_id: UUID, frames: Sequence[Frame]) -> None:
@@ -69,8 +68,8 @@ def _tell(process: str, message: Message) -> None:
 _layer: Layer | None = None
 
 
-def _send(group: str, message: Message) -> None:
-    """From a process without a server: send, on the one loop that this process keeps for such things. A second at most.
+def send_without_server(group: str, message: Message) -> None:
+    """In a command: send, on the one loop that this process keeps for such things, and wait for a second at most.
 
     `async_to_sync` would make a loop for each call, and a connection to Redis for each loop.
     """

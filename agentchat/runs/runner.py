@@ -15,13 +15,14 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
 from django.db import Error as DatabaseError
-from django.db import connections, reset_queries
+from django.db import OperationalError, connections, reset_queries
 
 from agentchat import conf, registry
 from agentchat.errors import (
@@ -38,7 +39,7 @@ from agentchat.events import RunError, RunFinished
 from agentchat.io.base import IOStream
 from agentchat.models import ChatSession, Run
 from agentchat.runs import claims, lists
-from agentchat.runs.database import RUN_S, give_back_connections, give_back_if_pooled, is_passing, whole
+from agentchat.runs.database import PERSON_S, RUN_S, give_back_connections, give_back_if_pooled, is_passing, whole
 from agentchat.runs.hub import hub
 from agentchat.runs.iostream import RunIOStream
 from agentchat.runs.journal import Claim, Journal
@@ -51,6 +52,7 @@ logger = logging.getLogger("agentchat.runs")
 
 BEAT_S = 1.0
 POLL_S = 5.0  # so often the database is asked for facts that no bell has told of
+STUCK_LEASES = 3  # so long a keeper may take for one round: longer than a silent network takes to be noticed
 
 T = TypeVar("T")
 
@@ -59,19 +61,48 @@ DB_POOL = DaemonPool("agentchat-db", lambda: 4, at_end=connections.close_all)
 
 
 def in_db_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
-    """Short database work of the server, in a thread of its own small pool: never behind somebody's slow view."""
+    """What a person does, in a thread of a small pool: behind nobody's slow view, and behind nothing but its like.
 
-    def work(*args: Any, **kwargs: Any) -> T:
-        for connection in connections.all(initialized_only=True):
-            if connection.errors_occurred:
-                connection.close_if_unusable_or_obsolete()
-        reset_queries()  # with DEBUG, Django keeps what a thread has asked: no request ends here and clears it
-        try:
-            return function(*args, **kwargs)
-        finally:
-            give_back_if_pooled()
+    While the database is away each piece of work holds its thread for seconds. So what is only looked at, and what the
+    keeper does, have threads of their own; and who has waited here for longer than a person should is not tried any
+    more. Then, and where a pool has no connection, OperationalError is raised.
+    """
+    return _in_lane(DB_POOL, function)
 
-    return in_thread(DB_POOL, work)
+
+def in_read_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    """The same for what is shown, exported or looked up: however much it is, nobody's message waits behind it."""
+    return _in_lane(DB_POOL.lane("read"), function)
+
+
+def _in_keepers_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    return _in_lane(DB_POOL.lane("keeper"), function)
+
+
+def _in_claims_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    """A claim may wait for a lock: neither leases nor people wait behind it."""
+    return _in_lane(DB_POOL.lane("claim"), function)
+
+
+def _in_lane(pool: DaemonPool, function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    async def call(*args: Any, **kwargs: Any) -> T:
+        asked = time.monotonic()
+
+        def work() -> T:
+            if runner.database_is_away and time.monotonic() - asked > PERSON_S:
+                raise OperationalError(f"the database is away, and no thread was free to try it for {PERSON_S:g} s")
+            for connection in connections.all(initialized_only=True):
+                if connection.errors_occurred:
+                    connection.close_if_unusable_or_obsolete()
+            reset_queries()  # with DEBUG, Django keeps what a thread has asked: no request ends here and clears it
+            try:
+                return function(*args, **kwargs)
+            finally:
+                give_back_if_pooled()
+
+        return await in_thread(pool, work)()
+
+    return call
 
 
 class Runner:
@@ -83,10 +114,12 @@ class Runner:
         self.is_worker = False  # set before start(), by a process that is there to advance runs
         self._streams: dict[int, RunIOStream] = {}
         self._claims: dict[int, Claim] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], int] = {}  # with the run of each
         self._keeper: asyncio.Task[None] | None = None
         self.link: Link | None = None  # to other processes, where the channel layer leads out of this one
-        self._beat_at = self._polled_at = 0.0
+        self._beat_at = self._turned_at = self._polled_at = 0.0
+        self._takes_over_at, self._was_late = 0.0, False
+        self.database_is_away = False  # as the keeper has found it last
         self._poke = asyncio.Event()
 
     # --- start and stop --------------------------------------------------------------------------------------------
@@ -98,8 +131,9 @@ class Runner:
         if self.loop is loop and (self.is_draining or (self._keeper is not None and not self._keeper.done())):
             return  # also when it drains: whoever comes in the last moments must not make it claim runs again
         # A new loop is a new life: nothing of an old one can go on.
-        self.loop, self.is_draining, self._beat_at = loop, False, loop.time()
-        self._streams, self._claims, self._tasks, self._poke = {}, {}, set(), asyncio.Event()
+        self.loop, self.is_draining, self._beat_at, self._turned_at = loop, False, loop.time(), loop.time()
+        self._streams, self._claims, self._tasks, self._poke = {}, {}, {}, asyncio.Event()
+        self._takes_over_at, self._was_late, self.database_is_away = 0.0, False, False
         self.link = self._make_link()
         self._keeper = loop.create_task(self._keep(), name="agentchat keeper", context=Context())
 
@@ -109,6 +143,16 @@ class Runner:
         if self.loop is None or self._keeper is None or self._keeper.done():
             return False
         return self.loop.time() - self._beat_at < max(3 * BEAT_S, conf.app.lease_s)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the keeper has not come round for so long that only a new process will help. From any thread.
+
+        A round in which it finds the database away is one.
+        """
+        if self.loop is None or self.is_draining:
+            return False
+        return self.loop.time() - self._turned_at > STUCK_LEASES * conf.app.lease_s
 
     @property
     def takes_runs(self) -> bool:
@@ -131,7 +175,7 @@ class Runner:
             stream.bridge.call_off(Released)
             stream.nudge.set()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=within)
+            await asyncio.wait(list(self._tasks), timeout=within)
         for run_id in list(self._streams):
             logger.warning("run %d did not unwind in %g s; it is taken over when its lease ends", run_id, within)
         if self._keeper is not None:
@@ -148,8 +192,9 @@ class Runner:
         return Link(
             hub,
             channel_layer,
-            owners_of=in_db_thread(claims.owners_of),
+            owners_of=in_read_thread(claims.owners_of),
             words={"run.stop": self._told_to_stop, "run.nudge": self._wake},
+            on_list=lists.bell.heard,
             on_return=self._poll_now,
         )
 
@@ -181,8 +226,8 @@ class Runner:
             return None
         # A context of its own: whoever wakes a run may be in a step of another one, or speak another language.
         task = self.loop.create_task(self._advance(run_id), name=f"agentchat run {run_id}", context=Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = run_id
+        task.add_done_callback(self._tasks.pop)
         return task
 
     def _stop(self, run_id: int) -> None:
@@ -198,7 +243,7 @@ class Runner:
 
     async def _advance(self, run_id: int) -> None:
         try:
-            claim = None if run_id in self._claims else await in_db_thread(claims.claim)(run_id)
+            claim = None if run_id in self._claims else await _in_claims_thread(claims.claim)(run_id)
         except Exception:
             logger.exception("run %d could not be claimed; the keeper comes back to it", run_id)
             return
@@ -306,9 +351,12 @@ class Runner:
                 if now - self._polled_at >= (BEAT_S if is_deaf else POLL_S):
                     self._polled_at = now
                     await self._look_for_facts()
-                self._beat_at = asyncio.get_running_loop().time()
+                self._beat_at = self._turned_at = asyncio.get_running_loop().time()
+                self.database_is_away = False
             except Exception as error:
+                renewed = 0.0  # before anything else: others look at our leases, too
                 if isinstance(error, DatabaseError) and is_passing(error):
+                    self._turned_at, self.database_is_away = asyncio.get_running_loop().time(), True
                     logger.warning("the database does not answer; the keeper tries again: %s", error)
                 else:
                     logger.exception("the keeper could not look after the runs; it tries again")
@@ -318,7 +366,7 @@ class Runner:
             self._poke.clear()
 
     async def _renew(self) -> None:
-        lost = await in_db_thread(claims.renew)(ours := list(self._claims.values()))
+        lost = await _in_keepers_thread(claims.renew)(ours := list(self._claims.values()))
         for claim in ours:
             stream = self._streams.get(claim.run_id)
             if claim.run_id in lost and stream is not None and self._claims.get(claim.run_id) is claim:
@@ -326,26 +374,43 @@ class Runner:
 
     async def _look_for_stops(self) -> None:
         if self._claims:
-            for run_id in await in_db_thread(claims.to_be_stopped)(list(self._claims.values())):
+            for run_id in await _in_keepers_thread(claims.to_be_stopped)(list(self._claims.values())):
                 self._stop(run_id)
 
     async def _look_for_work(self) -> None:
         room = conf.app.max_runs - len(self._tasks)
         if room > 0 and self.takes_runs:
-            for run_id in await in_db_thread(claims.ready_runs)(room):
-                self._wake(run_id)
+            ready = await _in_keepers_thread(claims.ready_runs)(room)
+            if not self._may_take_over():
+                ready = await _in_keepers_thread(claims.ready_runs_of_nobody)(room)
+            being_claimed = set(self._tasks.values())
+            for run_id in ready:
+                if run_id not in being_claimed:  # it waits for a lock: once is enough
+                    self._wake(run_id)
+
+    def _may_take_over(self) -> bool:
+        """Whether to claim what others have left behind. Not at once where this process could not look for a while.
+
+        The others, who could not renew their leases meanwhile, come first. One that is always late takes over still.
+        """
+        now = asyncio.get_running_loop().time()
+        is_late = now - self._beat_at > max(2 * BEAT_S, conf.app.lease_s / 2)
+        if is_late and not self._was_late:
+            self._takes_over_at = now + max(2 * BEAT_S, conf.app.lease_s / 3)
+        self._was_late = is_late
+        return now >= self._takes_over_at
 
     async def _look_at_the_line(self) -> None:
         if watched := hub.watched():
-            hub.line_up(await in_db_thread(claims.places_in_line)(watched))
+            hub.line_up(await _in_keepers_thread(claims.places_in_line)(watched))
 
     async def _look_for_facts(self) -> None:
         if watched := hub.watched():
-            for session_id, seq in await in_db_thread(_last_seqs)(watched):
+            for session_id, seq in await _in_keepers_thread(_last_seqs)(watched):
                 hub.ring(session_id, seq)
         long_ago = asyncio.get_running_loop().time() - POLL_S
         if mirrored := hub.mirrored(before=long_ago):
-            owned = await in_db_thread(claims.owners_of)(mirrored)
+            owned = await _in_keepers_thread(claims.owners_of)(mirrored)
             for session_id in set(mirrored) - owned.keys():
                 hub.drop_mirrors(session_id, before=long_ago)
 

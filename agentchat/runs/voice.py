@@ -1,8 +1,9 @@
 """What this process says to others through the channel layer: bells, deltas, and words to one process.
 
 Nobody who speaks waits: one task says it all, in order, as fast as the layer takes it. What piles up meanwhile merges:
-of a chat session's bells the last one counts, and a message's deltas become one. While the layer is away, bells and
-deltas wait here for its return; words to a process are dropped, since the database says the same to whoever looks.
+of a group's bells the last one counts, and a message's deltas become one. While the layer is away, bells wait here for
+its return, and so do deltas of what is still being written; words to a process are dropped, since the database says the
+same to whoever looks.
 
 On the server's event loop.
 """
@@ -16,7 +17,7 @@ from uuid import UUID
 from agentchat.rendering import utf16_len
 from agentchat.runs.hub import Writing
 from agentchat.runs.journal import PROCESS
-from agentchat.runs.layer import Layer, Message, group_of, group_of_process
+from agentchat.runs.layer import Layer, Message, group_of, group_of_process, list_rung, rung
 from agentchat.runs.mirrors import Piece
 
 DELTA_S = 0.04  # between two deltas of one message
@@ -37,6 +38,11 @@ class Telling:
     said_at: float = float("-inf")
     is_due: bool = False
 
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """An agent function may name its messages itself, and two chat sessions one by the same name."""
+        return self.session_id, self.writing.message_id
+
     def new(self) -> str:
         """The text that was not told yet."""
         if self.attempt != self.writing.attempt:
@@ -49,11 +55,11 @@ class Voice:
 
     def __init__(self, layer: Layer, *, process: str = PROCESS) -> None:
         self._layer = layer
-        self._process = process
-        self._bells: dict[UUID, int] = {}
+        self._process = str(process)
+        self._bells: dict[str, Message] = {}  # by group
         self._words: deque[tuple[str, Message]] = deque()
-        self._tellings: dict[str, Telling] = {}
-        self._due: deque[Telling] = deque()
+        self._tellings: dict[tuple[UUID, str], Telling] = {}
+        self._due: dict[tuple[UUID, str], Telling] = {}  # in order
         self._wake = asyncio.Event()
         self._said_all = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -62,8 +68,18 @@ class Voice:
 
     def ring(self, session_id: UUID, seq: int) -> None:
         """There is a fact with this number."""
-        if session_id in self._bells or len(self._bells) < MAX_BELLS:
-            self._bells[session_id] = max(seq, self._bells.get(session_id, 0))
+        self._ring(group_of(session_id), rung(session_id, seq, self._process))
+
+    def ring_list(self, group: str) -> None:
+        """An owner's list of chats has changed."""
+        self._ring(group, list_rung(group, self._process))
+
+    def _ring(self, group: str, bell: Message) -> None:
+        other = self._bells.get(group)
+        if other is None and len(self._bells) >= MAX_BELLS:
+            return
+        if other is None or other.get("seq", 0) < bell.get("seq", 0):
+            self._bells[group] = bell
         self._wake.set()
 
     def tell(self, process: str, message: Message) -> None:
@@ -74,9 +90,10 @@ class Voice:
 
     def grew(self, session_id: UUID, writing: Writing) -> None:
         """A message of this process goes on."""
-        telling = self._tellings.get(writing.message_id)
+        telling = self._tellings.get((session_id, writing.message_id))
         if telling is None or telling.writing is not writing:
-            telling = self._tellings[writing.message_id] = Telling(session_id, writing)
+            telling = Telling(session_id, writing)
+            self._tellings[telling.key] = telling
         if telling.is_due:
             return
         telling.is_due = True
@@ -86,10 +103,11 @@ class Voice:
         else:
             self._is_due(telling)
 
-    def ended(self, message_ids: Iterable[str]) -> None:
+    def ended(self, session_id: UUID, message_ids: Iterable[str]) -> None:
         """These messages do not go on here: END says all, or another process goes on."""
         for message_id in message_ids:
-            self._tellings.pop(message_id, None)
+            self._tellings.pop((session_id, message_id), None)
+            self._due.pop((session_id, message_id), None)
 
     def say_so_far(self, process: str, session_id: UUID, writing: Writing) -> None:
         """Tell one process the whole text so far, also where there is none yet."""
@@ -99,6 +117,7 @@ class Voice:
     # --- saying it -------------------------------------------------------------------------------------------------
 
     async def speak(self) -> None:
+        self._wake.set()  # an earlier life may have left something
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -121,38 +140,40 @@ class Voice:
     async def _say_next(self) -> bool:
         """Say one thing, bells first. Return whether there was one and the layer took it."""
         if self._bells:
-            seq = self._bells.pop(session_id := next(iter(self._bells)))
-            message = {"type": "chat.rung", "session": str(session_id), "seq": seq, "process": self._process}
-            if not (said := await self._layer.send(group_of(session_id), message)):
-                self.ring(session_id, seq)
+            bell = self._bells.pop(group := next(iter(self._bells)))
+            if not (said := await self._layer.send(group, bell)):
+                self._ring(group, bell)
             return said
         if self._words:
             return await self._layer.send(*self._words.popleft())
         if self._due:
-            return await self._say_delta(self._due[0])
+            return await self._say_delta(next(iter(self._due.values())))
         return False
 
     async def _say_delta(self, telling: Telling) -> bool:
-        if self._tellings.get(telling.writing.message_id) is telling:
-            text = telling.new()
-            attempt, parts = telling.attempt, len(telling.writing.parts)
-            for offset, delta in _pieces(telling.offset, text) if text else ():
-                message = self._piece(telling.session_id, telling.writing, offset, delta, attempt)
-                if not await self._layer.send(group_of(telling.session_id), message):
-                    return False  # all of it again, when the layer is back: what overlaps does no harm
-            telling.parts, telling.offset = parts, telling.offset + utf16_len(text)
-            telling.said_at = self._loop.time()
-        self._due.popleft()
+        text = telling.new()
+        attempt, parts = telling.attempt, len(telling.writing.parts)
+        for offset, delta in _pieces(telling.offset, text) if text else ():
+            message = self._piece(telling.session_id, telling.writing, offset, delta, attempt)
+            if not await self._layer.send(group_of(telling.session_id), message):
+                return False  # all of it again, when the layer is back: what overlaps does no harm
+        telling.parts, telling.offset = parts, telling.offset + utf16_len(text)
+        telling.said_at = self._loop.time()
         telling.is_due = False
-        if self._tellings.get(telling.writing.message_id) is telling and (
-            telling.parts < len(telling.writing.parts) or telling.attempt != telling.writing.attempt
-        ):
-            self.grew(telling.session_id, telling.writing)  # it has grown while this was said
+        if self._is_told(telling):  # else it has ended while this was said, or begun anew
+            del self._due[telling.key]
+            if telling.parts < len(telling.writing.parts) or telling.attempt != telling.writing.attempt:
+                self.grew(telling.session_id, telling.writing)  # it has grown while this was said
         return True
 
     def _is_due(self, telling: Telling) -> None:
-        self._due.append(telling)
-        self._wake.set()
+        if self._is_told(telling):
+            self._due[telling.key] = telling
+            self._wake.set()
+
+    def _is_told(self, telling: Telling) -> bool:
+        """Whether the message goes on here."""
+        return self._tellings.get(telling.key) is telling
 
     def _piece(
         self, session_id: UUID, writing: Writing, offset: int, delta: str, attempt: int | None = None

@@ -135,6 +135,7 @@ def test_a_person_chooses_a_language_without_javascript(chromium, site):
     context = chromium.new_context(locale="en", java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site.url}/chat/?q=kettle")
+    page.locator(".sidebar-account > summary").click()
     page.get_by_label("Language").select_option("ar")
     page.get_by_role("button", name="Switch").click()
     assert page.url == f"{site.url}/chat/?q=kettle"

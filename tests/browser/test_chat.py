@@ -35,14 +35,15 @@ def tab(site, make_tab) -> Tab:
     return make_tab(site)
 
 
-def test_the_weather_desk_streams_calls_its_tool_and_answers(tab):
+def test_the_weather_desk_streams_calls_its_tool_and_answers(make_site, make_tab):
+    tab = make_tab(make_site(AGENTCHAT_DEMO_RATE="5"))  # so slow that the answer can be seen being written
     tab.page.goto(tab.site.url)
     tab.page.get_by_role("button", name="What is the weather in Paris?").click()
+    expect(tab.transcript.locator("article[data-writing]")).to_have_count(1)
     card = tab.transcript.locator("details.tool")
+    expect(card).to_have_attribute("data-state", "done")
     expect(card).to_contain_text("weather_forecast")
     expect(card).to_contain_text('{"city": "Paris"}')
-    expect(card).to_have_attribute("data-state", "done")
-    expect(tab.transcript.locator("article[data-writing]")).to_have_count(1)
     tab.wait_for_frame("RUN_FINISHED")
     card.locator("summary").click()
     expect(card.locator("[data-result]")).to_contain_text("forecast for Paris")

@@ -26,13 +26,17 @@ def tab(make_tab, site):
 
 
 def new_chat(tab, text, agent="Chat with Weather desk"):
-    """Start a chat, and wait until its run has ended or waits."""
+    """Start a chat, and wait until its run has ended or asks for the next message."""
     tab.page.goto(f"{tab.site.url}/chat/")
     tab.page.get_by_role("button", name=agent).click()
     tab.page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"))
     expect(tab.page.get_by_role("status")).to_contain_text("Connected")
+    before = len(tab.frames)
     tab.say(text)
-    expect(entry(tab, text)).to_have_attribute("data-status", re.compile("idle|waiting"))
+    tab.wait_until(
+        lambda: any(f["type"] in ("INPUT_REQUESTED", "RUN_FINISHED") for f in tab.frames[before:]), what="it goes on"
+    )
+    expect(entry(tab, text)).to_have_attribute("data-status", "idle")  # nothing goes on, and nothing is asked
     expect(tab.transcript.locator(".from-agent:not([data-writing])").last).to_be_visible()
     return tab.session_id
 
@@ -56,6 +60,21 @@ def titles(tab):
     return tab.page.locator(".entry-title")
 
 
+def have_older_chats(site, session_id, number):
+    """Give the owner of a chat so many others, of two months ago."""
+    code = f"""
+from datetime import timedelta
+from uuid import uuid4
+from agentchat.models import ChatSession
+chat = ChatSession.objects.get(pk={session_id!r})
+for _ in range({number}):
+    chat.pk, chat.head, chat.title = uuid4(), None, "An older one"
+    chat.save(force_insert=True)
+    ChatSession.objects.filter(pk=chat.pk).update(updated_at=chat.updated_at - timedelta(days=60))
+"""
+    site.manage("shell", "-v", "0", "-c", code)
+
+
 def menu(tab, title):
     entry(tab, title).get_by_role("link", name="Options of").click()
     return tab.page.locator("#chat-menu")
@@ -64,7 +83,9 @@ def menu(tab, title):
 # --- live -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_chat_in_one_tab_shows_in_the_list_of_another_as_it_goes_on(tab, make_tab, site):
+def test_a_chat_in_one_tab_shows_in_the_list_of_another_as_it_goes_on(make_site, make_tab):
+    site = make_site(AGENTCHAT_DEMO_RATE="20")  # so slow that the list is read while the run goes on
+    tab = make_tab(site)
     new_chat(tab, "Rain in Paris?")
     other = make_tab(site)
     other.page.goto(f"{site.url}/chat/")
@@ -84,11 +105,25 @@ def test_a_chat_in_one_tab_shows_in_the_list_of_another_as_it_goes_on(tab, make_
     assert "running" in seen.json_value()
 
 
+# In the page: the first chat of the list that can be seen, and where it is.
+FIRST_SEEN = """() => {
+  const top = document.getElementById("chats").getBoundingClientRect().top;
+  const seen = [...document.querySelectorAll("#chats .entry")].find((each) => each.getBoundingClientRect().top >= top);
+  return { id: seen.dataset.id, top: seen.getBoundingClientRect().top };
+}"""
+
+
 def test_focus_scroll_and_an_open_menu_stay_while_the_list_changes(tab, make_tab, site):
-    new_chat(tab, "The first one")
+    have_older_chats(site, new_chat(tab, "The first one"), 30)
     new_chat(tab, "The second one")
-    other = make_tab(site)
-    other.page.goto(f"{site.url}/chat/")
+    older = ["An older one"] * 30
+    other, scrolled = make_tab(site), make_tab(site)
+    for each in (other, scrolled):
+        each.page.goto(f"{site.url}/chat/")
+        expect(titles(each)).to_have_text(["The second one", "The first one", *older])
+    scrolled.page.evaluate("document.getElementById('chats').scrollTop = 400")
+    assert scrolled.page.evaluate("document.getElementById('chats').scrollTop") == 400
+    seen = scrolled.page.evaluate(FIRST_SEEN)
     menu(other, "The first one").get_by_text("Rename").click()
     name = other.page.locator("#chat-menu").get_by_label("Name of the chat")
     name.fill("Half a na")
@@ -97,7 +132,7 @@ def test_focus_scroll_and_an_open_menu_stay_while_the_list_changes(tab, make_tab
     entry(tab, "The first one").get_by_role("link").first.click()
     expect(tab.page.get_by_role("status")).to_contain_text("Connected")
     tab.say("More")
-    expect(titles(other)).to_have_text(["The first one", "The third one", "The second one"])
+    expect(titles(other)).to_have_text(["The first one", "The third one", "The second one", *older])
     expect(name).to_be_focused()
     expect(name).to_have_value("Half a na")
     other.page.keyboard.press("Escape")
@@ -108,6 +143,9 @@ def test_focus_scroll_and_an_open_menu_stay_while_the_list_changes(tab, make_tab
     tab.say("More")
     expect(titles(other).first).to_have_text("The second one")
     expect(link).to_be_focused()
+    expect(titles(scrolled).first).to_have_text("The second one")
+    scrolled.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert scrolled.page.evaluate(FIRST_SEEN) == seen
 
 
 def away(page):
@@ -139,6 +177,7 @@ def test_a_notification_comes_only_when_it_was_asked_for(tab, make_tab, context,
     expect(tab.page).to_have_title(re.compile("^●"))
     assert tab.page.evaluate("[told.length, Boolean(window.asked)]") == [0, False]
     tab.page.evaluate("window.isAway = false; document.dispatchEvent(new Event('visibilitychange'))")
+    tab.page.locator(".sidebar-account > summary").click()
     tab.page.get_by_role("button", name="Notify me").click()
     expect(tab.page.get_by_role("button", name="Do not notify me")).to_be_visible()
     away(tab.page)
@@ -261,6 +300,7 @@ def test_a_link_is_made_read_by_a_stranger_and_withdrawn(tab, chromium):
 
 def test_all_data_is_taken_along_and_deleted(tab):
     new_chat(tab, "Rain in Paris?")
+    tab.page.locator(".sidebar-account > summary").click()
     tab.page.get_by_role("link", name="Your data").click()
     with tab.page.expect_download() as download:
         tab.page.get_by_role("link", name="Download my data").click()

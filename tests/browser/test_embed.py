@@ -1,14 +1,20 @@
-"""Chats in other pages: the widget in a page of the site, and a frame in a page of another one."""
+"""Chats in other pages: the widget in a page of the site, and a frame in a page of another one.
+
+For a browser, ports of `localhost` are one site with several origins, and 127.0.0.1 is another site.
+"""
 
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.axe import complaints
-from tests.sites import free_port
+from tests.browser.chromium import ARGUMENTS, CHROMIUM
+from tests.browser.conftest import Tab
+from tests.sites import Site, free_port
 
 
 @pytest.fixture
@@ -17,32 +23,51 @@ def host(make_site):
     return make_site(DJANGO_SETTINGS_MODULE="tests.host_site")
 
 
+class Elsewhere:
+    """Another server, with one page in which there is a frame."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.neighbour = f"http://localhost:{self.port}"  # its origin as one of the same site as what it frames,
+        self.stranger = f"http://127.0.0.1:{self.port}"  # and as one of another site
+        self.page = ""
+
+    def show(self, site: Site) -> None:
+        address = f"http://localhost:{site.port}/embed/assistant/"
+        self.page = f'<!DOCTYPE html><title>Elsewhere</title><iframe src="{address}" title="Chat"></iframe>'
+
+
 @pytest.fixture
-def foreign() -> Iterator:
-    """A page of another origin; `show(url)` gives its address, with a frame of that address in it."""
-    page = {}
+def elsewhere() -> Iterator[Elsewhere]:
+    elsewhere = Elsewhere()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(page["html"].encode())
+            self.wfile.write(elsewhere.page.encode())
 
         def log_message(self, *arguments):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", elsewhere.port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-
-    def show(url):
-        page["html"] = f'<!DOCTYPE html><title>Elsewhere</title><iframe src="{url}" title="Chat"></iframe>'
-        return f"http://localhost:{server.server_port}/"
-
-    show.origin = f"http://localhost:{server.server_port}"
-    yield show
+    yield elsewhere
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def lenient(chromium, tmp_path) -> Iterator[BrowserContext]:
+    """A browser that lets frames of other sites keep cookies, if these say so. Debian's does not unless it is told."""
+    profile = tmp_path / "profile"
+    (profile / "Default").mkdir(parents=True)
+    (profile / "Default" / "Preferences").write_text(json.dumps({"profile": {"cookie_controls_mode": 0}}))
+    launch = chromium.browser_type.launch_persistent_context
+    context = launch(profile, executable_path=CHROMIUM, args=ARGUMENTS, locale="en")
+    yield context
+    context.close()
 
 
 def say(frame, text):
@@ -95,15 +120,50 @@ def test_the_widget_fits_a_phone(host, make_tab):
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
-def test_a_page_that_is_named_may_frame_a_chat(foreign, make_site, make_tab):
-    site = make_site(AGENTCHAT_EMBED_ORIGINS=foreign.origin)
+def test_a_page_of_another_site_that_is_named_may_frame_a_chat(elsewhere, make_site, lenient, tmp_path):
+    public = {
+        "DJANGO_SETTINGS_MODULE": "tests.public_site",
+        "DEBUG": "0",  # then chatsite has cookies for such frames
+        "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "STATIC_ROOT": str(tmp_path / "static"),
+        "AGENTCHAT_GUESTS": "1",
+        "AGENTCHAT_EMBED_ORIGINS": elsewhere.stranger,
+    }
+    Site(tmp_path, **public).manage("collectstatic", "--no-input", "--verbosity", "0")
+    site = make_site(**public)
+    elsewhere.show(site)
+    tab = Tab(lenient.new_page(), site)
+    tab.page.goto(elsewhere.stranger)
+    frame = tab.page.frame_locator("iframe")
+    talk(frame)
+    tab.page.reload()
+    expect(frame.locator(".from-person .words")).to_have_text("Tell me a short story")
+    assert not tab.problems
+
+
+def test_where_the_frame_of_another_site_gets_no_cookies_it_says_so(elsewhere, make_site, lenient):
+    elsewhere.show(make_site(AGENTCHAT_EMBED_ORIGINS=elsewhere.stranger))  # with DEBUG, which keeps them for itself
+    page = lenient.new_page()
+    page.goto(elsewhere.stranger)
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Chat with").click()
+    expect(frame.get_by_text("Your browser lets this frame keep no cookies")).to_be_visible()
+
+
+def test_a_page_of_the_same_site_that_is_named_may_frame_a_chat_with_the_cookies_there_are(
+    elsewhere, make_site, make_tab
+):
+    site = make_site(AGENTCHAT_EMBED_ORIGINS=elsewhere.neighbour)
+    elsewhere.show(site)
     page = make_tab(site).page
-    page.goto(foreign(f"http://localhost:{site.port}/embed/assistant/"))
+    page.goto(elsewhere.neighbour)
     talk(page.frame_locator("iframe"))
 
 
-def test_a_page_that_is_not_named_may_not(foreign, site, context):
+@pytest.mark.parametrize("kind", ["stranger", "neighbour"])
+def test_a_page_that_is_not_named_may_not(elsewhere, site, context, kind):
+    elsewhere.show(site)
     page = context.new_page()
     with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
-        page.goto(foreign(f"http://localhost:{site.port}/embed/assistant/"))
+        page.goto(getattr(elsewhere, kind))
     expect(page.frame_locator("iframe").get_by_role("button")).to_have_count(0)

@@ -16,6 +16,24 @@ def tab(library):
     return library
 
 
+def scroll_y(tab):
+    return tab.page.evaluate("scrollY")
+
+
+def wait_for_the_end_of_the_page(tab):
+    """The page has followed what was written, and is where it stays."""
+    to_the_end = "Math.round(document.documentElement.scrollHeight - innerHeight - scrollY)"
+    tab.wait_until(lambda: tab.page.evaluate(to_the_end) == 0, what="the page does not follow")
+
+
+def wheel_up(tab, pixels):
+    """Turn the wheel, and wait until the page has gone there and been painted."""
+    to = scroll_y(tab) - pixels
+    tab.page.mouse.wheel(0, -pixels)
+    tab.wait_until(lambda: abs(scroll_y(tab) - to) < 1, what=f"the wheel turns to {to}")
+    tab.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def clipboard(tab):
     tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     return lambda: tab.page.evaluate("navigator.clipboard.readText()")
@@ -29,9 +47,9 @@ def test_code_has_its_language_and_is_copied_by_keyboard(tab):
     button = code.get_by_role("button", name="Copy")
     button.focus()
     button.press("Enter")
+    expect(code.locator(".copied")).to_be_visible()  # first: it is there for two seconds only
     expect(tab.page.get_by_role("status")).to_contain_text("Copied")
     assert read() == "def answer():\n    return 42"
-    expect(code.locator(".copied")).to_be_visible()
     expect(code.locator(".copied")).to_be_hidden()
 
 
@@ -153,6 +171,7 @@ def test_the_arguments_of_a_call_are_rows(tab):
     expect(rows.locator("dt")).to_have_text(["Word", "Lines"])
     expect(rows.locator("dd")).to_have_text(["Snow", "40"])
     expect(tab.transcript.locator("pre[data-args]")).to_be_hidden()
+    expect(tab.page.get_by_role("status")).to_contain_text("Connected")
     live = markup(tab)
     tab.page.reload()
     expect(tab.page.get_by_role("status")).to_contain_text("Connected")
@@ -176,10 +195,10 @@ def test_whoever_reads_above_is_not_moved_by_500_deltas(tab):
     pieces = [f"word {number} of it.\n\n" for number in range(520)]
     reading.paused["At length."] = answer = say("", chunks=[*pieces, "TERMINATE"]).paused(after=15)
     tab.say("At length.")
-    tab.wait_until(lambda: any("word 14" in text for text in tab.written().values()), what="it does not begin")
-    tab.page.wait_for_timeout(200)
-    assert tab.page.evaluate("scrollY > 200")  # it was followed so far
-    tab.page.mouse.wheel(0, -150)
+    expect(tab.transcript.locator("[data-writing]")).to_contain_text("word 14")
+    wait_for_the_end_of_the_page(tab)
+    assert scroll_y(tab) > 200  # it was followed so far
+    wheel_up(tab, 150)
     expect(tab.page.get_by_role("button", name="Jump to latest")).to_be_visible()
     tab.page.evaluate(
         """() => {
@@ -203,7 +222,7 @@ def test_a_new_block_of_a_message_has_nothing_else_styled_again(tab, chromium):
     tab.say("Show me all.")
     tab.wait_for_frame("RUN_FINISHED")
     chunks = [f"Paragraph {number} with *some* **more** `words`.\n\n" for number in range(60)] + ["TERMINATE"]
-    reading.paused["Slowly."] = say("".join(chunks), chunks=chunks, delay=0.03)
+    reading.paused["Slowly."] = say("".join(chunks), chunks=chunks, delay=0.05)
     chromium.start_tracing(page=tab.page, categories=["devtools.timeline"])
     tab.say("Slowly.")
     tab.wait_for_frame("RUN_FINISHED", count=2)
@@ -212,20 +231,31 @@ def test_a_new_block_of_a_message_has_nothing_else_styled_again(tab, chromium):
     styled = [
         e["args"]["elementCount"] for e in events if e["name"] == "UpdateLayoutTree" and "elementCount" in e["args"]
     ]
-    assert len(styled) > 60
-    assert sum(count > 60 for count in styled) < 10
+    pictures = [count for count in styled if count > 10]  # the others are those of animations
+    assert len(pictures) >= 10  # on a busy machine several blocks share one
+    # Sixty blocks have 240 elements: no more than two pictures can have so many new ones.
+    assert sum(count > 120 for count in pictures) < len(pictures) / 4
 
 
 def test_within_100_pixels_of_the_end_the_page_follows(tab):
     tab.page.set_viewport_size({"width": 800, "height": 500})
     tab.say("Show me all.")
-    expect(reply(tab)).to_contain_text("A quotation.")
-    tab.page.wait_for_timeout(100)
-    tab.page.mouse.wheel(0, -60)
-    tab.page.wait_for_timeout(100)
-    expect(tab.page.get_by_role("button", name="Jump to latest")).to_be_hidden()
-    tab.page.mouse.wheel(0, -60)
-    expect(tab.page.get_by_role("button", name="Jump to latest")).to_be_visible()
+    tab.wait_for_frame("RUN_FINISHED")
+    chunks = ["First.\n\n", "Second.\n\n", "Third.\n\n", "TERMINATE"]
+    reading.paused["Slowly."] = answer = say("".join(chunks), chunks=chunks).paused(after=1)
+    tab.say("Slowly.")
+    written = tab.transcript.locator("[data-writing]")
+    jump = tab.page.get_by_role("button", name="Jump to latest")
+    expect(written).to_contain_text("First.")
+    wait_for_the_end_of_the_page(tab)
+    wheel_up(tab, 60)
+    expect(jump).to_be_hidden()
+    answer.release(1)
+    expect(written).to_contain_text("Second.")
+    wait_for_the_end_of_the_page(tab)
+    wheel_up(tab, 120)
+    expect(jump).to_be_visible()
+    answer.release()
 
 
 def test_from_right_to_left_nothing_leaves_the_page(tab):

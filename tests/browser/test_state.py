@@ -25,7 +25,7 @@ def test_it_says_what_is_going_on_and_for_how_long(tab):
     tab.say("Think.")
     expect(status(tab)).to_contain_text("Asking the model…")
     expect(tab.page.locator("#working")).to_contain_text("Asking the model…")
-    expect(tab.page.locator("#elapsed")).to_have_text(re.compile(r"^[3-9] s$"))
+    expect(tab.page.locator("#elapsed")).to_have_text(re.compile(r"^([3-9]|\d\d) s$"))
     expect(tab.page.locator("#took")).to_have_attribute("aria-hidden", "true")
     answer.release(1)
     expect(status(tab)).to_contain_text("Answering…")
@@ -57,12 +57,11 @@ def test_there_is_one_status_region_and_it_does_not_tick(tab):
         }"""
     )
     tab.say("Wait for it.")
-    expect(tab.page.locator("#took")).to_have_text(re.compile(r"^[4-9] s$"))
+    expect(tab.page.locator("#took")).to_have_text(re.compile(r"^([4-9]|\d\d) s$"))
     let_it_come(tab)
     expect(status(tab)).to_contain_text("Connected")
     said = tab.page.evaluate("window.said")
-    assert "Running wait_for_it…" in said
-    assert len(said) <= 5
+    assert sum("Running wait_for_it…" in words for words in said) == 1  # for four seconds and more
     assert not any(re.search(r"\d", words) for words in said)
 
 

@@ -7,6 +7,7 @@ abandoned, and the next life has a higher epoch. Random scripts print, ask, call
 
 import asyncio
 import json
+import os
 import threading
 import uuid
 from collections import Counter
@@ -30,6 +31,8 @@ from agentchat.runs.pool import DaemonPool, in_thread
 from agentchat.runs.runner import Runner
 from agentchat.testing import Scripted, say
 from agentchat.visitors import Visitor
+
+pytestmark = pytest.mark.timeout(300)
 
 THREADS = DaemonPool("agentchat-cut", lambda: 4)
 
@@ -314,7 +317,7 @@ def stage(transactional_db, scripted_llm, monkeypatch, settings):
 # --- claims ---------------------------------------------------------------------------------------------------------
 
 many = many_times(
-    max_examples=40,
+    max_examples=int(os.environ.get("TEST_EXAMPLES", "40")),
     deadline=None,
     print_blob=True,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # what fails is short already

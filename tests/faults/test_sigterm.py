@@ -69,4 +69,4 @@ def test_a_second_sigterm_ends_the_process_at_once_though_a_tool_blocks(waiting,
         eventually(lambda: "stopping: 1 runs" in site.log.read_text())
         begun = time.monotonic()
         assert site.stop(signal.SIGTERM) == 1
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 6  # DRAIN_S is 12

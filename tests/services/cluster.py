@@ -5,14 +5,20 @@
 
 import json
 import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import psycopg
+import redis
 
+from agentchat.runs.layer import group_of
 from scripts.cluster import WORKERS, Cluster
 from tests.services import standing
 from tests.sites import Site
@@ -84,6 +90,25 @@ class Machines(Cluster):
         ):
             return next((name for name in WORKERS if str(self.pid(name)) in process.split("-")), process)
         return None
+
+    def nodes_watching(self, session_id: str) -> int:
+        """How many web nodes somebody looks at this chat session through, as Redis knows it."""
+        channel = f"{self.prefix}:layer:__group__{group_of(UUID(session_id))}"
+        with redis.Redis.from_url(self.site.environment["REDIS_URL"]) as server:
+            [(_, subscribers)] = server.pubsub_numsub(channel)
+            return int(subscribers)
+
+
+def inspect(cluster: Machines, what: str, *workers: str) -> str:
+    """What these workers answer to a question of Celery's own, as JSON. Fails if one of them does not."""
+    names = ",".join(f"{worker}@{socket.gethostname()}" for worker in workers)
+    command = ["celery", "-A", "chatsite", "inspect", what, "--destination", names, "--timeout", "20", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", *command], env=cluster.site.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(json.loads(done.stdout)) == set(names.split(",")), done.stdout
+    return done.stdout
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from tests.services.django_database import using
 from tests.services.redis import RedisServer
 from tests.sites import Site
 
+START_AND_TEST_S = 300  # the start of a cluster counts, and a busy machine takes long for it
+
 __all__ = ["empty_database", "eventually", "guest", "llm", "make_site"]
 
 
@@ -21,6 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker("services")
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(START_AND_TEST_S))
 
 
 # --- servers that stand already -------------------------------------------------------------------------------------

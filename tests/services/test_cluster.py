@@ -14,13 +14,14 @@ import pytest
 from agentchat.testing import ScriptedLLM, call, say
 from scripts.cluster import NODES, WORKERS
 from tests.faults.app import ledger
+from tests.faults.conftest import WAIT_S
 from tests.faults.freezing import write_nothing_after_a_freeze
 from tests.faults.killing import KILLS, MAX_RUNS, STORY, Model, assert_nothing_is_lost, outlive_kills, shows, states
 from tests.services.cluster import machines
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
-LEASE_S = 3
+LEASE_S = 6  # a stall of the machine must not look like a death
 CHATS_OF_AN_EXCHANGE = 6
 
 
@@ -54,7 +55,7 @@ def cluster(running):
 KILLED = {1: ["worker-1"], 2: WORKERS, 3: ["web-a", "worker-2"], 4: [*NODES, *WORKERS]}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_twenty_chats_outlive_the_death_of_any_part_in_any_state(cluster, guest, llm, eventually):
     def kill(number):
         for name in KILLED[number]:
@@ -72,7 +73,6 @@ def test_twenty_chats_outlive_the_death_of_any_part_in_any_state(cluster, guest,
     )
 
 
-@pytest.mark.timeout(180)
 def test_a_worker_that_is_frozen_past_its_leases_writes_nothing_when_it_goes_on(cluster, guest, llm, eventually):
     assert cluster.kill("worker-2") == 0  # so that both runs are the other's
 
@@ -118,7 +118,6 @@ def is_live(page):
     return any(written.text for message, written in page.written.items() if message not in ended)
 
 
-@pytest.mark.timeout(240)
 def test_all_parts_are_exchanged_one_after_the_other_while_chats_stream_and_nothing_is_lost(cluster, guest, llm):
     """As a new version is rolled out: SIGTERM to a node and a worker, start them again, then the others."""
     llm.always(story_of)
@@ -130,7 +129,9 @@ def test_all_parts_are_exchanged_one_after_the_other_while_chats_stream_and_noth
     def exchange():
         try:
             for node, worker in zip(NODES, WORKERS, strict=True):
+                deadline = time.monotonic() + WAIT_S
                 while not any(map(is_live, pages)):
+                    assert time.monotonic() < deadline, "nobody tells anything"
                     time.sleep(0.01)
                 streaming_at_signals.append(sum(map(is_live, pages)))
                 cluster.kill(node, signal.SIGTERM, wait=False)

@@ -60,10 +60,13 @@ def test_a_cluster_can_be_stopped_and_started_and_keeps_what_it_has(own_postgres
 
 
 def test_a_redis_can_be_killed_and_frozen(own_redis):
-    with redis.Redis(port=own_redis.port, socket_timeout=0.2) as client:
+    with (
+        redis.Redis(port=own_redis.port, socket_timeout=5) as client,
+        redis.Redis(port=own_redis.port, socket_timeout=0.2) as impatient,
+    ):
         own_redis.freeze()
         with pytest.raises(redis.TimeoutError):
-            client.ping()
+            impatient.ping()
         own_redis.thaw()
         assert client.ping()
         own_redis.kill()

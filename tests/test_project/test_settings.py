@@ -132,6 +132,14 @@ def test_a_pool_option_that_cannot_be_meant_is_named(read, query, words):
         read("DATABASES", **PUBLIC, DATABASE_URL=f"postgres://db/chat?{query}")
 
 
+@pytest.mark.parametrize("age", ["60", "None"])
+def test_connections_that_a_pool_and_a_thread_were_to_keep_are_refused_with_the_way_out(read, age):
+    url = f"postgres://db/chat?conn_max_age={age}"
+    with pytest.raises(RuntimeError, match=rf"ImproperlyConfigured: .*conn_max_age={age}.* add pool=0"):
+        read("DATABASES", **PUBLIC, DATABASE_URL=url)
+    assert read("DATABASES", **PUBLIC, DATABASE_URL="postgres://db/chat?conn_max_age=0")["DATABASES"]
+
+
 def test_each_key_of_agentchat_can_be_set_in_the_environment():
     assert set(settings._AGENTCHAT) == set(AppSettings.KEYS)
 

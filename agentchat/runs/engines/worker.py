@@ -6,6 +6,9 @@ broker, and never advances more than MAX_RUNS, whether a message or the keeper b
 
 A worker leaves as a server does: it claims nothing more, gives its runs away, and does not wait for a tool that will
 not end. Only the pool "threads" will do. In children of a fork, each would keep and claim for itself.
+
+One whose keeper is stuck leaves by itself, since nobody would notice: Celery's main thread answers whoever asks. Its
+supervisor starts another one.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as TooLate
 from typing import Any
@@ -24,12 +28,14 @@ from celery.concurrency.thread import TaskPool
 from celery.signals import worker_shutdown, worker_shutting_down
 
 from agentchat import conf
-from agentchat.runs.runner import runner
+from agentchat.runs.runner import STUCK_LEASES, runner
 
 logger = logging.getLogger("agentchat.runs")
 
 START_S = 10.0
 LEAVE_S = 1.5  # beyond DRAIN_S: what Celery has to say to its broker, which may not listen
+WATCH_S = 1.0  # so often a thread looks whether the keeper is stuck
+SURE_AFTER = 5  # looks: when a frozen process goes on, its keeper seems to be stuck until it has come round
 
 
 class Agents:
@@ -46,6 +52,7 @@ class Agents:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="agentchat-loop", daemon=True).start()
         asyncio.run_coroutine_threadsafe(self._begin(), self._loop).result(START_S)
+        threading.Thread(target=_watch_the_keeper, name="agentchat-watch", daemon=True).start()
 
     async def _begin(self) -> None:
         # It takes a second: not while the first person waits for the first word.
@@ -89,6 +96,26 @@ class Agents:
         for advancing in list(self._advancing):
             advancing.cancel()  # Celery joins the threads that wait for these
         return given_away
+
+
+def _watch_the_keeper() -> None:
+    """In a thread that asks nothing of the loop, nor of the database. Ends the process when the keeper is stuck."""
+    _wait_until_it_is_stuck()
+    last_resort = threading.Timer(LEAVE_S, os._exit, [1])  # it may be the log in which all is stuck
+    last_resort.daemon = True
+    last_resort.start()
+    logger.error(
+        "the keeper of runs has not come round for %g s: this worker leaves, and another one takes its runs",
+        STUCK_LEASES * conf.app.lease_s,
+    )
+    _leave_now(1)
+
+
+def _wait_until_it_is_stuck() -> None:
+    looks = 0
+    while looks < SURE_AFTER:
+        time.sleep(WATCH_S)
+        looks = looks + 1 if runner.is_stuck else 0
 
 
 agents = Agents()

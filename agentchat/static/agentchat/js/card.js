@@ -20,7 +20,7 @@ export class Card {
   /** It was answered from here, if perhaps not in time. */
   wasSent = false;
 
-  /** `send(value)` sends an answer; `draft` is `{ get(), set(text) }`. */
+  /** `send(value, { isSecret })` sends an answer; `draft` is `{ get(), set(text) }`. */
   constructor(element, { send, draft, words }) {
     this.#element = element;
     this.#send = send;
@@ -199,7 +199,7 @@ export class Card {
 
   #answer(value) {
     this.showSent();
-    this.#send(value);
+    this.#send(value, { isSecret: this.#fields?.isSecret ?? false });
   }
 
   #showErrors(errors, message) {

@@ -71,6 +71,11 @@ export class Chats {
     }
   }
 
+  /** Open this chat. */
+  go(id) {
+    this.#entries.get(id)?.element.querySelector("a").click();
+  }
+
   titleOf(id) {
     return this.#entries.get(id)?.title ?? "";
   }

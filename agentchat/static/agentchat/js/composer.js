@@ -19,6 +19,7 @@ export class Composer {
   #say;
   #complaint = 0;
   #isBusy = false;
+  #canStop = false;
   #limitWords = "";
 
   /**
@@ -44,9 +45,10 @@ export class Composer {
     this.#field.skip.addEventListener("click", skip);
     this.#field.stop.addEventListener("click", stop);
     document.addEventListener("keydown", (event) => {
-      // Escape also closes what is open above the page, and an input method's list.
-      const isForOther = document.querySelector(":is([popover='']:popover-open, dialog[open], [role='menu']:not([hidden]))");
-      if (event.key === "Escape" && !isComposing(event) && !event.defaultPrevented && !isForOther) {
+      // Escape also closes what is open above the page, empties a field, and closes an input method's list.
+      const isForField = event.target.matches("input, select, textarea") && !form.contains(event.target);
+      const isForOther = isForField || document.querySelector(":is([popover='']:popover-open, dialog[open])");
+      if (event.key === "Escape" && !isComposing(event) && !event.defaultPrevented && !isForOther && this.#isBusy) {
         stop();
       }
     });
@@ -66,7 +68,9 @@ export class Composer {
     message.enterKeyHint = isPhone.matches ? "enter" : "send";
     this.#fit();
     this.#showLimit();
-    this.focus();
+    if (window === window.top || document.hasFocus()) {
+      this.focus(); // a frame takes it from no field of the page around it
+    }
   }
 
   /** Let the person write on. */
@@ -86,6 +90,7 @@ export class Composer {
     const prompt = run.request?.prompt ?? "";
     const hadFocus = document.activeElement === this.#field.stop;
     this.#isBusy = run.isBusy;
+    this.#canStop = run.canStop;
     this.#showButtons();
     if (hadFocus && this.#field.stop.hidden) {
       this.#input.focus({ preventScroll: true });
@@ -94,8 +99,11 @@ export class Composer {
     question.hidden = !prompt.trim();
     const isSecret = Boolean(run.request?.isPassword);
     if (secret.hidden === isSecret) {
+      const isHere = [message, secret, document.body].includes(document.activeElement);
       [secret.hidden, secret.disabled, message.hidden] = [!isSecret, !isSecret, isSecret];
-      this.#input.focus();
+      if (isHere) {
+        this.#input.focus();
+      }
     }
   }
 
@@ -141,10 +149,10 @@ export class Composer {
     this.#showLimit();
   }
 
-  /** Whoever writes while the agent is busy can send it, or stop the agent. */
+  /** Whoever writes while the agent is busy, or a card is open, can send it, or stop the agent. */
   #showButtons() {
     const { send, stop } = this.#field;
-    stop.hidden = !this.#isBusy;
+    stop.hidden = !this.#canStop;
     send.hidden = this.#isBusy && !this.#input.value;
   }
 

@@ -33,7 +33,8 @@ export function offerCopies(say, words) {
   });
 }
 
-async function copy(text) {
+/** Copy it, in whatever way there is; return whether it was copied. */
+export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

@@ -27,6 +27,11 @@ export class Fields {
     return !this.#controls.size;
   }
 
+  /** Something in it is not to be kept where others can read it. */
+  get isSecret() {
+    return [...this.#controls.values()].some((control) => control.isSecret);
+  }
+
   /** The object, as the schema wants it. Throws where there is a problem. */
   get value() {
     return this.#read(this.#fields);

@@ -39,7 +39,13 @@ export class Frames {
     this.#timer = 0;
     const frames = this.#waiting;
     this.#waiting = [];
-    frames.forEach((frame) => this.take(frame));
+    for (const frame of frames) {
+      try {
+        this.take(frame);
+      } catch (error) {
+        reportError(error); // one that cannot be shown must not cost those that came with it
+      }
+    }
     this.done();
   }
 }

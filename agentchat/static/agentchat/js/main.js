@@ -13,6 +13,7 @@
  *   activity.js    the same in words, and for how long
  *   unread.js      which messages the agent has not read yet
  *   usage.js       what the models used, for those who may see it
+ *   numbers.js     numbers as the server writes them
  *   outbox.js      what was sent and is not in the transcript yet
  *   drafts.js      what was typed and is not sent yet
  *   composer.js    where the person writes
@@ -56,7 +57,7 @@ const log = find("transcript");
 const words = find("words").dataset;
 const key = `agentchat:${chat.dataset.socket}`; // of what this tab keeps for this chat
 
-const scroll = new Scroll(find("jump"));
+const scroll = new Scroll(find("jump"), () => composer.focus());
 const transcript = new Transcript(log, find("pending"), words);
 const run = new Run(chat.dataset.state, find("question"), log);
 const unread = new Unread(transcript);
@@ -68,7 +69,7 @@ const drafts = new Drafts(key);
 const say = (said) => status.say(said);
 const composer = new Composer(find("composer"), drafts, words, { submit, skip, stop, say });
 const questions = new Questions(log, {
-  send: (request, value) => send({ type: "answer", id: newId(), request, value }),
+  send: (request, value, options) => send({ type: "answer", id: newId(), request, value }, options),
   drafts,
   words,
   mayFocus,
@@ -95,6 +96,8 @@ const earlier = new Earlier(log, words, (elements) => {
 const socket = new Socket(chat.dataset.socket, {
   after: () => frames.seq,
   opened: () => {
+    run.isStopping = false; // it may have been lost with the connection: the person sees, and can say it again
+    showRun();
     outbox.frames().forEach((frame) => socket.send(frame));
     actions.sendAgain();
   },
@@ -209,8 +212,13 @@ function mayFocus() {
 }
 
 function stop() {
-  if (run.isBusy) {
-    run.isStopping = socket.send({ type: "stop" });
+  if (!run.canStop) {
+    return;
+  }
+  if (!socket.send({ type: "stop" })) {
+    composer.complain(words.notSent);
+  } else if (run.isBusy) {
+    run.isStopping = true;
     showRun();
   }
 }

@@ -105,6 +105,7 @@ export class Menus {
       return;
     }
     form.closest("details").open = false;
+    form.closest("details[data-close]")?.querySelector("summary").focus(); // the form goes, with what had the focus
     this.#close(form);
     this.#chats.rename(id, answer.title);
     this.named(id, answer.title);

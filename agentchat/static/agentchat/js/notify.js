@@ -12,10 +12,13 @@ export class Notify {
   #button;
   #words;
   #unseen = new Set();
+  #go;
 
-  constructor(button, words) {
+  /** `go(id)` brings the person to a chat. */
+  constructor(button, words, go) {
     this.#button = button;
     this.#words = words;
+    this.#go = go;
     if ("Notification" in window && Notification.permission !== "denied") {
       button.hidden = false;
       button.addEventListener("click", () => this.#toggle());
@@ -51,6 +54,7 @@ export class Notify {
       note.addEventListener("click", () => {
         window.focus();
         note.close();
+        this.#go(id);
       });
     } catch {
       // Some phones show notifications of installed pages only; the title says it.

@@ -15,7 +15,7 @@ export class Questions {
   #clock = 0;
 
   /**
-   * `send(request, value)` sends an answer, `drafts` keep what was typed, `words` are those of the page. `mayFocus()`
+   * `send(request, value, { isSecret })` sends an answer, `drafts` keep what was typed, `words` are those of the page. `mayFocus()`
    * says whether a new card may take the focus, `opened(element)` is called when there is one, and `left()` when the
    * person is done with it.
    */
@@ -88,7 +88,7 @@ export class Questions {
     const { id } = element.dataset;
     const name = `card:${id}`;
     const draft = { get: () => drafts.get(name), set: (text) => drafts.set(name, text) };
-    this.#cards.set(id, new Card(element, { draft, words, send: (value) => send(id, value) }));
+    this.#cards.set(id, new Card(element, { draft, words, send: (value, options) => send(id, value, options) }));
     this.#showTimes();
     this.#clock ||= setInterval(() => this.#showTimes(), CLOCK_MS);
   }

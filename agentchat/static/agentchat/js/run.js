@@ -33,9 +33,19 @@ export class Run {
     log.querySelectorAll('.card[data-state="open"]').forEach((card) => this.#open.add(card.dataset.id));
   }
 
-  /** It is the agent's turn, and somebody could stop it. */
+  /** It is the agent's turn. */
   get isBusy() {
     return this.state === "queued" || this.state === "running";
+  }
+
+  /** The person was asked something. An agent that talks on has answered, and asks for the next message without a word. */
+  get asks() {
+    return this.#open.size > (this.request && !this.request.isPassword && !this.request.prompt.trim() ? 1 : 0);
+  }
+
+  /** The person can stop it: it works, or waits for a card, and whoever does not want to answer that needs a way out. */
+  get canStop() {
+    return this.isBusy || [...this.#open].some((request) => request !== this.request?.id);
   }
 
   take(frame) {

@@ -11,11 +11,12 @@ export class Scroll {
   #jump;
   #follows = true;
 
-  constructor(jump) {
+  /** `jumped()` is called when the person has gone to the end by the button, which then is not there any more. */
+  constructor(jump, jumped) {
     this.#jump = jump;
     jump.addEventListener("click", () => {
       this.toEnd();
-      document.getElementById("message").focus({ preventScroll: true });
+      jumped();
     });
     // Asked when the person scrolls, not when the page has grown: then the end is far from everybody.
     addEventListener("scroll", () => this.#look(), { passive: true });

@@ -10,6 +10,7 @@
  */
 
 import { Chats } from "./chats.js";
+import { copy } from "./copy.js";
 import { Menus } from "./menus.js";
 import { Notify } from "./notify.js";
 import { Socket } from "./socket.js";
@@ -20,16 +21,25 @@ const find = (id) => document.getElementById(id);
 const list = find("chats");
 const words = find("list-words").dataset;
 const current = find("chat")?.dataset.socket.split("/").at(-2);
+let hasFailed = false; // the chat of this page, and the server has not heard that this was seen
 
-const notify = new Notify(find("notify"), words);
+const notify = new Notify(find("notify"), words, (id) => id !== current && chats.go(id));
 const chats = new Chats(list, words, changed);
 new Menus(chats, words, { current, named: (id, title) => id === current && name(title) });
 
 /** An entry has another status. What the person has before their eyes need not be pointed at. */
 function changed(entry) {
   notify.changed(entry);
-  if (entry.isCurrent && entry.status === "failed" && !document.hidden) {
-    socket.send({ type: "seen", chat: entry.id });
+  if (entry.isCurrent) {
+    hasFailed = entry.status === "failed";
+    look();
+  }
+}
+
+/** The person looks: they see how the chat of this page has ended. */
+function look() {
+  if (hasFailed && !document.hidden && socket.send({ type: "seen", chat: current })) {
+    hasFailed = false;
   }
 }
 
@@ -48,16 +58,17 @@ const socket = list.dataset.socket && new Socket(list.dataset.socket, {
   changed: () => {},
 });
 
+document.addEventListener("visibilitychange", look);
 raise(); // a live region must be there before it says something
 for (const note of document.querySelectorAll("[data-note]")) {
   const text = note.querySelector("p")?.textContent ?? note.textContent;
   toast(text, note.matches("form") ? { label: words.undo, run: () => note.requestSubmit() } : undefined);
   note.hidden = true;
 }
-for (const button of document.querySelectorAll("[data-copy]")) {
+for (const button of document.querySelectorAll("[data-copy-link]")) {
   button.hidden = false;
-  button.addEventListener("click", () => {
-    navigator.clipboard.writeText(button.dataset.copy).then(() => toast(words.copied), () => toast(words.failed));
+  button.addEventListener("click", async () => {
+    toast((await copy(button.dataset.copyLink)) ? words.copied : words.failed);
   });
 }
 for (const field of document.querySelectorAll("[data-select]")) {

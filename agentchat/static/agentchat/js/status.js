@@ -40,8 +40,8 @@ export class Status {
   }
 
   /** `doing` says what is going on, if something is. */
-  showRun({ state }, doing) {
-    this.#state = state;
+  showRun({ state, asks }, doing) {
+    this.#state = state === "waiting" && !asks ? "idle" : state;
     this.#doing = doing;
     this.#show();
   }

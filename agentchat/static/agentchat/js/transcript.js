@@ -10,6 +10,7 @@ import { argumentsOf, asks, fillCard, showAnswer } from "./cards.js";
 import { fold } from "./fold.js";
 import { findIn } from "./make.js";
 import { Nested } from "./nested.js";
+import { seconds } from "./numbers.js";
 import { letterOf, paletteOf } from "./palettes.js";
 import { showRows } from "./readable.js";
 import { showTimes } from "./times.js";
@@ -205,10 +206,9 @@ export class Transcript {
         return; // it was not made
       }
       call.dataset.state = frame.ok ? "done" : "failed";
-      const seconds = call.querySelector("[data-seconds]");
-      const oneDigit = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
-      seconds.textContent = (frame.durationMs / 1000).toLocaleString(document.documentElement.lang, oneDigit);
-      seconds.parentElement.hidden = false;
+      const took = call.querySelector("[data-seconds]");
+      took.textContent = seconds(frame.durationMs);
+      took.parentElement.hidden = false;
     },
 
     STEP_STARTED: (frame) => {

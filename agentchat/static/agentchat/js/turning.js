@@ -59,8 +59,9 @@ export class Turning {
     for (;;) {
       try {
         const response = await fetch(location.pathname, { headers: { Accept: "text/html" } });
-        if (response.ok && !response.redirected) {
-          return new DOMParser().parseFromString(await response.text(), "text/html");
+        const fetched = new DOMParser().parseFromString(await response.text(), "text/html");
+        if (response.ok && !response.redirected && fetched.getElementById("chat")) {
+          return fetched;
         }
         if (response.status < 500) {
           location.reload(); // signed out, or gone: the server says so

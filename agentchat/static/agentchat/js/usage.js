@@ -3,10 +3,9 @@
  * `agentchat/transcript.py`. Whoever may not see it gets no numbers from the server.
  */
 
-const language = document.documentElement.lang;
-const whole = new Intl.NumberFormat(language);
+import { seconds, whole } from "./numbers.js";
+
 const dollars = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
-const oneDigit = new Intl.NumberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 export class Usage {
   #spent; // `{tokens, cost, ms, since}`: cost is null if it is not known, since is null while nobody works
@@ -64,6 +63,6 @@ export class Usage {
     const { tokens, cost, ms } = this.#spent;
     this.#restart(null);
     const known = cost ? dollars.format(cost) : "";
-    return tokens ? { tokens: whole.format(tokens), cost: known, seconds: oneDigit.format(ms / 1000) } : null;
+    return tokens ? { tokens: whole(tokens), cost: known, seconds: seconds(ms) } : null;
   }
 }
