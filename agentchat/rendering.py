@@ -310,7 +310,8 @@ class BlockSplitter:
         elif text:
             yield from self._take_text(line, text)
         else:
-            self._maths = ""  # it was none: what its lines are, the parser says
+            if self._maths:
+                self._maths, self._indent = "", 1  # it was none: what its lines are, items perhaps, the parser says
             is_final = not self._is_empty and not self._indent
             if is_final and self._lines[-1].rstrip(_BLANK).endswith(END_SIGNAL):
                 self._indent, is_final = 1, False  # if nothing follows, it is no word for the reader
@@ -342,9 +343,11 @@ class BlockSplitter:
             self._fence = fence[1]
         elif is_last:
             yield from self._complete()
-        elif is_outside and not item and (closing := closing_of(text.lstrip(" "))):
+        elif not item and (is_outside or self._indent) and (closing := closing_of(text.lstrip(" "))):
             self._maths, self._maths_at = closing, self._size - len(line)
             self._look_for_the_end(text.lstrip(" ").removeprefix("$$"))
+            if self._indent:
+                self._maths = _UNTIL_BLANK  # it may go on with an item's paragraph: only the parser knows
 
     def _look_for_the_end(self, text: str) -> None:
         """Of the formula that may be open. If it ends within a line, or late, the next blank line will do."""

@@ -270,6 +270,7 @@ def test_a_formula_is_a_part_of_its_block(whole: str) -> None:
         "    $$\n\n- a\n$$\n- b\n$$\n\nc",
         "$$\n$$\n- c\n$$\n\nd",
         "\\[\n\\]\n- c\n\\]\n\nd",
+        "- \\[\n$$\n# e\n$$\n# e\n$$",
     ],
 )
 def test_blocks_and_rest_look_like_the_whole_in_awkward_places(text: str) -> None:
