@@ -1,6 +1,6 @@
 /*
  * What the models used since the person was heard last: tokens, cost and time, for those who may see it. The same rules as
- * `agentchat/transcript.py`. Whoever may not see it gets no numbers from the server.
+ * `agentchat/spent.py`. Whoever may not see it gets no numbers from the server.
  */
 
 import { seconds, whole } from "./numbers.js";
