@@ -294,7 +294,7 @@ def test_a_list_of_chats_says_once_that_the_database_is_away_and_is_shown_when_i
         monkeypatch.setattr("agentchat.consumers_list._read", read)
         board = Board.of(Visitor(guest_key=uuid.uuid4().hex))
         await until(lambda: board.rows == {})
-        board._task.cancel()
+        board.discard(None)  # nobody looks any more
 
     asyncio.run(look())
     assert logged(caplog) == [("WARNING", None)]
