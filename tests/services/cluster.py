@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.services import standing
 from tests.sites import Site
 
 REDIS_URL = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379/0"
+INSPECT_S = 60
 
 
 @contextmanager
@@ -100,15 +102,20 @@ class Machines(Cluster):
 
 
 def inspect(cluster: Machines, what: str, *workers: str) -> str:
-    """What these workers answer to a question of Celery's own, as JSON. Fails if one of them does not."""
+    """What these workers answer to a question of Celery's own, as JSON. Fails if one of them does not.
+
+    It is asked again: a question is a broadcast, and whoever has just lost its broker may not hear one at first.
+    """
     names = ",".join(f"{worker}@{socket.gethostname()}" for worker in workers)
-    command = ["celery", "-A", "chatsite", "inspect", what, "--destination", names, "--timeout", "20", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", *command], env=cluster.site.environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert set(json.loads(done.stdout)) == set(names.split(",")), done.stdout
-    return done.stdout
+    command = ["celery", "-A", "chatsite", "inspect", what, "--destination", names, "--timeout", "10", "--json"]
+    deadline = time.monotonic() + INSPECT_S
+    while True:
+        done = subprocess.run(
+            [sys.executable, "-m", *command], env=cluster.site.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0 and set(json.loads(done.stdout)) == set(names.split(",")):
+            return done.stdout
+        assert time.monotonic() < deadline, done.stdout + done.stderr
 
 
 @contextmanager

@@ -182,11 +182,14 @@ def test_pages_of_a_killed_node_come_back_through_the_other_in_mid_message(clust
     model = Model()
     llm.always(model.answer)
     visitor = guest(cluster)
-    pages = [visitor.new_chat("postman") for _ in range(6)]
-    for number, page in enumerate(pages):
+    writers = [visitor.new_chat("postman") for _ in range(6)]
+    readers = [visitor.open(page.session_id, cluster) for page in (*writers, *writers)]
+    pages = [*writers, *readers]  # so many that both nodes have some
+    for number, page in enumerate(writers):
         model.hold(f"node-{number}", pieces=9)
         page.send(f"tell node-{number}")
-    texts = {page: eventually(lambda n=number: model.said_of(f"node-{n}")) for number, page in enumerate(pages)}
+    said = [eventually(lambda n=number: model.said_of(f"node-{n}")) for number in range(len(writers))]
+    texts = dict(zip(pages, said * 3, strict=True))
     for page, text in texts.items():
         page.wait_until(lambda page=page, text=text: shows(page, text), "text so far")
     cluster.kill("web-a", signal.SIGKILL)
