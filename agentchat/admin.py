@@ -255,7 +255,7 @@ class RunAdmin(ReadOnlyAdmin):
     fields = (
         *("chat_session", "number", "agent", "status", "stop_requested", "queued_at", "started_at", "finished_at"),
         *("duration", "tokens", "prompt_tokens", "completion_tokens", "cost", "error_code", "error_id"),
-        *("owner_process", "epoch", "lease_until"),
+        *("owner_process", "epoch", "lease_until", "crashes"),
     )
     change_form_template = "agentchat/admin/run.html"
 

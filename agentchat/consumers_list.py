@@ -16,7 +16,6 @@ from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
-from django.db import transaction
 from django.utils import translation
 
 from agentchat.consumers import FrameLimit
@@ -25,7 +24,7 @@ from agentchat.frames_in import MAX_FRAME_BYTES, Ack, Hello, Ping, Seen, parse_o
 from agentchat.languages import language_of
 from agentchat.models import ChatSession
 from agentchat.runs import lists
-from agentchat.runs.database import PERSON_S, patiently, wait_for_locks
+from agentchat.runs.database import PERSON_S, brief_locks, patiently
 from agentchat.runs.runner import in_db_thread, in_read_thread, runner
 from agentchat.sidebar import MAX_CHATS, STATUS_FIELDS, agent_title, entry_of, status_of, with_status
 from agentchat.sockets import CloseCode, sockets
@@ -205,8 +204,7 @@ def _read(visitor: Visitor) -> dict[str, Row]:
 def _mark_seen(visitor: Visitor, chat_id: UUID) -> None:
     chat = with_status(ChatSession.objects.of(visitor)).filter(pk=chat_id).first()
     if chat is not None and (entry := entry_of(chat)).status == "failed":
-        with transaction.atomic():
-            wait_for_locks(PERSON_S)
+        with brief_locks(PERSON_S):
             ChatSession.objects.filter(pk=chat_id, seen_run__lt=entry.run).update(seen_run=entry.run)
         lists.ring_for(chat_id)
 

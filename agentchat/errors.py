@@ -10,6 +10,7 @@
     ├── ToolError              a tool could not be called: unknown, or arguments that do not fit
     ├── InputExpired           nobody answered a question in time
     ├── Interrupted            the process of a run that cannot be resumed has ended
+    ├── Crashed                one process after the other has ended with a run
     ├── CapReached             a run has used up what it may use
     ├── DatabaseAway           the database did not answer for longer than one tries
     ├── Diverged               a resumed run took another way than its journal
@@ -102,6 +103,16 @@ class Interrupted(AgentChatError):
 
     code = "interrupted"
     kind_words = gettext_noop("The server was restarted in the middle of this. Send a message to start again.")
+
+
+class Crashed(AgentChatError):
+    """Several processes in a row have ended with a run in the same place, as far as its journal knows."""
+
+    code = "crashed"
+    kind_words = gettext_noop(
+        "The server broke off in the middle of this several times. You can try again, or tell the people who run this "
+        "site."
+    )
 
 
 class CapReached(AgentChatError):

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from agentchat import transcript
 from agentchat.models import ChatSession, Event, Share
 from agentchat.runs import branches
+from agentchat.runs.database import PERSON_S, brief_locks
 from agentchat.sidebar import agent_title
 from agentchat.transcript import Item, Message, NestedChats, Request, ToolCall
 
@@ -24,7 +25,8 @@ def share(chat: ChatSession) -> Share | None:
     last_seq = chat.events.order_by("-seq").values_list("seq", flat=True).first()
     if last_seq is None or chat.shares.count() >= MAX_LINKS:
         return None
-    return Share.objects.create(session=chat, token=secrets.token_urlsafe(32), head=chat.head, last_seq=last_seq)
+    with brief_locks(PERSON_S):  # its row refers to the chat session's
+        return Share.objects.create(session=chat, token=secrets.token_urlsafe(32), head=chat.head, last_seq=last_seq)
 
 
 def find(token: str) -> Share | None:

@@ -1,12 +1,14 @@
 """The visitor's chats as a list that people find things in: newest first, under the day of their last change."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any, Literal
 from uuid import UUID
 
+from django.db import OperationalError
 from django.db.models import Case, JSONField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -17,9 +19,11 @@ from agentchat import registry
 from agentchat.events import InputRequested
 from agentchat.keyset import Place, after, in_order, place_of
 from agentchat.models import ChatSession, Event, Run
+from agentchat.runs.database import brief_locks
 from agentchat.visitors import Visitor
 
 MAX_CHATS = 100
+SEEN_WAITS_S = 0.25
 LISTED_BY = "updated_at"
 
 Status = Literal["idle", "running", "waiting", "failed"]
@@ -136,11 +140,15 @@ def entry_of(chat: ChatSession, current: ChatSession | None = None) -> Entry:
 
 
 def mark_seen(days: Iterable[Day]) -> None:
-    """The owner looks at the current one of these chats: how its runs have ended is no news from now on."""
+    """The owner looks at the current one of these chats: how its runs have ended is no news from now on.
+
+    Where a transaction stands still on the chat, it stays news until the next look: whoever reads does not wait for it.
+    """
     for day in days:
         for entry in day.entries:
             if entry.is_current and entry.status == "failed":
-                ChatSession.objects.filter(pk=entry.id, seen_run__lt=entry.run).update(seen_run=entry.run)
+                with suppress(OperationalError), brief_locks(SEEN_WAITS_S):
+                    ChatSession.objects.filter(pk=entry.id, seen_run__lt=entry.run).update(seen_run=entry.run)
 
 
 def status_of(

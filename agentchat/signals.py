@@ -10,19 +10,15 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from agentchat import search_index
-from agentchat.models import ChatSession
-from agentchat.runs import lists
-from agentchat.visitors import GUEST_KEY
+from agentchat.runs import chats
 
 
 @receiver(user_logged_in, dispatch_uid="agentchat_adopt_guest_chats")
 def adopt_guest_chats(sender: Any, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     """Move the chats of the browser's guest to the account."""
     session = getattr(request, "session", None)
-    guest_key = session.pop(GUEST_KEY, "") if session is not None else ""
-    if guest_key:
-        ChatSession.objects.filter(owner=None, guest_key=guest_key).update(owner=user, guest_key="")
-        lists.ring(user.pk)
+    if session is not None:
+        chats.adopt_guests(session, user)
 
 
 @receiver(post_migrate, dispatch_uid="agentchat_mend_search")

@@ -27,6 +27,7 @@ from agentchat.models import ChatSession, Event, Feedback
 from agentchat.own_words import translated_frame
 from agentchat.parts import Part, part_of
 from agentchat.runs.branches import Tree
+from agentchat.runs.chats import adopt_guests
 from agentchat.runs.control import MAX_COMMENT_CHARS
 from agentchat.runs.frames import frames_before, without_usage
 from agentchat.sidebar import agent_title, blank_entry, chats_by_day, mark_seen, newest_chats
@@ -47,6 +48,8 @@ def for_visitors(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
         visitor = visitor_of_request(request)
         if not visitor.may_chat:
             return redirect_to_login(request.get_full_path())
+        if visitor.user is not None:
+            adopt_guests(request.session, visitor.user)  # if that failed when they signed in
         return view(request, visitor, **kwargs)
 
     return with_visitor

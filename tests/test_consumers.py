@@ -1,26 +1,19 @@
-"""The websocket: what it lets in, what it answers, and what it never does."""
+"""The websocket: what it lets in, what it answers, and what it never does. `test_strangers` has who is not let in."""
 
 import asyncio
-import json
 import threading
 import uuid
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.routing import URLRouter
-from channels.testing import WebsocketCommunicator
-from django.contrib.auth import get_user_model
-from django.test import Client
 
 from agentchat import registry, server
 from agentchat.models import ChatSession
-from agentchat.routing import ExactOriginValidator, websocket_urlpatterns
 from agentchat.sockets import CloseCode, sockets
+from tests import people
+from tests.people import HOST
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
-
-application = ExactOriginValidator(URLRouter(websocket_urlpatterns))
-HOST = "testserver"
 
 
 @pytest.fixture(autouse=True)
@@ -46,43 +39,17 @@ def echo():
     registry.unregister("echo")
 
 
-class Tab:
-    """A browser's tab: a client with cookies, and a socket."""
+class Tab(people.Tab):
+    """One that looks at a chat."""
 
-    def __init__(self, client, session_id, *, origin=f"http://{HOST}", host=HOST):
-        cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
-        headers = [(b"host", host.encode()), (b"cookie", cookie.encode())]
-        if origin is not None:
-            headers.append((b"origin", origin.encode()))
-        self.socket = WebsocketCommunicator(application, f"/ws/chat/{session_id}/", headers)
-
-    async def open(self):
-        return (await self.socket.connect(timeout=10))[0]
-
-    async def send(self, **frame):
-        await self.socket.send_to(text_data=json.dumps(frame))
-
-    async def next(self):
-        return await self.socket.receive_json_from(timeout=10)
-
-    async def until(self, type_):
-        frames = []
-        while not frames or frames[-1]["type"] != type_:
-            frames.append(await self.next())
-        return frames
-
-    async def closed(self):
-        message = await self.socket.receive_output(timeout=10)
-        assert message["type"] == "websocket.close", message
-        return message["code"]
+    def __init__(self, client, session_id, **headers):
+        super().__init__(client, f"/ws/chat/{session_id}/", **headers)
 
 
 @sync_to_async
 def signed_in(name="ada"):
-    user = get_user_model().objects.create_user(name, password="pw")
-    client = Client()
-    client.force_login(user)
-    return client, user
+    user = people.account(name)
+    return people.signed_in(user), user
 
 
 @sync_to_async
@@ -221,28 +188,7 @@ async def test_a_message_beyond_the_limit_is_rejected(tab, settings):
 async def test_a_flood_of_frames_is_closed(tab):
     for _ in range(300):
         await tab.send(type="ping")
-    while (message := await tab.socket.receive_output(timeout=10))["type"] != "websocket.close":
-        pass
-    assert message["code"] == CloseCode.TOO_MANY
-
-
-async def test_a_stranger_finds_nothing(tab):
-    client, _ = await signed_in("eve")
-    stranger = Tab(client, tab.session.pk)
-    assert await stranger.open()
-    assert await stranger.closed() == CloseCode.NOT_FOUND
-    missing = Tab(client, uuid.uuid4())
-    assert await missing.open()
-    assert await missing.closed() == CloseCode.NOT_FOUND
-
-
-async def test_a_stranger_who_sends_at_once_changes_nothing(tab):
-    client, _ = await signed_in("eve")
-    stranger = Tab(client, tab.session.pk)
-    assert await stranger.open()
-    await stranger.send(type="send", id=str(uuid.uuid4()), text="let me in")
-    assert await stranger.closed() == CloseCode.NOT_FOUND
-    assert await sync_to_async(tab.session.inbox.count)() == 0
+    assert await tab.closed_at_last() == CloseCode.TOO_MANY
 
 
 def closed_to_all(user):
@@ -288,13 +234,6 @@ async def test_the_shared_thread_may_be_busy_and_a_socket_opens_answers_and_clos
     finally:
         release.set()
         await view
-
-
-async def test_without_guests_a_visitor_must_sign_in(tab, settings):
-    settings.AGENTCHAT = {"GUESTS": False}
-    guest = Tab(Client(), tab.session.pk)
-    assert await guest.open()
-    assert await guest.closed() == CloseCode.SIGN_IN
 
 
 @pytest.mark.parametrize(
@@ -425,22 +364,3 @@ async def test_a_message_is_tried_again_edited_rated_and_its_versions_switched_o
     assert (await tab.next())["type"] == "BRANCH_SELECTED"
     await tab.send(type="feedback", id=str(uuid.uuid4()), message=message, value="up")
     assert (await tab.next())["code"] == "no_such_message"  # it is the person's own
-
-
-async def test_a_stranger_s_socket_can_neither_try_again_nor_edit_nor_rate(tab):
-    await tab.send(type="hello", after=0)
-    message = str(uuid.uuid4())
-    await tab.send(type="send", id=message, text="hi")
-    await tab.until("RUN_FINISHED")
-    client, _ = await signed_in("mallory")
-    stranger = Tab(client, tab.session.pk)
-    assert await stranger.open()
-    for frame in (
-        {"type": "retry", "id": str(uuid.uuid4())},
-        {"type": "edit", "id": str(uuid.uuid4()), "message": message, "text": "x"},
-        {"type": "branch", "id": str(uuid.uuid4()), "run": 1},
-        {"type": "feedback", "id": str(uuid.uuid4()), "message": message, "value": "up"},
-    ):
-        await stranger.send(**frame)
-    assert await stranger.closed() == CloseCode.NOT_FOUND
-    assert await sync_to_async(tab.session.runs.count)() == 1

@@ -8,32 +8,26 @@ from datetime import timedelta
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import BaseChannelLayer
-from channels.routing import URLRouter
-from channels.testing import WebsocketCommunicator
-from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
 from agentchat import consumers_list, registry, server
 from agentchat.frames_in import MAX_FRAME_BYTES
 from agentchat.models import ChatSession, Event, Run
-from agentchat.routing import ExactOriginValidator, websocket_urlpatterns
 from agentchat.runs import chats, control, lists
 from agentchat.runs import runner as runner_module
 from agentchat.runs.layer import list_rung
 from agentchat.runs.runner import runner
 from agentchat.sockets import CloseCode, sockets
 from agentchat.visitors import GUEST_KEY, Visitor
+from tests import people
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
-
-application = ExactOriginValidator(URLRouter(websocket_urlpatterns))
-HOST = "testserver"
 
 
 @pytest.fixture(autouse=True)
 def hosts(settings):
-    settings.ALLOWED_HOSTS = [HOST]
+    settings.ALLOWED_HOSTS = [people.HOST]
     settings.AGENTCHAT = {"GUESTS": True}
 
 
@@ -50,27 +44,22 @@ def never_by_itself(monkeypatch):
     monkeypatch.setattr(consumers_list, "LOOK_S", 60.0)
 
 
-class Tab:
+class Tab(people.Tab):
     """A page with a list: it holds what the frames make of it."""
 
-    def __init__(self, client, *, origin=f"http://{HOST}"):
-        cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
-        headers = [(b"host", HOST.encode()), (b"cookie", cookie.encode()), (b"origin", origin.encode())]
-        self.socket = WebsocketCommunicator(application, "/ws/chats/", headers)
+    def __init__(self, client, **headers):
+        super().__init__(client, "/ws/chats/", **headers)
         self.rows = {}
         self.frames = []
 
     async def open(self):
-        opened = (await self.socket.connect(timeout=10))[0]
+        opened = await super().open()
         if opened:
             await self.send(type="hello", after=0)
         return opened
 
-    async def send(self, **frame):
-        await self.socket.send_to(text_data=json.dumps(frame))
-
     async def take(self):
-        frame = await self.socket.receive_json_from(timeout=10)
+        frame = await self.next()
         assert frame["type"] == "chats", frame
         self.frames.append(frame)
         self.rows |= {row["id"]: row for row in frame["chats"]}
@@ -78,15 +67,9 @@ class Tab:
             del self.rows[gone]
         return self
 
-    async def until(self, holds):
+    async def take_until(self, holds):
         while not holds(self):
             await self.take()
-
-    async def closed(self):
-        message = await self.socket.receive_output(timeout=10)
-        while message["type"] != "websocket.close":
-            message = await self.socket.receive_output(timeout=10)
-        return message["code"]
 
     @property
     def titles(self):
@@ -94,14 +77,6 @@ class Tab:
 
     def status(self, session):
         return self.rows.get(str(session.pk), {}).get("status")
-
-
-@sync_to_async
-def signed_in(name):
-    user = get_user_model().objects.create_user(name, password="pw")
-    client = Client()
-    client.force_login(user)
-    return client, user
 
 
 @sync_to_async
@@ -113,8 +88,8 @@ def chat_of(user, title="", *, status=Run.Status.FINISHED, agent="oracle"):
 
 @pytest.fixture
 async def ada():
-    client, user = await signed_in("ada")
-    user.client = client
+    user = await sync_to_async(people.account)("ada")
+    user.client = await sync_to_async(people.signed_in)(user)
     return user
 
 
@@ -124,7 +99,7 @@ async def tab(ada):
     assert await tab.open()
     await tab.take()
     yield tab
-    await tab.socket.disconnect(timeout=20)
+    await tab.close()
 
 
 @pytest.fixture
@@ -159,7 +134,7 @@ async def test_the_first_frame_has_the_whole_list_with_its_statuses(ada):
     }
     assert tab.titles == ["stopped", "failed", "waiting", "running", "queued"]
     assert set(tab.frames[0]["chats"][0]) == {"id", "title", "agent", "status", "at"}
-    await tab.socket.disconnect(timeout=20)
+    await tab.close()
 
 
 @pytest.mark.parametrize(
@@ -181,7 +156,7 @@ async def test_a_chat_waits_for_a_person_who_was_asked_something(ada, question, 
     assert await tab.open()
     await tab.take()
     assert tab.status(chat) == status
-    await tab.socket.disconnect(timeout=20)
+    await tab.close()
 
 
 async def test_a_run_shows_in_every_tab_of_its_owner_from_its_start_to_its_end(ada, asks, tab):
@@ -191,38 +166,38 @@ async def test_a_run_shows_in_every_tab_of_its_owner_from_its_start_to_its_end(a
     visitor = Visitor(user=ada)
     await sync_to_async(control.send)(session.pk, visitor, client_id=uuid.uuid4(), text="Will it rain?")
     for each in (tab, other):
-        await each.until(lambda tab: tab.status(session) == "waiting")
+        await each.take_until(lambda tab: tab.status(session) == "waiting")
         assert each.titles == ["Will it rain?"]
     await sync_to_async(control.send)(session.pk, visitor, client_id=uuid.uuid4(), text="I see")
     for each in (tab, other):
-        await each.until(lambda tab: tab.status(session) == "failed")
-    await other.socket.disconnect(timeout=20)
+        await each.take_until(lambda tab: tab.status(session) == "failed")
+    await other.close()
 
 
 async def test_a_failure_that_the_owner_has_seen_is_no_news(ada, tab):
     seen, looked_at = await chat_of(ada, "one"), await chat_of(ada, "two")
     await sync_to_async(Run.objects.update)(status=Run.Status.FAILED)
     await sync_to_async(lists.ring)(ada.pk)
-    await tab.until(lambda tab: tab.status(seen) == tab.status(looked_at) == "failed")
+    await tab.take_until(lambda tab: tab.status(seen) == tab.status(looked_at) == "failed")
     await tab.send(type="seen", chat=str(seen.pk))
-    await tab.until(lambda tab: tab.status(seen) == "idle")
+    await tab.take_until(lambda tab: tab.status(seen) == "idle")
     assert tab.status(looked_at) == "failed"
     await sync_to_async(ada.client.get)(looked_at.get_absolute_url())
     await sync_to_async(lists.ring)(ada.pk)
-    await tab.until(lambda tab: tab.status(looked_at) == "idle")
+    await tab.take_until(lambda tab: tab.status(looked_at) == "idle")
     await sync_to_async(Run.objects.create)(session=seen, number=2, agent="oracle", status=Run.Status.FAILED)
     await sync_to_async(lists.ring)(ada.pk)
-    await tab.until(lambda tab: tab.status(seen) == "failed")
+    await tab.take_until(lambda tab: tab.status(seen) == "failed")
 
 
 async def test_renaming_deleting_and_taking_back_show_at_once(ada, tab):
     chat, visitor = await chat_of(ada, "one"), Visitor(user=ada)
     await sync_to_async(chats.rename)(chat.pk, visitor, " A new\nname ")
-    await tab.until(lambda tab: tab.titles == ["A new name"])
+    await tab.take_until(lambda tab: tab.titles == ["A new name"])
     await sync_to_async(chats.delete)(chat.pk, visitor)
-    await tab.until(lambda tab: tab.titles == [])
+    await tab.take_until(lambda tab: tab.titles == [])
     await sync_to_async(chats.take_back)(chat.pk, visitor)
-    await tab.until(lambda tab: tab.titles == ["A new name"])
+    await tab.take_until(lambda tab: tab.titles == ["A new name"])
 
 
 async def test_a_guest_who_signs_in_brings_their_chats_into_the_open_list(ada, tab):
@@ -236,10 +211,10 @@ async def test_a_guest_who_signs_in_brings_their_chats_into_the_open_list(ada, t
         session.save()
         guest.cookies["sessionid"] = session.session_key
         ChatSession.objects.create(guest_key="k" * 32, agent="oracle", title="As a guest", next_seq=2)
-        guest.post("/accounts/login/", {"username": "ada", "password": "pw"})
+        guest.post("/accounts/login/", {"username": "ada", "password": "secret"})
 
     await chats_of_guest()
-    await tab.until(lambda tab: tab.titles == ["As a guest"])
+    await tab.take_until(lambda tab: tab.titles == ["As a guest"])
 
 
 async def test_the_list_is_looked_up_although_nobody_rings(ada, monkeypatch):
@@ -248,36 +223,23 @@ async def test_the_list_is_looked_up_although_nobody_rings(ada, monkeypatch):
     assert await tab.open()
     await tab.take()
     await chat_of(ada, "unheard of")
-    await tab.until(lambda tab: tab.titles == ["unheard of"])
-    await tab.socket.disconnect(timeout=20)
+    await tab.take_until(lambda tab: tab.titles == ["unheard of"])
+    await tab.close()
 
 
 # --- whose it is ----------------------------------------------------------------------------------------------------
 
 
 async def test_nobody_sees_what_others_have(ada, tab):
-    _, eve = await signed_in("eve")
+    eve = await sync_to_async(people.account)("eve")
     await chat_of(eve, "of eve")
     await sync_to_async(ChatSession.objects.create)(guest_key="k" * 32, agent="oracle", title="a guest's", next_seq=2)
     for owner in ((eve.pk,), (None, "k" * 32), (ada.pk,)):
         await sync_to_async(lists.ring)(*owner)
     await chat_of(ada, "of ada")
     await sync_to_async(lists.ring)(ada.pk)
-    await tab.until(lambda tab: tab.titles)
+    await tab.take_until(lambda tab: tab.titles)
     assert tab.titles == ["of ada"]
-
-
-async def test_a_stranger_cannot_mark_a_failure_as_seen(ada):
-    chat = await chat_of(ada, "one", status=Run.Status.FAILED)
-    client, _ = await signed_in("eve")
-    stranger = Tab(client)
-    assert await stranger.open()
-    await stranger.take()
-    await stranger.send(type="seen", chat=str(chat.pk))
-    await stranger.send(type="ping")
-    assert await stranger.socket.receive_json_from(timeout=10) == {"type": "pong"}
-    assert (await sync_to_async(ChatSession.objects.get)(pk=chat.pk)).seen_run == 0
-    await stranger.socket.disconnect(timeout=20)
 
 
 async def test_the_names_of_groups_give_no_key_away():
@@ -290,17 +252,10 @@ async def test_a_page_of_another_origin_opens_no_list(ada):
     assert not await Tab(ada.client, origin="http://evil.example").open()
 
 
-async def test_without_guests_a_visitor_must_sign_in(settings):
-    settings.AGENTCHAT = {"GUESTS": False}
-    guest = Tab(Client())
-    assert await guest.open()
-    assert await guest.closed() == CloseCode.SIGN_IN
-
-
 async def test_whoever_signs_out_is_out_of_the_open_list(ada, tab):
     await sockets.look_again()
     await tab.send(type="ping")
-    assert await tab.socket.receive_json_from(timeout=10) == {"type": "pong"}
+    assert await tab.next() == {"type": "pong"}
     await sync_to_async(ada.client.logout)()
     await sockets.look_again()
     assert await tab.closed() == CloseCode.SIGN_IN
@@ -327,17 +282,17 @@ async def test_a_server_that_stops_says_come_back(tab):
 )
 async def test_what_is_no_frame_of_a_list_is_rejected_and_the_socket_lives(tab, text):
     await tab.socket.send_to(text_data=text)
-    assert (await tab.socket.receive_json_from(timeout=10))["type"] == "rejected"
+    assert (await tab.next())["type"] == "rejected"
     await tab.send(type="hello", after=0)
-    assert (await tab.socket.receive_json_from(timeout=10))["code"] == "hello_again"
+    assert (await tab.next())["code"] == "hello_again"
     await tab.send(type="ping")
-    assert await tab.socket.receive_json_from(timeout=10) == {"type": "pong"}
+    assert await tab.next() == {"type": "pong"}
 
 
 async def test_a_flood_of_frames_is_closed(tab):
     for _ in range(400):
         await tab.send(type="nonsense")
-    assert await tab.closed() == CloseCode.TOO_MANY
+    assert await tab.closed_at_last() == CloseCode.TOO_MANY
 
 
 async def test_the_newest_hundred_fit_into_one_frame_whatever_they_are_called(ada):
@@ -354,7 +309,7 @@ async def test_the_newest_hundred_fit_into_one_frame_whatever_they_are_called(ad
     assert len(text.encode()) <= MAX_FRAME_BYTES
     frame = json.loads(text)
     assert (len(frame["chats"]), frame["all"]) == (100, False)
-    await tab.socket.disconnect(timeout=20)
+    await tab.close()
 
 
 async def test_what_falls_off_a_full_list_is_not_said_to_be_gone(ada, monkeypatch):
@@ -368,11 +323,11 @@ async def test_what_falls_off_a_full_list_is_not_said_to_be_gone(ada, monkeypatc
     await tab.take()
     third = await chat_of(ada, "3")
     await sync_to_async(lists.ring)(ada.pk)
-    await tab.until(lambda tab: "3" in tab.titles)
+    await tab.take_until(lambda tab: "3" in tab.titles)
     assert tab.frames[-1]["gone"] == []
     await sync_to_async(chats.delete)(third.pk, Visitor(user=ada))
-    await tab.until(lambda tab: "3" not in tab.titles)
-    await tab.socket.disconnect(timeout=20)
+    await tab.take_until(lambda tab: "3" not in tab.titles)
+    await tab.close()
 
 
 async def test_a_client_that_acknowledges_nothing_is_sent_no_more_until_it_does(ada, tab, monkeypatch):
@@ -381,7 +336,7 @@ async def test_a_client_that_acknowledges_nothing_is_sent_no_more_until_it_does(
     await sync_to_async(lists.ring)(ada.pk)
     assert await tab.socket.receive_nothing(timeout=1.5)
     await tab.send(type="ack", seq=0, bytes=10_000)
-    await tab.until(lambda tab: tab.titles == ["one"])
+    await tab.take_until(lambda tab: tab.titles == ["one"])
 
 
 async def test_changes_in_quick_succession_are_read_twice_a_second_at_most(ada, tab, monkeypatch):
@@ -392,13 +347,13 @@ async def test_changes_in_quick_succession_are_read_twice_a_second_at_most(ada, 
     began = asyncio.get_running_loop().time()
     for number in range(50):
         await sync_to_async(chats.rename)(chat.pk, Visitor(user=ada), str(number))
-    await tab.until(lambda tab: tab.titles == ["49"])
+    await tab.take_until(lambda tab: tab.titles == ["49"])
     assert len(reads) <= 2 + 2 * (asyncio.get_running_loop().time() - began)
 
 
 async def test_a_closed_list_leaves_nothing_behind(ada, tab):
     assert lists.bell._listeners
-    await tab.socket.disconnect(timeout=20)
+    await tab.close()
     assert not consumers_list.Board._boards
     assert not lists.bell._listeners
 
@@ -455,7 +410,7 @@ async def test_what_another_process_rings_is_heard_again_after_the_layer_was_dea
     for number in range(2):
         await chat_of(ada, str(number))
         await wire.messages.put(list_rung(group, "another process"))
-        await tab.until(lambda tab, number=number: str(number) in tab.titles)
+        await tab.take_until(lambda tab, number=number: str(number) in tab.titles)
         await wire.messages.put(None)
         async with asyncio.timeout(10):
             while not runner.link.is_away:
@@ -467,8 +422,8 @@ async def test_what_another_process_rings_is_heard_again_after_the_layer_was_dea
 
 async def test_a_ring_reaches_other_processes_and_a_dead_layer_stops_nobody(ada, wire, tab):
     await sync_to_async(chats.rename)((await chat_of(ada, "one")).pk, Visitor(user=ada), "two")
-    await tab.until(lambda tab: tab.titles == ["two"])
+    await tab.take_until(lambda tab: tab.titles == ["two"])
     assert (lists.group_of(ada.pk, ""), "chats.rung") in wire.sent
     wire.is_dead = True
     await sync_to_async(chats.rename)(uuid.UUID(next(iter(tab.rows))), Visitor(user=ada), "three")
-    await tab.until(lambda tab: tab.titles == ["three"])
+    await tab.take_until(lambda tab: tab.titles == ["three"])

@@ -16,6 +16,7 @@ from django.utils import timezone
 from agentchat import export, registry, sharing, streaming
 from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step
 from agentchat.runs import chats
+from tests.people import account, add, said, signed_in, tell
 
 pytestmark = pytest.mark.django_db
 
@@ -27,43 +28,12 @@ def guests(settings):
 
 @pytest.fixture
 def ada():
-    return get_user_model().objects.create_user("ada-lovelace", password="secret")
+    return account("ada-lovelace")
 
 
 @pytest.fixture
 def as_ada(ada):
-    client = Client()
-    client.force_login(ada)
-    return client
-
-
-@pytest.fixture
-def stranger():
-    client = Client()
-    client.force_login(get_user_model().objects.create_user("mallory", password="secret"))
-    return client
-
-
-def said(message_id, content, role="assistant", name="chatbot"):
-    return [
-        ("TEXT_MESSAGE_START", {"messageId": message_id, "role": role, "name": name}),
-        ("TEXT_MESSAGE_END", {"messageId": message_id, "content": content}),
-    ]
-
-
-def tell(chat, *facts, status=Run.Status.FINISHED):
-    run = Run.objects.create(session=chat, number=1, agent=chat.agent, status=status)
-    for fact in facts:
-        add(chat, run, *fact)
-    return chat
-
-
-def add(chat, run, type_, payload):
-    Event.objects.create(
-        session=chat, seq=chat.next_seq, run=run, step_number=chat.next_seq, type=type_, payload=payload
-    )
-    chat.next_seq += 1
-    chat.save()
+    return signed_in(ada)
 
 
 @pytest.fixture
@@ -191,7 +161,7 @@ async def test_a_long_chat_is_sent_in_pieces(settings):
 
     @sync_to_async
     def make():
-        user = get_user_model().objects.create_user("ada")
+        user = account("ada")
         chat = ChatSession.objects.create(owner=user, agent="oracle", title="long")
         Event.objects.bulk_create(
             Event(session=chat, seq=seq, type="PRINTED", payload={"text": "word " * 100}) for seq in range(1, 1001)
@@ -219,8 +189,7 @@ def share(client, chat):
 
 def test_anybody_with_the_link_reads_what_was_said_up_to_then(as_ada, chat):
     link = share(as_ada, chat)
-    add(chat, Run.objects.get(), *said("a2", "a secret said later")[0])
-    add(chat, Run.objects.get(), *said("a2", "a secret said later")[1])
+    add(chat, Run.objects.get(), *said("a2", "a secret said later"))
     reader = Client()
     response = reader.get(link)
     text = body(response)
@@ -238,8 +207,7 @@ def test_anybody_with_the_link_reads_what_was_said_up_to_then(as_ada, chat):
 def test_only_the_branch_that_the_owner_looked_at_is_shared(as_ada, chat):
     first = Run.objects.get()
     again = Run.objects.create(session=chat, number=2, parent=first, from_seq=4, agent="oracle", status="finished")
-    for fact in said("a2", "It will not."):
-        add(chat, again, *fact)
+    add(chat, again, *said("a2", "It will not."))
     ChatSession.objects.update(head=again)
     new = share(as_ada, chat)
     ChatSession.objects.update(head=first)
@@ -274,10 +242,10 @@ def test_a_shared_page_is_kept_by_nobody_and_tells_nobody(as_ada, chat):
 def test_nothing_on_a_shared_page_can_be_answered(as_ada, chat):
     run = Run.objects.get()
     asked = {"request": "1-1", "kind": "approval", "prompt": "May it?", "toolCallId": "c1", "schema": {}}
-    add(chat, run, "INPUT_REQUESTED", asked)
-    add(chat, run, *said("a9", "half")[0])
+    add(chat, run, ("INPUT_REQUESTED", asked))
+    add(chat, run, said("a9", "half")[0])
     text = body(Client().get(share(as_ada, chat)))
-    assert not re.search(r"<(button|textarea|input|form)\b", text)
+    assert not re.search(r"<(?!button[^>]* data-copy)(button|textarea|input|form)\b", text)
     assert "May it?" not in text
     assert 'data-state="cut"' in text  # the tool call
     assert "data-writing" not in text
@@ -286,8 +254,8 @@ def test_nothing_on_a_shared_page_can_be_answered(as_ada, chat):
 def test_who_answered_is_not_said(as_ada, chat):
     run = Run.objects.get()
     asked = {"request": "1-1", "kind": "approval", "prompt": "May it?", "toolCallId": "c1", "schema": {}}
-    add(chat, run, "INPUT_REQUESTED", asked)
-    add(chat, run, "INPUT_ANSWERED", {"request": "1-1", "value": {"decision": "approve"}, "by": "ada-lovelace"})
+    add(chat, run, ("INPUT_REQUESTED", asked))
+    add(chat, run, ("INPUT_ANSWERED", {"request": "1-1", "value": {"decision": "approve"}, "by": "ada-lovelace"}))
     text = body(Client().get(share(as_ada, chat)))
     assert "May it?" in text
     assert "ada-lovelace" not in text
@@ -341,26 +309,7 @@ def test_staff_withdraw_a_link(admin_client, as_ada, chat):
     assert Client().get(link).status_code == 404
 
 
-# --- strangers ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("part", ["options/", "export.md", "export.json", "share/"])
-def test_what_is_not_theirs_is_not_found(as_ada, stranger, client, chat, part):
-    assert as_ada.get(url(chat, part)).status_code == 200
-    assert stranger.get(url(chat, part)).status_code == 404
-    assert client.get(url(chat, part)).status_code == 404
-
-
-@pytest.mark.parametrize("part", ["rename/", "delete/", "take-back/", "share/"])
-def test_a_stranger_changes_nothing(as_ada, stranger, client, chat, part):
-    share(as_ada, chat)
-    for deleted_at in (None, timezone.now()):
-        ChatSession.objects.update(deleted_at=deleted_at)
-        for each in (stranger, client):
-            for data in ({"title": "Mine"}, {"withdraw": Share.objects.get().pk}):
-                assert each.post(url(chat, part), data).status_code == 404
-        now = ChatSession.objects.get()
-        assert (now.title, now.deleted_at, Share.objects.count()) == ("Will it rain?", deleted_at, 1)
+# --- whose they are -------------------------------------------------------------------------------------------------
 
 
 def test_a_link_is_withdrawn_only_through_its_own_chat(as_ada, ada, chat):
@@ -386,13 +335,6 @@ def test_a_form_without_its_token_changes_nothing(ada, chat, part):
     assert ChatSession.objects.get().title == "Will it rain?"
 
 
-@pytest.mark.parametrize("path", ["my-data/", "my-data/download", "my-data/delete/"])
-def test_without_guests_everybody_signs_in_first(client, settings, path):
-    settings.AGENTCHAT = {"GUESTS": False}
-    assert client.get(f"/chat/{path}").url.startswith("/accounts/login/")
-    assert client.post("/chat/my-data/delete/").url.startswith("/accounts/login/")
-
-
 # --- all of one's own -----------------------------------------------------------------------------------------------
 
 
@@ -407,7 +349,7 @@ def everything(owner_fields):
     return chat
 
 
-def test_all_data_can_be_taken_along_with_deleted_chats_and_feedback(as_ada, ada, stranger):
+def test_all_data_can_be_taken_along_with_deleted_chats_and_feedback(as_ada, ada):
     chat, deleted = everything({"owner": ada}), everything({"owner": ada})
     ChatSession.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
     response = as_ada.get("/chat/my-data/download")
@@ -419,7 +361,6 @@ def test_all_data_can_be_taken_along_with_deleted_chats_and_feedback(as_ada, ada
     assert data["chats"][0]["feedback"][0]["comment"] == "what I thought"
     assert [each["text"] for each in data["chats"][0]["waiting"]] == ["inbox of mine"]
     assert "attachment" in response.headers["Content-Disposition"]
-    assert json.loads(body(stranger.get("/chat/my-data/download")))["chats"] == []
 
 
 def test_only_messages_that_no_run_has_taken_wait(as_ada, ada):

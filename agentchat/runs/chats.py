@@ -1,25 +1,30 @@
-"""What people do to a chat as a whole: name it, delete it and take that back, delete everything for good.
+"""What people do to a chat as a whole: take it along when they sign in, name it, delete it and take that back, delete
+everything for good.
 
 Deleting hides a chat at once, from its owner too, and stops what runs in it; a chat that is taken back is as it was. It
 is gone for good when `agentchat_purge` finds it after KEPT_FOR.
+
+Whoever cannot have a chat within seconds, because a transaction stands still on it, gets a database error that passes.
 """
 
-import contextlib
 import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, MutableMapping
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db import transaction
+from django.db import OperationalError
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
+from agentchat.errors import DatabaseAway, Rejected
 from agentchat.models import ChatSession, Run
 from agentchat.runs import control, lists
+from agentchat.runs.database import PERSON_S, brief_locks
 from agentchat.runs.journal import locked
-from agentchat.visitors import Visitor
+from agentchat.visitors import GUEST_KEY, Visitor
 
 logger = logging.getLogger("agentchat.runs")
 
@@ -28,11 +33,31 @@ TITLE_CHARS = 100
 BATCH = 50  # chat sessions: with 50 events in each, some 40 ms
 
 
+def adopt_guests(session: MutableMapping[str, Any], user: Any) -> None:
+    """Move the chats of the guest whose browser's session this is to the account that has signed in with it.
+
+    If they cannot be had within seconds, the session keeps the guest's key, and the next page tries again.
+    """
+    guest_key = session.get(GUEST_KEY, "")
+    if not guest_key:
+        return
+    try:
+        with brief_locks(PERSON_S):
+            ChatSession.objects.filter(owner=None, guest_key=guest_key).update(owner=user, guest_key="")
+    except OperationalError as error:
+        logger.warning("the chats of a guest who is user %s now are moved later: %s", user.pk, error)
+        return
+    del session[GUEST_KEY]
+    lists.ring(user.pk)
+
+
 def rename(session_id: UUID, visitor: Visitor, title: str) -> str | None:
     """Call the chat so. Return its title as it is kept, or None if it is not the visitor's."""
     title = _one_line(title)
-    # Not `updated_at`: a chat with another name is no newer.
-    if not ChatSession.objects.of(visitor).filter(pk=session_id).update(title=title):
+    with brief_locks(PERSON_S):
+        # Not `updated_at`: a chat with another name is no newer.
+        found = ChatSession.objects.of(visitor).filter(pk=session_id).update(title=title)
+    if not found:
         return None
     lists.ring_for(session_id)
     return title
@@ -53,7 +78,9 @@ def delete(session_id: UUID, visitor: Visitor) -> bool:
 def take_back(session_id: UUID, visitor: Visitor) -> bool:
     """The chat is there again. Return whether there was one to take back."""
     deleted = ChatSession.objects.all_of(visitor).filter(pk=session_id, deleted_at__isnull=False)
-    if not deleted.update(deleted_at=None):
+    with brief_locks(PERSON_S):
+        found = deleted.update(deleted_at=None)
+    if not found:
         return ChatSession.objects.of(visitor).filter(pk=session_id).exists()  # twice is as good as once
     lists.ring_for(session_id)
     return True
@@ -65,7 +92,8 @@ def erase_all(visitor: Visitor) -> int:
     What runs is stopped first; a run that does not hear it finds its chat gone at its next write, and unwinds.
     """
     own = ChatSession.objects.all_of(visitor)
-    own.filter(deleted_at=None).update(deleted_at=timezone.now())  # from here on nothing begins in them
+    with brief_locks(PERSON_S):
+        own.filter(deleted_at=None).update(deleted_at=timezone.now())  # from here on nothing begins in them
     for session_id in own.filter(runs__status__in=Run.LIVE).values_list("pk", flat=True).distinct():
         _stop(session_id, visitor)
     erased = 0
@@ -75,18 +103,22 @@ def erase_all(visitor: Visitor) -> int:
     return erased
 
 
-@transaction.atomic
 def erase(chats: "QuerySet[ChatSession]", keys: Collection[UUID]) -> Counter[type[Model]]:
     """Delete those of the chats that have these keys, for good. Return how many rows of which table went."""
-    # Lock, then look again: somebody may have said something, and now nobody can.
-    list(ChatSession.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
-    _, gone = chats.filter(pk__in=keys).delete()
+    with brief_locks(PERSON_S):
+        # Lock, then look again: somebody may have said something, and now nobody can.
+        list(ChatSession.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
+        _, gone = chats.filter(pk__in=keys).delete()
     return Counter({apps.get_model(label): count for label, count in gone.items()})
 
 
 def _stop(session_id: UUID, visitor: Visitor) -> None:
-    with contextlib.suppress(ChatSession.DoesNotExist):  # somebody was quicker
+    try:
         control.stop(session_id, by=visitor.name)
+    except ChatSession.DoesNotExist:
+        pass  # somebody was quicker
+    except Rejected as error:
+        raise DatabaseAway(str(error)) from error
 
 
 def _one_line(title: str) -> str:

@@ -4,6 +4,11 @@ A claim is one conditional UPDATE, so that two processes never advance the same 
 before can write nothing any more. The lease says until when nobody else may claim; a keeper renews it. Claims of one
 owner's runs are made one after another, so that two cannot both find the last place free.
 
+A run may kill its process, by the memory that it takes or in an extension. So a claim of a run whose process has died
+counts that; a recorded step begins the count anew, and at MOST_CRASHES the run is failed instead of called. Nobody can
+tell which of its runs has killed a process. So in its last life before that a run is apart from its like: a process has
+one of these at a time, and one that was only in the wrong place has time to record a step.
+
 Nothing here waits long for a lock: a transaction that stands still on one chat session keeps nobody from claiming the
 others, nor from renewing their leases.
 """
@@ -33,6 +38,9 @@ MOMENT = timedelta(seconds=0.5)
 # that one person gave in four chats at once waited for the keeper's next beat.
 PATIENCE_S = 0.25
 RENEWAL_PAUSES_S = (0.0, 0.02, 0.1)
+
+MOST_CRASHES = 3  # so many processes may die with a run, one after the other, without a step recorded in between
+_LAST_LIFE = MOST_CRASHES - 1
 
 MOST_AHEAD = 1000  # nobody is told of more who are before them
 
@@ -101,6 +109,7 @@ class _Claimed:
 
     lease_until: datetime | None = None
     epoch: int = 0
+    left_by: str = ""
 
 
 def _claim(run_id: int, claimed: _Claimed, again: bool) -> Claim | None:
@@ -108,33 +117,67 @@ def _claim(run_id: int, claimed: _Claimed, again: bool) -> Claim | None:
     if run is None:
         return None
     if again and (run.lease_until, run.epoch, run.owner_process) == (claimed.lease_until, claimed.epoch, PROCESS):
-        return _claim_of(run)  # it was committed
+        return _claim_of(run, claimed.left_by)  # it was committed
     now = timezone.now()
-    _one_after_another(run)
-    if _owner_is_busy(run, now):
+    left_by = _dead_process(run, now)
+    crashes = _crashes(run, now)
+    _one_after_another(run, apart=crashes == _LAST_LIFE)
+    if _owner_is_busy(run, now) or (crashes == _LAST_LIFE and _one_is_in_its_last_life(now)):
         return None
     lease = _lease(now)
-    claimed.lease_until, claimed.epoch = lease, run.epoch + 1
-    won = Run.objects.filter(_is_ready(now), pk=run_id, epoch=run.epoch).update(
+    claimed.lease_until, claimed.epoch, claimed.left_by = lease, run.epoch + 1, left_by
+    as_it_was = Q(pk=run_id, epoch=run.epoch, owner_process=run.owner_process, crashes=run.crashes)
+    won = Run.objects.filter(_is_ready(now), as_it_was).update(
         status=Run.Status.RUNNING,
         epoch=F("epoch") + 1,
         owner_process=PROCESS,
         lease_until=lease,
         waits_until=None,
+        crashes=crashes,
         started_at=run.started_at or now,
     )
     if not won:
         return None
-    run.epoch += 1
-    return _claim_of(run)
+    run.epoch, run.crashes = run.epoch + 1, crashes
+    return _claim_of(run, left_by)
 
 
-def _claim_of(run: Run) -> Claim:
-    return Claim(run_id=run.pk, session_id=run.session_id, number=run.number, epoch=run.epoch, agent=run.session.agent)
+def _claim_of(run: Run, left_by: str) -> Claim:
+    return Claim(
+        run_id=run.pk,
+        session_id=run.session_id,
+        number=run.number,
+        epoch=run.epoch,
+        agent=run.session.agent,
+        left_by=left_by,
+        crashes=run.crashes,
+    )
 
 
-def _one_after_another(run: Run) -> None:
+def _dead_process(run: Run, now: datetime) -> str:
+    """The process that has gone silent with the run; empty if none has.
+
+    It may be frozen instead, or cut off from the database: nobody can tell from here. But this process is alive, if it
+    has let go of the run, and one that left in order has given it away.
+    """
+    is_left_behind = run.status != Run.Status.QUEUED and run.lease_until is not None and run.lease_until < now
+    return run.owner_process if is_left_behind and run.owner_process != PROCESS else ""
+
+
+def _crashes(run: Run, now: datetime) -> int:
+    """How many there are, if the run is claimed now."""
+    return run.crashes + bool(_dead_process(run, now))
+
+
+def _one_is_in_its_last_life(now: datetime) -> bool:
+    """In this process, as yet without a step."""
+    return _held(now).filter(owner_process=PROCESS, crashes=_LAST_LIFE).exists()
+
+
+def _one_after_another(run: Run, *, apart: bool = False) -> None:
     """Hold up other claims of this owner's runs, and other writers to this chat session, until the claim is made.
+
+    `apart`: and claims of this process for others that are in their last life.
 
     The chat session first, then the owner, then the run: whoever waits for a chat session must not hold up the owner's
     others meanwhile. Nobody else who locks a chat session locks an owner. On SQLite there is one writer at a time in
@@ -147,10 +190,12 @@ def _one_after_another(run: Run) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number_of(_owner(run))])
+            if apart:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number_of(str(PROCESS))])
 
 
-def _number_of(owner: tuple[int | None, str]) -> int:
-    """A number for the owner, as PostgreSQL's advisory locks want one: 64 bits, the same in every process."""
+def _number_of(owner: tuple[int | None, str] | str) -> int:
+    """A number for the owner, or a process, as PostgreSQL's advisory locks want one: 64 bits, everywhere the same."""
     return int.from_bytes(hashlib.sha256(f"agentchat owner {owner!r}".encode()).digest()[:8], signed=True)
 
 
@@ -170,7 +215,7 @@ def _held(now: datetime) -> QuerySet[Run]:
 
 
 def ready_runs(limit: int) -> list[int]:
-    """The runs to claim next, oldest first; of each owner no more than may run at once."""
+    """The runs to claim next, oldest first: of each owner no more than may run at once, and one in its last life."""
     now = timezone.now()
     return _chosen(limit, now, (_queued(), _left_behind(now), _unanswered(now)))
 
@@ -182,18 +227,25 @@ def ready_runs_of_nobody(limit: int) -> list[int]:
 
 
 def _chosen(limit: int, now: datetime, ways: Sequence[Way]) -> list[int]:
-    owners = _held(now).values_list("session__owner_id", "session__guest_key")
-    taken: Counter[tuple[int | None, str]] = Counter(owners)
+    held = list(_held(now).values_list("session__owner_id", "session__guest_key", "owner_process", "crashes"))
+    taken: Counter[tuple[int | None, str]] = Counter((owner_id, guest_key) for owner_id, guest_key, _, _ in held)
+    is_taken_apart = any((process, crashes) == (PROCESS, _LAST_LIFE) for _, _, process, crashes in held)
     ready = Run.objects.all()
+    if is_taken_apart:
+        ready = ready.exclude(crashes=_LAST_LIFE - 1)  # which would be in their last life, too
     for (owner_id, guest_key), running in taken.items():
         if running >= conf.app.max_runs_per_owner:
             # All that they have queued, however much it is, must not hide the run of somebody else.
             ready = ready.exclude(session__owner_id=owner_id, session__guest_key=guest_key)
     chosen: list[int] = []
     for run in _oldest(ready, ways, 10 * limit):
+        is_apart = _crashes(run, now) == _LAST_LIFE
+        if is_apart and is_taken_apart:
+            continue
         taken[_owner(run)] += 1
         if taken[_owner(run)] <= conf.app.max_runs_per_owner:
             chosen.append(run.pk)
+            is_taken_apart = is_taken_apart or is_apart
     return chosen[:limit]
 
 
@@ -241,7 +293,7 @@ def renew(claims: Collection[Claim]) -> set[int]:
     """
     if not claims:
         return set()
-    runs = Run.objects.filter(reduce(or_, (Q(pk=each.run_id, epoch=each.epoch) for each in claims)))
+    runs = Run.objects.filter(_is_one_of(claims))
     owners: dict[int, str] = {}
     for pause in RENEWAL_PAUSES_S:
         time.sleep(pause)
@@ -254,6 +306,18 @@ def renew(claims: Collection[Claim]) -> set[int]:
         if all(run_id in free for run_id, owner in owners.items() if owner == PROCESS):
             break
     return {each.run_id for each in claims} - owners.keys()
+
+
+def _is_one_of(claims: Collection[Claim]) -> Q:
+    return reduce(or_, (Q(pk=each.run_id, epoch=each.epoch) for each in claims))
+
+
+def give_away(claims: Collection[Claim]) -> None:
+    """This process ends, and these runs are at work in it to the last: nobody shall take that for its death.
+
+    Their leases stay. What they write from now on is not taken any more.
+    """
+    Run.objects.filter(_is_one_of(claims), owner_process=PROCESS).update(owner_process="")
 
 
 def to_be_stopped(claims: Collection[Claim]) -> set[int]:

@@ -74,7 +74,6 @@ def send(session_id: UUID, visitor: Visitor, *, client_id: UUID, text: str) -> N
                 run, frames = start_run(session)
             if not session.title:
                 session.title = _title(text)
-                session.save(update_fields=["title"])
             question = _open_question(run)
             if question is not None and (question["kind"] != "text" or "password" in question):
                 question = None  # it wants another kind of answer; the message waits for its turn

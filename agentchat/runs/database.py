@@ -13,10 +13,19 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connections, reset_queries
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    Error,
+    InterfaceError,
+    OperationalError,
+    connections,
+    reset_queries,
+    transaction,
+)
 
 from agentchat.errors import DatabaseAway
 
@@ -66,6 +75,14 @@ def wait_for_locks(seconds: float) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{seconds * 1000:.0f}ms"])
+
+
+@contextmanager
+def brief_locks(seconds: float) -> Iterator[None]:
+    """A transaction that waits so long at most for each lock (`wait_for_locks`)."""
+    with transaction.atomic():
+        wait_for_locks(seconds)
+        yield
 
 
 def whole(transaction: Callable[[bool], T], *, within: float) -> T:

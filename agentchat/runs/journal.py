@@ -30,7 +30,6 @@ from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 from django.utils.functional import lazy
 
@@ -52,7 +51,7 @@ from agentchat.models import Event as StoredEvent
 from agentchat.runs.answers import Question, is_expired
 from agentchat.runs.branches import Life, Tree
 from agentchat.runs.caps import Spent
-from agentchat.runs.database import PERSON_S, RUN_S, wait_for_locks, whole
+from agentchat.runs.database import PERSON_S, RUN_S, brief_locks, whole
 from agentchat.runs.ending import clear_inbox, closing_facts, erase_secrets
 from agentchat.runs.frames import Frame, frame_of, frames_after
 from agentchat.runs.storable import CODE_CHARS, clean_json, short
@@ -68,6 +67,7 @@ RESULT = 400_000
 ASKED_AGAIN = 500_000
 AFTER = 1_000_000
 
+KEPT = ("next_seq", "head_id", "title")  # of a chat session, what is set while it is locked
 LOCK_S = PERSON_S  # so long one waits for a chat session: a person once, a run's thread again and again for RUN_S
 
 _names: dict[int, str] = {}
@@ -91,13 +91,19 @@ EXPIRED = {"expired": True}
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """The right to advance a run, for as long as `epoch` is the run's."""
+    """The right to advance a run, for as long as `epoch` is the run's.
+
+    `left_by`: the process that seems to have died with it, if one has. `crashes`: those that have in a row, that one
+    included, without a step recorded in between.
+    """
 
     run_id: int
     session_id: UUID
     number: int
     epoch: int
     agent: str
+    left_by: str = ""
+    crashes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,14 +118,17 @@ class Origin:
 def locked(session_id: UUID, *, gone: type[BaseException] = ChatSession.DoesNotExist) -> Iterator[ChatSession]:
     """A transaction that holds the chat session: nobody else writes to it meanwhile. Raise `gone` if it was deleted.
 
-    Raise a database error that passes if somebody else holds it for LOCK_S.
+    What the block sets of it (KEPT) is saved once, at its end. Raise a database error that passes if somebody else
+    holds it for LOCK_S.
     """
-    with transaction.atomic():
-        wait_for_locks(LOCK_S)
+    with brief_locks(LOCK_S):
         session = ChatSession.objects.select_for_update().filter(pk=session_id).first()
         if session is None:
             raise gone
+        before = {name: getattr(session, name) for name in KEPT}
         yield session
+        if changed := [name for name in KEPT if getattr(session, name) != before[name]]:
+            session.save(update_fields=[*changed, "updated_at"])
 
 
 class Fact(Protocol):
@@ -153,7 +162,6 @@ def append(
     if not rows:
         return []
     StoredEvent.objects.bulk_create(rows)
-    session.save(update_fields=["next_seq", "updated_at"])
     return [frame_of(row, run.number if run else None) for row in rows]
 
 
@@ -182,7 +190,6 @@ def start_run(
 def select(session: ChatSession, run: Run) -> None:
     """Make the branch that ends in this run the one that people look at."""
     session.head = run
-    session.save(update_fields=["head"])
 
 
 @dataclass(kw_only=True)
@@ -323,6 +330,7 @@ class Journal:
         usage = [fact for fact in facts if isinstance(fact, Usage)]
 
         def finish(writing: Writing) -> list[Frame]:
+            _has_come_on(writing.run)
             Step.objects.update_or_create(
                 run=writing.run,
                 number=number,
@@ -427,6 +435,7 @@ class Journal:
                 writing.run.save(update_fields=["status"])
                 item.run, item.step = writing.run, number
                 item.save(update_fields=["run", "step"])
+            _has_come_on(writing.run)
             now = timezone.now()
             writing.steps[number] = step = Step.objects.create(
                 run=writing.run,
@@ -516,12 +525,10 @@ class Journal:
         """The run is over. `half_written` is the text so far of its messages. Return also the run that follows it."""
 
         def end(writing: Writing) -> tuple[list[Frame], Run | None]:
-            session, run = writing.session, writing.run
             if writing.was_left:
-                following = session.runs.filter(number__gt=run.number, status__in=Run.LIVE).first()
-                return frames_after(session.pk, session.next_seq - 2), following
-            run.running_s = self.spent.seconds
-            return _end(session, run, status, fact, half_written)
+                return _ended_before(writing)
+            writing.run.running_s = self.spent.seconds
+            return _end(writing.session, writing.run, status, fact, half_written)
 
         return self._write(end, may_leave=True, even_if_lost=True)
 
@@ -550,7 +557,7 @@ class Journal:
             self.check()
 
         def once(again: bool) -> tuple[T, Writing]:
-            with self._ours(again=again, going_on=going_on, may_leave=may_leave) as writing:
+            with _ours(self.claim, again=again, going_on=going_on, may_leave=may_leave) as writing:
                 return work(writing), writing
 
         try:
@@ -563,23 +570,46 @@ class Journal:
         self._questions.update(writing.questions)
         return result
 
-    @contextmanager
-    def _ours(self, *, again: bool, going_on: bool, may_leave: bool) -> Iterator[Writing]:
-        """A transaction on the chat session. Raise Released if the run is no longer ours.
 
-        `going_on`: raise Stopped if somebody asked for that. What is over (a step's result, the run) is written still.
-        `may_leave`: it may give the run away, and so may an earlier try of it have done.
-        """
-        with locked(self.claim.session_id, gone=Released) as session:
-            run = session.runs.filter(pk=self.claim.run_id).first()
-            if run is None or run.epoch != self.claim.epoch:
-                raise Released
-            was_left = again and may_leave and not run.owner_process
-            if run.owner_process != PROCESS and not was_left:
-                raise Released
-            if going_on and run.stop_requested:
-                raise Stopped
-            yield Writing(session=session, run=run, again=again, was_left=was_left)
+def fail_unread(claim: Claim, fact: RunError) -> tuple[list[Frame], Run | None]:
+    """End a claimed run as failed, without its journal, which may be what no process outlives. Else as `Journal.end`.
+
+    Raise Released if it is no longer ours, DatabaseAway if it cannot be written.
+    """
+
+    def fail(again: bool) -> tuple[list[Frame], Run | None]:
+        with _ours(claim, again=again, may_leave=True) as writing:
+            if writing.was_left:
+                return _ended_before(writing)
+            return _end(writing.session, writing.run, Run.Status.FAILED, fact, {})
+
+    return whole(fail, within=RUN_S)
+
+
+@contextmanager
+def _ours(claim: Claim, *, again: bool, going_on: bool = False, may_leave: bool = False) -> Iterator[Writing]:
+    """A transaction on the chat session of a claimed run. Raise Released if the run is no longer ours.
+
+    `going_on`: raise Stopped if somebody asked for that. What is over (a step's result, the run) is written still.
+    `may_leave`: it may give the run away, and so may an earlier try of it have done.
+    """
+    with locked(claim.session_id, gone=Released) as session:
+        run = session.runs.filter(pk=claim.run_id).first()
+        if run is None or run.epoch != claim.epoch:
+            raise Released
+        was_left = again and may_leave and not run.owner_process
+        if run.owner_process != PROCESS and not was_left:
+            raise Released
+        if going_on and run.stop_requested:
+            raise Stopped
+        yield Writing(session=session, run=run, again=again, was_left=was_left)
+
+
+def _has_come_on(run: Run) -> None:
+    """A step is recorded: whatever becomes of the process, the run's next life begins further on."""
+    if run.crashes:
+        run.crashes = 0
+        run.save(update_fields=["crashes"])
 
 
 def _step_of(run: Run, number: int) -> Step | None:
@@ -615,6 +645,13 @@ def end_unclaimed(
 ) -> tuple[list[Frame], Run | None]:
     """End a run that no process advances (queued or waiting), in a locked chat session."""
     return _end(session, run, status, fact, {})
+
+
+def _ended_before(writing: Writing) -> tuple[list[Frame], Run | None]:
+    """What an earlier try has told, and the run that it has made."""
+    session, run = writing.session, writing.run
+    following = session.runs.filter(number__gt=run.number, status__in=Run.LIVE).first()
+    return frames_after(session.pk, session.next_seq - 2), following
 
 
 def _end(

@@ -28,6 +28,7 @@ from agentchat import conf, registry
 from agentchat.errors import (
     AgentChatError,
     ConfigError,
+    Crashed,
     DatabaseAway,
     Interrupted,
     Released,
@@ -40,9 +41,10 @@ from agentchat.io.base import IOStream
 from agentchat.models import ChatSession, Run
 from agentchat.runs import claims, lists
 from agentchat.runs.database import PERSON_S, RUN_S, give_back_connections, give_back_if_pooled, is_passing, whole
+from agentchat.runs.frames import Frame
 from agentchat.runs.hub import hub
 from agentchat.runs.iostream import RunIOStream
-from agentchat.runs.journal import Claim, Journal
+from agentchat.runs.journal import Claim, Journal, fail_unread
 from agentchat.runs.layer import layer_between_processes
 from agentchat.runs.link import Link
 from agentchat.runs.pool import DaemonPool, in_thread
@@ -52,9 +54,12 @@ logger = logging.getLogger("agentchat.runs")
 
 BEAT_S = 1.0
 POLL_S = 5.0  # so often the database is asked for facts that no bell has told of
+GIVE_AWAY_S = 0.5  # so long a process that leaves tries to say that it does not die
 STUCK_LEASES = 3  # so long a keeper may take for one round: longer than a silent network takes to be noticed
 
 T = TypeVar("T")
+
+Ended = tuple[list[Frame], int | None]  # what is to be published, and the run that follows
 
 RUN_POOL = DaemonPool("agentchat-run", lambda: conf.app.max_runs)
 DB_POOL = DaemonPool("agentchat-db", lambda: 4, at_end=connections.close_all)
@@ -178,12 +183,22 @@ class Runner:
             await asyncio.wait(list(self._tasks), timeout=within)
         for run_id in list(self._streams):
             logger.warning("run %d did not unwind in %g s; it is taken over when its lease ends", run_id, within)
+        await self._give_away_the_rest()
         if self._keeper is not None:
             self._keeper.cancel()
             self._keeper = None
         if self.link is not None:
             await self.link.close()
         return [run_id for run_id in running if run_id not in self._claims]
+
+    async def _give_away_the_rest(self) -> None:
+        if not self._claims:
+            return
+        giving = _in_keepers_thread(claims.give_away)(list(self._claims.values()))
+        try:
+            await asyncio.wait_for(giving, GIVE_AWAY_S)
+        except (DatabaseError, TimeoutError) as error:
+            logger.warning("whoever takes these runs over will think that this process has died: %r", error)
 
     def _make_link(self) -> Link | None:
         hub.ear = hub.voice = None
@@ -249,6 +264,14 @@ class Runner:
             return
         if claim is None:
             return
+        if claim.left_by:
+            logger.warning(
+                "run %d of chat session %s was left behind by %s (%d in a row, without a step in between)",
+                claim.number,
+                claim.session_id,
+                claim.left_by,
+                claim.crashes,
+            )
         self._claims[run_id] = claim
         following: int | None = None
         try:
@@ -266,26 +289,12 @@ class Runner:
             self._wake(following)
 
     def _advance_in_thread(self, claim: Claim) -> int | None:
-        """Call the agent function. Return the run that follows, if somebody has said more meanwhile."""
+        """Live one life of the run. Return the run that follows, if somebody has said more meanwhile."""
         try:
-            agent = registry.find(claim.agent)
-            durable = agent is None or agent.durable
-            stream = whole(lambda _: RunIOStream(Journal(claim), durable=durable), within=RUN_S)
-            self._streams[claim.run_id] = stream
-            if self.is_draining:
-                stream.bridge.reason = Released
-            try:
-                status, fact = self._outcome(claim, agent, stream)
-            except Suspended:
+            ended = _give_up(claim) if claim.crashes >= claims.MOST_CRASHES else self._live(claim)
+            if ended is None:
                 return None
-            except Released:
-                if stream.bridge.reason is not Released:
-                    raise  # nobody called it off: a write has found that the run is not ours
-                if durable:
-                    stream.release()
-                    return None
-                status, fact = Run.Status.INTERRUPTED, _failure(claim, Interrupted("the server stops"))
-            frames, following = self._end(claim, stream, status, fact)
+            frames, following = ended
             async_to_sync(publish)(claim.session_id, frames)
             lists.ring_for(claim.session_id)
             return following
@@ -295,9 +304,28 @@ class Runner:
         finally:
             give_back_connections()
 
-    def _end(
-        self, claim: Claim, stream: RunIOStream, status: Run.Status, fact: RunFinished | RunError
-    ) -> tuple[list[Any], int | None]:
+    def _live(self, claim: Claim) -> Ended | None:
+        """Call the agent function. None: the run waits, or is given away."""
+        agent = registry.find(claim.agent)
+        durable = agent is None or agent.durable
+        stream = whole(lambda _: RunIOStream(Journal(claim), durable=durable), within=RUN_S)
+        self._streams[claim.run_id] = stream
+        if self.is_draining:
+            stream.bridge.reason = Released
+        try:
+            status, fact = self._outcome(claim, agent, stream)
+        except Suspended:
+            return None
+        except Released:
+            if stream.bridge.reason is not Released:
+                raise  # nobody called it off: a write has found that the run is not ours
+            if durable:
+                stream.release()
+                return None
+            status, fact = Run.Status.INTERRUPTED, _failure(claim, Interrupted("the server stops"))
+        return self._end(claim, stream, status, fact)
+
+    def _end(self, claim: Claim, stream: RunIOStream, status: Run.Status, fact: RunFinished | RunError) -> Ended:
         """End the run; if what there is to write cannot be written, as failed: else it would be tried for ever."""
         try:
             return stream.end(status, fact)
@@ -425,6 +453,17 @@ def _last_seqs(session_ids: list[Any]) -> list[tuple[Any, int]]:
         rows = ChatSession.objects.filter(pk__in=session_ids[start : start + 500]).values_list("pk", "next_seq")
         found += [(pk, next_seq - 1) for pk, next_seq in rows]
     return found
+
+
+def _give_up(claim: Claim) -> Ended:
+    """Fail a run that no process outlives."""
+    error = Crashed(
+        f"{claims.MOST_CRASHES} processes in a row have died with it (the log names them: 'was left behind by'), and "
+        f"no step was recorded in between. Look what has ended them (out of memory? journalctl -k), and what "
+        f"{claim.agent!r} does after its last recorded step"
+    )
+    frames, following = fail_unread(claim, _failure(claim, error))
+    return frames, following.pk if following else None
 
 
 def _failure(claim: Claim, error: BaseException) -> RunError:

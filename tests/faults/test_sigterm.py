@@ -67,6 +67,5 @@ def test_a_second_sigterm_ends_the_process_at_once_though_a_tool_blocks(waiting,
         eventually(lambda: ledger.read(tmp_path)["deliver 1"])
         site.process.send_signal(signal.SIGTERM)
         eventually(lambda: "stopping: 1 runs" in site.log.read_text())
-        begun = time.monotonic()
         assert site.stop(signal.SIGTERM) == 1
-        assert time.monotonic() - begun < 6  # DRAIN_S is 12
+        assert "did not unwind" not in site.log.read_text(), "it has waited for the tool, DRAIN_S long"

@@ -3,13 +3,18 @@
 import contextlib
 import threading
 import time
+import uuid
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from agentchat import registry
 from agentchat.errors import Rejected
-from agentchat.models import Event, Run, Step
+from agentchat.models import ChatSession, Event, Run, Step
+from agentchat.runs import control
 from agentchat.runs.runner import RUN_POOL, runner
+from agentchat.visitors import Visitor
 
 
 def eventually(holds):
@@ -322,3 +327,18 @@ def test_one_owner_takes_no_more_than_their_share(agent_function, agent_chat, se
     go_on.set()
     for chat in (mine, mine_too, another):
         chat.wait_for("RUN_FINISHED")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_message_saves_its_chat_session_once(agent_function, settings):
+    settings.AGENTCHAT = {"GUESTS": True}
+    ada = Visitor(guest_key="ada")
+    session = ChatSession.objects.create(agent=agent_function(lambda iostream: None), **ada.owner_fields)
+    before = session.updated_at
+    with CaptureQueriesContext(connection) as queries:
+        control.send(session.pk, ada, client_id=uuid.uuid4(), text="Hello")
+    saves = [each for each in queries.captured_queries if each["sql"].startswith('UPDATE "agentchat_chatsession"')]
+    assert len(saves) == 1
+    session.refresh_from_db()
+    assert (session.title, session.head, session.next_seq) == ("Hello", Run.objects.get(), 4)
+    assert session.updated_at > before

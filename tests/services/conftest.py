@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.conftest import empty_database, eventually, guest, llm, make_site
 from tests.services import postgres, standing
+from tests.services.cluster import Machines
 from tests.services.django_database import using
 from tests.services.redis import RedisServer
 from tests.sites import Site
@@ -69,6 +70,13 @@ def transactional_db(database_url: str, monkeypatch: pytest.MonkeyPatch, django_
         yield
 
 
+@pytest.fixture
+def cluster(running: Machines) -> Machines:
+    """The cluster of this module's tests, `running`, whole again."""
+    running.revive()
+    return running
+
+
 # --- servers of a test's own ----------------------------------------------------------------------------------------
 
 
@@ -120,8 +128,13 @@ def own_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def two_sites(make_site: Callable[..., Site], own_redis: RedisServer) -> tuple[Site, Site]:
-    """Two daphnes with one database and one Redis, both started."""
-    environment = {"REDIS_URL": own_redis.url, "AGENTCHAT_LEASE_S": "15", "ROUNDS": "4"}
+    """Two daphnes with one database and one Redis, both started. Neither looks for what it was not told of."""
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "tests.services.unpolled",
+        "REDIS_URL": own_redis.url,
+        "AGENTCHAT_LEASE_S": "15",
+        "ROUNDS": "4",
+    }
     sites = make_site("first", **environment), make_site("second", **environment)
     for site in sites:
         site.start()

@@ -1,10 +1,13 @@
 """A Redis of the test's own, which it may kill, freeze and start again: at the same address, and always empty."""
 
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import time
+
+from tests.sites import Site
 
 START_S = 20
 
@@ -64,3 +67,13 @@ class RedisServer:
                 return connection.recv(16) == b"+PONG\r\n"
         except OSError:
             return False
+
+
+def outages(site: Site) -> list[str]:
+    """What the site's log says of the channel layer, in order: "away", "back", "away" and so on."""
+    return re.findall(r"the channel layer is (away|back)", site.log.read_text())
+
+
+def are_over_and_told_of_once(outages: list[str]) -> bool:
+    """Whether each was told of once. There may be several: a machine that stands still for a second is one, too."""
+    return bool(outages) and outages == ["away", "back"] * (len(outages) // 2)

@@ -45,13 +45,6 @@ def running(tmp_path_factory, llm):
         yield cluster
 
 
-@pytest.fixture
-def cluster(running):
-    """The cluster, whole again."""
-    running.revive()
-    return running
-
-
 KILLED = {1: ["worker-1"], 2: WORKERS, 3: ["web-a", "worker-2"], 4: [*NODES, *WORKERS]}
 
 

@@ -45,12 +45,6 @@ def running(tmp_path_factory, llm):
 
 
 @pytest.fixture
-def cluster(running):
-    running.revive()
-    return running
-
-
-@pytest.fixture
 def model(llm):
     model = Model()
     llm.always(model.answer)

@@ -8,7 +8,10 @@ import pytest
 
 from tests.services.standing import ROOT
 
-RUNS = ["tests/runs/test_runs.py", "tests/runs/test_storable.py", "tests/runs/test_questions.py"]
+RUNS = [
+    *("tests/runs/test_runs.py", "tests/runs/test_storable.py", "tests/runs/test_questions.py"),
+    "tests/runs/test_crashes.py",
+]
 TREES = ["tests/runs/test_branches.py", "tests/runs/test_defects.py"]
 CUTS = ["tests/faults/test_cuts.py"]
 EXAMPLES = "10"  # of random scripts: a transaction takes longer than on SQLite

@@ -20,6 +20,7 @@ from agentchat.runs import claims, control, journal
 from agentchat.runs.journal import PROCESS, Claim
 from agentchat.runs.runner import runner
 from agentchat.visitors import Visitor
+from tests import people
 
 PATIENCE_S = 20.0
 ADA, EVE = Visitor(guest_key="ada"), Visitor(guest_key="eve")
@@ -182,6 +183,67 @@ def test_a_person_hears_in_seconds_that_nothing_could_be_saved_and_others_are_se
         send(other, EVE)
     send(held, ADA)
     assert Run.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "is_deleted"),
+    [
+        ("{chat}rename/", False),
+        ("{chat}delete/", False),
+        ("{chat}take-back/", True),
+        ("{chat}share/", False),
+        ("/chat/my-data/delete/", False),
+        ("/chat/my-data/delete/", True),
+    ],
+)
+def test_who_changes_a_chat_as_a_whole_is_told_in_seconds_to_come_again(
+    transactional_db, database_url, path, is_deleted
+):
+    held, other = (people.tell(chat_of(each), ("RUN_STARTED", {})) for each in (ADA, EVE))
+    ChatSession.objects.update(deleted_at=timezone.now() if is_deleted else None)
+
+    def post(chat):
+        client = people.guest(chat.guest_key)
+        client.raise_request_exception = False
+        return client.post(path.format(chat=chat.get_absolute_url()), {"title": "Umbrella"})
+
+    with standing(database_url, CHAT, held.pk):
+        answer = within(6, lambda: post(held))
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+        assert "Nothing of them is lost." in answer.text
+        assert post(other).status_code == 302
+    assert post(held).status_code == 302
+
+
+def test_who_looks_at_a_chat_does_not_wait_for_it(transactional_db, database_url):
+    chat = people.tell(chat_of(ADA), ("RUN_ERROR", {"message": "It failed.", "code": "error", "id": "x"}))
+    chat.runs.update(status=Run.Status.FAILED)
+
+    def look():
+        return people.guest(chat.guest_key).get(chat.get_absolute_url()).text
+
+    with standing(database_url, CHAT, chat.pk):
+        assert "It failed." in within(2, look)
+    chat.refresh_from_db()
+    assert chat.seen_run == 0
+    look()
+    chat.refresh_from_db()
+    assert chat.seen_run == 1
+
+
+def test_a_guest_whose_chats_cannot_be_had_at_sign_in_has_them_on_the_next_page(transactional_db, database_url):
+    chat = people.tell(chat_of(ADA), ("RUN_STARTED", {}))
+    account = people.account("ada")
+    client = people.guest(chat.guest_key)
+
+    def sign_in():
+        return client.post("/accounts/login/", {"username": "ada", "password": people.PASSWORD})
+
+    with standing(database_url, CHAT, chat.pk):
+        assert within(6, sign_in).status_code == 302
+    client.get("/chat/")
+    chat.refresh_from_db()
+    assert chat.owner == account
 
 
 def test_a_run_waits_for_its_chat_and_goes_on(agent_chat, probe, database_url, monkeypatch, caplog):

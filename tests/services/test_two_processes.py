@@ -9,10 +9,9 @@ import pytest
 
 from agentchat.testing import say
 from tests.faults.page import Page
+from tests.services.redis import are_over_and_told_of_once, outages
 
 STORY = " ".join(f"On day {day} a parcel went out to see the world." for day in range(1, 25)) + " TERMINATE"
-POLL_S = 5.0  # so long a page would wait for what no bell has told it
-SOON_S = 15.0  # much later than a poll, on a machine that has much to do
 
 
 def text_of(page: Page) -> str:
@@ -52,13 +51,6 @@ def ready(site):
         return json.loads(refused.read())
     except OSError:  # it has much to do
         return {"layer": None}
-
-
-def outages(site):
-    """How often its log says that the layer has gone and has come back, when it has come back."""
-    log = site.log.read_text()
-    away, back = log.count("the channel layer is away"), log.count("the channel layer is back")
-    return (away, back) if away == back else None
 
 
 def holding(llm, after=20):
@@ -124,16 +116,16 @@ def test_redis_is_killed_in_mid_stream_and_comes_back(pages, two_sites, llm, own
     own_redis.kill()
     for site in two_sites:
         eventually(lambda site=site: ready(site)["layer"] == "Redis does not answer")
+    gone = [outages(site) for site in two_sites]
     story.release()
-    there.wait_for("PRINTED", text="Round 1 is over.\n")  # by polling
+    there.wait_for("PRINTED", text="Round 1 is over.\n")  # looked up
     assert there.connections == 1
     story = holding(llm)
     here.send("tell 2")
     here.wait_until(lambda: len(here.written) == 2 and text_of(here), "a second story")
+    assert [outages(site) for site in two_sites] == gone, "nothing new: it was away all the time"
     own_redis.start()
-    began = time.monotonic()
     there.wait_until(lambda: len(there.written) == 2 and text_of(there) == text_of(here), "deltas again")
-    assert time.monotonic() - began < SOON_S  # no poll brings a delta
     for site in two_sites:
         eventually(lambda site=site: ready(site)["layer"] is True)
     story.release()
@@ -142,39 +134,43 @@ def test_redis_is_killed_in_mid_stream_and_comes_back(pages, two_sites, llm, own
         assert page.connections == 1
     assert have_the_same(here, there)
     for site in two_sites:
-        # A machine that stands still for a second is an outage too.
-        away, back = eventually(lambda site=site: outages(site))
-        assert away == back >= 1
+        eventually(lambda site=site: are_over_and_told_of_once(outages(site)))
         assert "Traceback" not in site.log.read_text()
 
 
-def test_a_frozen_redis_slows_no_run_and_facts_are_looked_up(pages, two_sites, llm, own_redis, eventually):
+def test_a_run_does_not_wait_for_a_frozen_redis(make_site, own_redis, guest, llm):
+    forever = {"DJANGO_SETTINGS_MODULE": "tests.services.unpolled", "LAYER_TIMEOUT_S": "1000"}
+    site = make_site(REDIS_URL=own_redis.url, AGENTCHAT_LEASE_S="15", ROUNDS="1", **forever)
+    site.start()
+    page = guest(site).new_chat("errands")
+    page.send("Good morning")
+    page.wait_for("INPUT_REQUESTED")
+    before = outages(site)
+    own_redis.freeze()
+    llm.replies(say(STORY))
+    page.send("tell 1")
+    page.wait_for("RUN_FINISHED", outcome={"type": "success"})
+    assert outages(site) == before, "what waits for it waits still"
+    assert before[-1:] != ["away"]
+
+
+def test_while_redis_is_frozen_facts_are_looked_up_and_pages_come_in(pages, two_sites, llm, own_redis, eventually):
     here, there = pages
-    took = {}
     for number in (1, 2):
         llm.replies(say(STORY))
-        began = time.monotonic()
         here.send(f"tell {number}")
-        here.wait_for("PRINTED", text=f"Round {number} is over.\n")
-        took[number] = time.monotonic() - began
-        there.wait_for("PRINTED", text=f"Round {number} is over.\n")
-        assert time.monotonic() - began < SOON_S
+        for page in pages:
+            page.wait_for("PRINTED", text=f"Round {number} is over.\n")
         own_redis.freeze()
-    # Eight facts: the run would have waited a second for each, or for the first.
-    assert took[2] < took[1] + 5, took
     for site in two_sites:
         eventually(lambda site=site: ready(site)["layer"] == "Redis does not answer")
     # A new page comes in all the same, and what happens from now on is looked up.
     newcomer = Page(two_sites[1], here._cookie, here.session_id, lambda page, question: None)
     try:
-        began = time.monotonic()
         newcomer.wait_for("PRINTED", text="Round 1 is over.\n")
-        assert time.monotonic() - began < 8
         llm.replies(say(STORY))
-        began = time.monotonic()
         here.send("tell 3")
         newcomer.wait_for("PRINTED", text="Round 3 is over.\n")
-        assert time.monotonic() - began < 8
     finally:
         newcomer.close()
     own_redis.thaw()
@@ -185,12 +181,14 @@ def test_a_frozen_redis_slows_no_run_and_facts_are_looked_up(pages, two_sites, l
 
 
 @pytest.mark.slow
-def test_an_event_arrives_at_once_after_twelve_idle_seconds(pages, two_sites, llm):
+def test_an_event_is_told_after_twelve_idle_seconds(pages, two_sites, llm):
     here, there = pages
-    time.sleep(12)  # longer than any time-out between a client and Redis
-    llm.replies(say(STORY))
-    here.send("tell 1")
-    here.wait_for("TEXT_MESSAGE_END", content="tell 1")
-    began = time.monotonic()
-    there.wait_for("TEXT_MESSAGE_END", content="tell 1")
-    assert time.monotonic() - began < POLL_S - 1, "that was the poll"
+    for number in (1, 2, 3):
+        before = outages(two_sites[1])
+        time.sleep(12)  # longer than any time-out between a client and Redis
+        llm.replies(say(STORY))
+        here.send(f"tell {number}")
+        there.wait_for("TEXT_MESSAGE_END", content=f"tell {number}")
+        if outages(two_sites[1]) == before:
+            return  # else it may have been looked up, because the machine, and not Redis, has kept somebody waiting
+    pytest.fail(f"whenever nothing was said, the layer was lost: {outages(two_sites[1])}")

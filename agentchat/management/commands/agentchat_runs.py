@@ -152,7 +152,8 @@ def _is_ready(run: Run, now: datetime) -> bool:
 
 def _why_ready(run: Run) -> str:
     if run.status == Run.Status.RUNNING:
-        return f"was left behind by the process {run.owner_process}"
+        by = f"the process {run.owner_process}" if run.owner_process else "a process that has ended"
+        return f"was left behind by {by}"
     return "is queued" if run.status == Run.Status.QUEUED else "waits for an answer that nobody may give any more"
 
 
@@ -206,6 +207,8 @@ def _row(run: Run, now: datetime) -> dict[str, Any]:
 def _notes(run: Run, now: datetime) -> Iterator[str]:
     if _is_left_behind(run, now):
         yield "left behind"
+    if run.crashes and run.status in Run.LIVE:
+        yield f"{run.crashes} processes died with it"
     if run.stop_requested and run.status in Run.LIVE:
         yield "told to stop"
     if run.error_code:

@@ -1,6 +1,7 @@
 """The agent functions of the sites under test."""
 
 import os
+import signal
 from pathlib import Path
 
 from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, on_connect, register_function
@@ -80,3 +81,14 @@ def courier(iostream: IOStream) -> None:
     """Delivers without a model: each message is a parcel."""
     parcel = iostream.input()
     iostream.print(iostream.step("deliver", lambda: deliver(parcel)))
+
+
+@on_connect("bomb")
+def bomb(iostream: IOStream) -> None:
+    """Ends its process, as an extension or the want of memory may, unless it is defused."""
+    parcel = iostream.input()
+    ledger.write(FOLDER, f"open {parcel}")
+    ledger.pass_door(FOLDER, parcel)
+    if not (FOLDER / "defused").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    iostream.print("It was a clock.")
