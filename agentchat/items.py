@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar, Literal
 
 from django.utils.formats import number_format
@@ -35,6 +36,11 @@ class Item:
         return self.at.isoformat(timespec="milliseconds") if self.at else ""
 
 
+def anchor_of(end_seq: int) -> str:
+    """The id of a message's element, by the number of the fact that completed it. transcript.js has the same."""
+    return f"message-{end_seq}"
+
+
 FOLDED_LINES, FOLDED_CHARACTERS = 16, 1_500  # fold.js has the same
 
 
@@ -54,6 +60,7 @@ class Message(Item):
     content: str = ""
     writing: bool = True
     stopped: bool = False
+    end_seq: int = 0  # of its last fact
     feedback: Any = None  # the page adds what the person thinks of it,
     versions: Any = None  # and the other ways from here
     unread: bool = False
@@ -62,6 +69,10 @@ class Message(Item):
     @property
     def is_the_persons(self) -> bool:
         return self.role == "user"
+
+    @property
+    def anchor(self) -> str:
+        return anchor_of(self.end_seq)
 
     @property
     def is_long(self) -> bool:
@@ -178,10 +189,14 @@ class UsageLine(Item):
 
     @property
     def cost_text(self) -> str:
-        """In US dollars, as they are written: two to four digits behind the point."""
+        """In US dollars, as they are written: two to four digits behind the point.
+
+        Halves are rounded up, of the number as it is written: usage.js does so too.
+        """
         if not self.spent.cost:
             return ""
-        units, digits = f"{self.spent.cost:,.4f}".split(".")
+        cost = Decimal(repr(self.spent.cost)).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+        units, digits = f"{cost:,}".split(".")
         return f"{units}.{digits[:2]}{digits[2:].rstrip('0')}"
 
     @property

@@ -20,6 +20,7 @@ from django.db.models.expressions import RawSQL
 
 from agentchat import search_index
 from agentchat.events import TextMessageEnd
+from agentchat.items import anchor_of
 from agentchat.models import ChatSession, Event
 from agentchat.rendering import without_end_signal
 from agentchat.sidebar import agent_title
@@ -44,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A chat in which the words stand. `snippet` is from the newest message that has them, or empty."""
+    """A chat in which the words stand. `snippet` is from the newest message that has them, to which `url` leads."""
 
     url: str
     title: list[Part]
@@ -69,7 +70,7 @@ def find(visitor: Visitor, query: str) -> Results:
     in_title = Q(*(_contains("title", word, own.db) for word in words))
     chats = list(own.filter(in_title | Q(pk__in=messages.values("session"))).order_by("-updated_at")[: MAX_FOUND + 1])
     newest = _newest(messages, [chat.pk for chat in chats[:MAX_FOUND]])
-    found = [_found(chat, newest.get(chat.pk, ""), words) for chat in chats[:MAX_FOUND]]
+    found = [_found(chat, newest.get(chat.pk), words) for chat in chats[:MAX_FOUND]]
     return Results(chats=found, has_more=len(chats) > MAX_FOUND)
 
 
@@ -140,10 +141,10 @@ def _contains(field: str, word: str, using: str) -> Q:
     return Q(**{f"{field}__icontains": word})
 
 
-def _newest(messages: "QuerySet[Event]", chats: Sequence[UUID]) -> dict[UUID, str]:
+def _newest(messages: "QuerySet[Event]", chats: Sequence[UUID]) -> dict[UUID, Event]:
     """The newest of these messages in each of the chats."""
     keys = messages.filter(session__in=chats).values("session").annotate(newest=Max("pk")).values("newest")
-    return {event.session_id: event.payload["content"] for event in Event.objects.filter(pk__in=list(_flat(keys)))}
+    return {event.session_id: event for event in Event.objects.filter(pk__in=list(_flat(keys)))}
 
 
 def _flat(rows: Any) -> Iterator[int]:
@@ -153,15 +154,15 @@ def _flat(rows: Any) -> Iterator[int]:
 # --- showing it -----------------------------------------------------------------------------------------------------
 
 
-def _found(chat: ChatSession, message: str, words: Sequence[str]) -> Found:
+def _found(chat: ChatSession, message: Event | None, words: Sequence[str]) -> Found:
     pattern = re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))), re.IGNORECASE)
     agent = agent_title(chat.agent)
     return Found(
-        url=chat.get_absolute_url(),
+        url=chat.get_absolute_url() + (f"#{anchor_of(message.seq)}" if message else ""),
         title=list(_parts(chat.title or agent, pattern)),
         agent=agent,
         at=chat.updated_at,
-        snippet=list(_parts(_around(message, pattern), pattern)),
+        snippet=list(_parts(_around(message.payload["content"], pattern), pattern)) if message else [],
     )
 
 

@@ -211,6 +211,7 @@ class _Reader:
         if self.is_settled and not self._unread:
             return
         for event in events:
+            self._seq = event.seq
             self._look_for_readers(event.type, event.payload)
             if event.type in self._ENDS:
                 self._METHODS[event.type](self, event.payload)
@@ -276,6 +277,7 @@ class _Reader:
         message.content = payload["content"]
         message.stopped = bool(payload.get("stopped"))
         message.writing = False
+        message.end_seq = self._seq
         if message.is_the_persons and self._read.state == "idle":
             self._read.state = "queued"
 

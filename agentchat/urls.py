@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.i18n import set_language
 
-from agentchat import chat_views, embed, views
+from agentchat import chat_views, embed, looks, views
 
 app_name = "agentchat"
 
@@ -27,6 +27,7 @@ urlpatterns = [
     path("chat/my-data/download", chat_views.my_data_download, name="my_data_download"),
     path("chat/my-data/delete/", chat_views.my_data_delete, name="my_data_delete"),
     path("language/", set_language, name="set_language"),
+    path("appearance/", looks.set_appearance, name="set_appearance"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
 ]

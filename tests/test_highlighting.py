@@ -396,8 +396,8 @@ def test_every_class_has_a_colour() -> None:
 
 def grounds(scheme: str) -> list[str]:
     """What code stands on, in the chat page and in admin."""
-    tokens = (CSS / "tokens.css").read_text(encoding="utf-8").split("@media (prefers-color-scheme: dark)")
-    ours = re.findall(r"--code: (#[0-9a-f]{6});", tokens[scheme == "dark"])
+    tokens = (CSS / "tokens.css").read_text(encoding="utf-8")
+    ours = [re.findall(r"--code: light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", tokens)[0][scheme == "dark"]]
     file = {"light": "base.css", "dark": "dark_mode.css"}[scheme]
     css = (Path(admin.__file__).parent / "static" / "admin" / "css" / file).read_text(encoding="utf-8")
     return ours + re.findall(r"--darkened-bg: (#[0-9a-f]{6});", css)

@@ -88,7 +88,12 @@ def tell(chat, *messages):
 
 
 def found(user, query):
-    return [each.url for each in search.find(Visitor(user=user), query).chats]
+    return [chat_of(each) for each in search.find(Visitor(user=user), query).chats]
+
+
+def chat_of(found):
+    """The address of the chat, without that of the message in it."""
+    return found.url.partition("#")[0]
 
 
 def urls(*chats):
@@ -125,10 +130,18 @@ def test_a_chat_is_found_by_its_title(ada):
         assert found(ada, query) == urls(chat), query
 
 
+def test_what_was_found_leads_to_the_newest_message_that_has_it(ada):
+    chat = say(ada, "a heron", "a stork", "the heron again", "a stork again", title="On birds")
+    [hit] = search.find(Visitor(user=ada), "heron").chats
+    assert hit.url == f"{chat.get_absolute_url()}#message-3"
+    [hit] = search.find(Visitor(user=ada), "birds").chats
+    assert hit.url == chat.get_absolute_url()
+
+
 def test_the_newest_comes_first_and_says_where(ada):
     old, new = say(ada, "a heron, once"), say(ada, "word " * 100 + "another heron " + "word " * 100, title="On birds")
     results = search.find(Visitor(user=ada), "heron")
-    assert [each.url for each in results.chats] == urls(new, old)
+    assert [chat_of(each) for each in results.chats] == urls(new, old)
     snippet = results.chats[0].snippet
     assert [part.text for part in snippet if part.is_hit] == ["heron"]
     words = "".join(part.text for part in snippet)
@@ -157,7 +170,7 @@ def test_nobody_finds_what_others_said(ada):
     assert found(mallory, "heron") == []
     assert search.find(Visitor(guest_key="g2"), "heron").chats == []
     assert search.find(Visitor(), "heron").chats == []
-    assert [each.url for each in search.find(Visitor(guest_key="g1"), "heron").chats] == urls(guests)
+    assert [chat_of(each) for each in search.find(Visitor(guest_key="g1"), "heron").chats] == urls(guests)
 
 
 def test_a_deleted_chat_is_not_found(ada):

@@ -397,6 +397,22 @@ def test_the_line_about_usage_stands_at_the_end_and_leaves_out_the_time_of_waiti
     assert (line.tokens_text, line.cost_text, line.seconds) == ("2,468", "0.5021", 5.0)
 
 
+@pytest.mark.parametrize(
+    ("cost", "text"),
+    [
+        (0.5, "0.50"),
+        (1234.5, "1,234.50"),
+        (0.00015, "0.0002"),  # as a browser rounds it; the nearest double is less
+        (0.03125, "0.0313"),
+        (0.00004, "0.00"),
+        (0.0, ""),
+    ],
+)
+def test_a_cost_is_written_as_the_page_writes_it_live(cost, text):
+    (line,) = lines(STARTED, used(cost=cost), FINISHED)
+    assert line.cost_text == text
+
+
 def test_each_answer_has_its_line_where_the_run_goes_on():
     first, second = lines(at(0, STARTED), used(), at(3, asked()), at(20, answered()), used(1, 1), at(21, asked("r2")))
     assert (first.spent.tokens, first.seconds, second.spent.tokens, second.seconds) == (1234, 3.0, 2, 1.0)

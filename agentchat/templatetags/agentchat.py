@@ -1,11 +1,11 @@
-"""`{% load agentchat %}`: a chat in any page of the site, and the languages that the pages offer."""
+"""`{% load agentchat %}`: a chat in any page of the site, the languages that the pages offer, and how they look."""
 
 from typing import Any
 
 from django import template
 from django.urls import reverse
 
-from agentchat import languages, registry
+from agentchat import languages, looks, registry
 from agentchat.errors import ConfigError
 
 register = template.Library()
@@ -29,3 +29,15 @@ def agentchat_widget(agent: str, title: str = "", inline: bool = False) -> dict[
 def agentchat_languages() -> list[languages.Language]:
     """The languages that a person may choose from; none, if there is no choice."""
     return languages.choices()
+
+
+@register.simple_tag(takes_context=True)
+def agentchat_appearance(context: template.Context) -> looks.Appearance:
+    """Light or dark, if the reader has chosen. A page without a request looks as the device has it."""
+    return looks.appearance_of(getattr(context, "request", None))
+
+
+@register.simple_tag(takes_context=True)
+def agentchat_folded(context: template.Context) -> bool:
+    """Whether the reader has folded the list of chats away."""
+    return looks.is_sidebar_folded(getattr(context, "request", None))

@@ -5,6 +5,7 @@ The site is as the public sees it: hashed static files, and error pages of our o
 
 import shutil
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from django.utils import translation
@@ -12,7 +13,7 @@ from playwright.sync_api import expect
 
 from agentchat.testing import ScriptedLLM, call, say
 from tests.browser import reading
-from tests.browser.axe import DESKTOP, PHONE, assert_accessible, complaints
+from tests.browser.axe import DESKTOP, PHONE, assert_accessible, complaints, small_targets
 from tests.browser.conftest import Tab
 from tests.sites import Site
 
@@ -73,10 +74,16 @@ def test_axe_finds_what_is_wrong(tab, site):
     tab.page.goto(f"{site.url}/accounts/login/")
     tab.page.evaluate("document.querySelectorAll('label').forEach((label) => label.remove())")
     assert [name for name, _ in complaints(tab.page)] == ["label"]
+    button = tab.page.locator("main form.fields button")
+    button.evaluate("(button) => button.style.setProperty('min-block-size', '43px')")
+    assert len(small_targets(tab.page)) == 1
 
 
-@pytest.mark.parametrize("path", ["/chat/", "/accounts/login/", "/nowhere/"])
-def test_the_list_the_sign_in_page_and_an_error_page(tab, site, language, path):
+ERRORS = ["/nowhere/", "/fail/403/", "/fail/csrf/", "/fail/500/", "/fail/503/"]
+
+
+@pytest.mark.parametrize("path", ["/chat/", "/accounts/login/", "/embed/library/", "/embed/nobody/", *ERRORS])
+def test_the_list_the_sign_in_page_frames_and_error_pages(tab, site, language, path):
     tab.page.goto(site.url + path)
     expect(tab.page.get_by_role("heading", level=1)).to_be_visible()
     assert tab.page.locator("html").get_attribute("lang") == language
@@ -155,10 +162,54 @@ def test_the_drawer_of_a_phone(tab, site):
         assert complaints(tab.page) == []
 
 
+def test_a_chat_in_a_frame_and_an_older_part_of_one(tab, site):
+    tab.page.goto(f"{site.url}/embed/library/")
+    tab.page.locator("form.agent button").last.click()
+    wait_until_it_says(tab, "Connected")
+    assert_accessible(tab.page)
+    tab.say("Show me all.")
+    tab.wait_for_frame("RUN_FINISHED")
+    wait_until_it_says(tab, "Connected")
+    assert_accessible(tab.page)
+    tab.page.goto(f"{site.url}/chat/{tab.session_id}/?before=1000")
+    expect(tab.page.locator(".from-agent").last).to_be_visible()
+    assert_accessible(tab.page)
+
+
+def test_what_somebody_who_is_signed_in_sees(tab, site):
+    page = tab.page
+    name = f"ada-{uuid4()}"
+    make = f"from django.contrib.auth.models import User; User.objects.create_superuser({name!r}, password='x')"
+    site.manage("shell", "-c", make)
+    page.goto(f"{site.url}/accounts/login/?next=/chat/")
+    page.locator("[name=username]").fill(name)
+    page.locator("[name=password]").fill("y")
+    page.locator("form.fields button").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert_accessible(page)
+    page.locator("[name=password]").fill("x")
+    page.locator("form.fields button").click()
+    page.wait_for_url(f"{site.url}/chat/")
+    page.goto(f"{site.url}/accounts/password_change/")
+    page.locator("form.fields button").click()
+    assert_accessible(page)
+    tab.open_agent("Library")
+    wait_until_it_says(tab, "Connected")
+    page.locator(".sidebar-account > summary").click()
+    page.locator(".heading-menu > summary").evaluate("(summary) => (summary.parentElement.open = true)")
+    page.locator(".heading-menu .menu-rename > summary").click()
+    page.set_viewport_size(PHONE)  # where the account is in the drawer
+    assert_accessible(page)
+
+
 def test_the_search_and_the_forms(tab, site):
     tab.open_agent("Library")
-    paths = ("/chat/?q=library", "/chat/?q=nothing+of+the+kind", "/chat/my-data/", "/chat/my-data/delete/")
+    wait_until_it_says(tab, "Connected")
+    tab.say("Show me all.")
+    tab.wait_for_frame("RUN_FINISHED")
+    paths = ("/chat/?q=quotation", "/chat/?q=nothing+of+the+kind", "/chat/my-data/", "/chat/my-data/delete/")
     for address in (f"{tab.page.url}options/", *(site.url + path for path in paths)):
         tab.page.goto(address)
         expect(tab.page.get_by_role("heading", level=1)).to_be_visible()
+        assert tab.page.locator(".results a").count() == int("quotation" in address)
         assert_accessible(tab.page)

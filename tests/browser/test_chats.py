@@ -280,6 +280,17 @@ def test_without_javascript_a_chat_is_found_renamed_deleted_and_taken_back(tab, 
     plain.context.close()
 
 
+def test_what_was_found_leads_to_where_it_was_said(tab):
+    new_chat(tab, "Rain in Paris?")
+    tab.page.keyboard.press("Control+k")
+    tab.page.keyboard.type("pari")
+    tab.page.keyboard.press("Enter")
+    tab.page.locator(".results a").click()
+    expect(tab.page.locator(".message:focus")).to_contain_text("Paris")
+    expect(tab.page.get_by_role("status")).to_contain_text("Connected")
+    expect(tab.page.locator(".message:focus")).to_be_in_viewport()
+
+
 # --- share, data ----------------------------------------------------------------------------------------------------
 
 

@@ -156,6 +156,53 @@ def test_older_messages_are_not_read_aloud_and_new_ones_are(tab):
     assert set(tab.page.evaluate("window.aloud")) == {"as a log"}
 
 
+def end_of(tab, message):
+    """The number of the fact that completed it."""
+    [fact] = [f for f in tab.site.events(tab.session_id) if f.get("messageId") == message and f["type"].endswith("END")]
+    return fact["seq"]
+
+
+def open_at(tab, seq):
+    address = tab.page.url.partition("#")[0]
+    tab.page.goto("about:blank")
+    tab.page.goto(f"{address}#message-{seq}")
+
+
+def test_a_link_leads_to_a_message_however_far_up(tab):
+    open_at(tab, end_of(tab, "m21"))
+    message = tab.transcript.locator('[data-id="m21"]')
+    expect(message).to_be_focused()
+    expect(message).to_be_in_viewport()
+    expect(tab.page.get_by_role("button", name="Jump to latest")).to_be_visible()
+    loaded = ids(tab)
+    assert loaded == all_ids(tab)[-len(loaded) :]  # all that was said since
+    tab.page.get_by_role("button", name="Jump to latest").click()
+    expect(tab.transcript.locator(".message").last).to_be_in_viewport()
+
+
+def test_a_link_to_a_message_at_hand_loads_nothing(tab):
+    at_hand = ids(tab)
+    open_at(tab, end_of(tab, at_hand[-2]))
+    expect(tab.transcript.locator(f'[data-id="{at_hand[-2]}"]')).to_be_focused()
+    assert ids(tab) == at_hand
+
+
+def test_a_link_to_what_is_not_in_this_version_says_so_and_looks_no_farther(tab):
+    open_at(tab, end_of(tab, "m301") + 1)
+    expect(tab.page.get_by_role("alert").filter(has_text="in another version of the chat")).to_be_visible()
+    assert "m301" in ids(tab)
+    assert len(ids(tab)) < NUMBER / 2
+
+
+@pytest.mark.parametrize("junk", ["message-", "message-x", "message-99999999999999999999", "nowhere", "%22%3E"])
+def test_any_other_link_shows_the_end(tab, junk):
+    address = tab.page.url
+    tab.page.goto("about:blank")
+    tab.page.goto(f"{address}#{junk}")
+    expect(tab.page.get_by_role("status")).to_contain_text("Connected")
+    expect(tab.transcript.locator(".message").last).to_be_in_viewport()
+
+
 def test_the_page_does_not_move_by_itself_while_it_opens(tab):
     open_again(tab)
     assert tab.page.evaluate("window.shifts") <= MAX_SHIFT

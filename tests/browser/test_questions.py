@@ -184,6 +184,16 @@ def test_a_rejected_call_is_not_made_and_the_model_reads_why(refund, llm):
     assert_that_a_reload_shows_the_same(refund)
 
 
+def test_whoever_comes_back_to_a_question_has_the_focus_there_unless_they_were_writing(refund):
+    refund.page.reload()
+    expect(card(refund)).to_be_focused()
+    message = refund.page.get_by_role("textbox", name="Message")
+    message.fill("Half a se")
+    refund.page.reload()
+    expect(message).to_be_focused()
+    expect(message).to_have_value("Half a se")
+
+
 def test_the_keyboard_alone_decides(refund):
     keyboard = refund.page.keyboard
     expect(card(refund)).to_be_focused()  # the composer had the focus, and was empty

@@ -1,6 +1,9 @@
 """Reading: code, tables, formulas, long texts, copies; and that the page stays where one reads."""
 
 import json
+import re
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -132,6 +135,44 @@ def test_without_the_clipboard_api_it_is_copied_by_hand(tab):
     assert read() == "def answer():\n    return 42"
 
 
+def test_what_was_shared_is_copied_too_and_its_times_are_the_readers(tab, chromium):
+    tab.say("Show me all.")
+    expect(reply(tab)).to_contain_text("A quotation.")
+    tab.page.goto(f"{tab.page.url}share/")
+    tab.page.get_by_role("button", name="Make a link").click()
+    address = tab.page.locator("[data-select]").input_value()
+    stranger = chromium.new_context(locale="en", timezone_id="Asia/Kathmandu")
+    page = stranger.new_page()
+    page.goto(address)
+    time = page.locator(".from-agent time").first
+    at = datetime.fromisoformat(time.get_attribute("datetime")).astimezone(ZoneInfo("Asia/Kathmandu"))
+    expect(time).to_contain_text(f"{at:%M} {at:%p}")
+    stranger.grant_permissions(["clipboard-read", "clipboard-write"])
+    for button, text in (
+        (page.locator(".from-agent > .actions button"), ALL.removesuffix("\n\nTERMINATE")),
+        (page.locator(".code button"), "def answer():\n    return 42"),
+    ):
+        button.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == text
+    stranger.close()
+
+
+def test_times_of_other_days_have_their_day(tab):
+    tab.say("Show me all.")
+    time = reply(tab).locator("time")
+    expect(time).to_have_text(re.compile(r"^\d+:\d\d\s[AP]M$"))
+    said = datetime.fromisoformat(time.get_attribute("datetime"))
+    in_this_year = said + timedelta(days=3 if said.month < 7 else -3)
+    for now, shown in (
+        (in_this_year, r"^[A-Z][a-z]{2} \d+, \d+:\d\d\s[AP]M$"),
+        (said + timedelta(days=400), r"^[A-Z][a-z]{2} \d+, \d{4}, \d+:\d\d\s[AP]M$"),
+    ):
+        tab.page.clock.set_fixed_time(now)
+        tab.page.reload()
+        expect(time).to_have_text(re.compile(shown))
+
+
 def test_tables_and_formulas_scroll_within_and_have_names(tab):
     tab.page.set_viewport_size({"width": 320, "height": 600})
     tab.say("Show me all.")
@@ -244,14 +285,14 @@ def test_within_100_pixels_of_the_end_the_page_follows(tab):
     chunks = ["First.\n\n", "Second.\n\n", "Third.\n\n", "TERMINATE"]
     reading.paused["Slowly."] = answer = say("".join(chunks), chunks=chunks).paused(after=1)
     tab.say("Slowly.")
-    written = tab.transcript.locator("[data-writing]")
+    written = tab.transcript.locator("[data-writing] .prose > p")  # rendered: it grows no more by itself
     jump = tab.page.get_by_role("button", name="Jump to latest")
-    expect(written).to_contain_text("First.")
+    expect(written).to_have_text(["First."])
     wait_for_the_end_of_the_page(tab)
     wheel_up(tab, 60)
     expect(jump).to_be_hidden()
     answer.release(1)
-    expect(written).to_contain_text("Second.")
+    expect(written).to_have_text(["First.", "Second."])
     wait_for_the_end_of_the_page(tab)
     wheel_up(tab, 120)
     expect(jump).to_be_visible()

@@ -1,11 +1,12 @@
 """State: what is going on, in words and for how long; what it used; errors; and what axe has to say about all of it."""
 
+import json
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from agentchat.testing import say
+from agentchat.testing import ScriptedLLM, say
 from tests.browser import reading
 from tests.browser.axe import assert_accessible
 from tests.browser.reading import let_it_come, markup
@@ -83,6 +84,21 @@ def test_what_a_run_used_is_told_at_its_end_and_a_reload_shows_the_same(tab):
     tab.page.reload()
     expect(status(tab)).to_contain_text("Connected")
     assert markup(tab) == live
+
+
+@pytest.mark.parametrize(("price", "cost"), [(0.00015, "$0.0002"), (0.03125, "$0.0313"), (1234.5, "$1,234.50")])
+def test_what_it_cost_is_the_same_live_and_after_a_reload(make_tab, make_site, price, cost):
+    with ScriptedLLM() as llm:
+        llm.always(say("That is all. TERMINATE", usage=(1000, 0)))
+        model = {**llm.config_list[0], "price": [price, 0]}
+        tab = make_tab(make_site(DJANGO_SETTINGS_MODULE="tests.reading_site", OAI_CONFIG_LIST=json.dumps([model])))
+        tab.open_agent("Chat with Library")
+        tab.say("Is that all?")
+        expect(tab.transcript.locator(".usage")).to_contain_text(f"1,000 tokens{cost}")
+        live = markup(tab)
+        tab.page.reload()
+        expect(status(tab)).to_contain_text("Connected")
+        assert markup(tab) == live
 
 
 @pytest.mark.parametrize("show", ["staff", "none"])

@@ -12,7 +12,7 @@ export class Earlier {
   #log;
   #words;
   #added;
-  #isLoading = false;
+  #loading = null; // what is on its way
   #near = new IntersectionObserver(([entry]) => entry.isIntersecting && this.#load(), { rootMargin: AHEAD });
 
   /** `added(elements)` is called with what has come into the log. */
@@ -32,6 +32,15 @@ export class Earlier {
     }
   }
 
+  /** Load older parts until `isThere()`, or until they reach back beyond the fact `seq`. */
+  async reach(seq, isThere) {
+    while (!isThere() && Number(this.#link?.dataset.before ?? 0) > seq) {
+      if (!(await this.#load())) {
+        return;
+      }
+    }
+  }
+
   get #link() {
     return this.#log.querySelector(":scope > .earlier > [data-earlier]");
   }
@@ -44,12 +53,13 @@ export class Earlier {
     }
   }
 
-  async #load() {
-    const link = this.#link;
-    if (this.#isLoading || !link) {
-      return;
-    }
-    this.#isLoading = true;
+  /** Resolves to whether it came. */
+  #load() {
+    this.#loading ??= this.#fetch(this.#link).finally(() => (this.#loading = null));
+    return this.#loading;
+  }
+
+  async #fetch(link) {
     link.textContent = this.#words.loadingEarlier;
     try {
       const response = await fetch(link.dataset.earlier);
@@ -61,10 +71,11 @@ export class Earlier {
         this.#put(link, html);
         this.begin();
       }
+      return true;
     } catch {
       link.textContent = this.#words.noEarlier; // it is a link still, and coming back to it tries again
+      return false;
     }
-    this.#isLoading = false;
   }
 
   #put(link, html) {

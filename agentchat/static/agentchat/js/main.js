@@ -254,6 +254,26 @@ function nameChat({ messageId, content }) {
   }
 }
 
+/** A link leads to a message, by its last fact: somebody has searched for it. It may be far up. */
+async function showWanted() {
+  const [id, seq] = /^#message-(\d+)$/.exec(location.hash) ?? [];
+  if (!id) {
+    return;
+  }
+  const wanted = () => find(id.slice(1));
+  await earlier.reach(Number(seq), wanted);
+  const message = wanted();
+  if (!message) {
+    composer.complain(words.elsewhere);
+  } else {
+    message.closest("details")?.setAttribute("open", "");
+    message.dataset.wanted = "";
+    message.tabIndex = -1;
+    message.focus({ preventScroll: true });
+    scroll.showMiddle(message);
+  }
+}
+
 document.addEventListener("submit", (event) => {
   // A suggestion starts this chat; without JavaScript it would start another one.
   if (event.target.closest("#empty")) {
@@ -271,7 +291,11 @@ outbox.frames().forEach(showPending);
 composer.begin(submit);
 showRun();
 scroll.toEnd();
+if (mayFocus()) {
+  questions.focusFirst();
+}
 if (questions.firstOpen) {
   scroll.showStart(questions.firstOpen);
 }
+showWanted();
 socket.open();

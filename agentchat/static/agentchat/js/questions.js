@@ -80,7 +80,15 @@ export class Questions {
 
   /** The first that waits for an answer. */
   get firstOpen() {
-    return [...this.#cards.values()].find((card) => card.isOpen)?.element;
+    return this.#first?.element;
+  }
+
+  focusFirst() {
+    this.#first?.focus();
+  }
+
+  get #first() {
+    return [...this.#cards.values()].find((card) => card.isOpen);
   }
 
   #open(element) {

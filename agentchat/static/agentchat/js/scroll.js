@@ -42,6 +42,13 @@ export class Scroll {
     }
   }
 
+  /** Show an element in the middle of the window, wherever the person was. */
+  showMiddle(element) {
+    this.#follows = false;
+    element.scrollIntoView({ block: "center" });
+    this.#look();
+  }
+
   follow() {
     if (this.#follows && !document.activeElement?.closest("[data-controls]")) {
       this.#page.scrollTop = this.#page.scrollHeight;

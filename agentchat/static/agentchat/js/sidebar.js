@@ -1,18 +1,22 @@
 /*
  * The sidebar, on every page that has one: makes its parts and lets them know of one another.
  *
- *   chats.js    the list, live
- *   menus.js    what can be done with a chat
- *   notify.js   that a chat waits for the person
- *   toasts.js   what is said in passing
- *   tab.js      what the tab is called
- *   socket.js   frames in and out, and coming back after a lost connection
+ *   chats.js      the list, live
+ *   menus.js      what can be done with a chat
+ *   notify.js     that a chat waits for the person
+ *   toasts.js     what is said in passing
+ *   folding.js    the list beside the page, or folded away
+ *   shortcuts.js  keys that work everywhere
+ *   tab.js        what the tab is called
+ *   socket.js     frames in and out, and coming back after a lost connection
  */
 
 import { Chats } from "./chats.js";
 import { copy } from "./copy.js";
+import { Folding } from "./folding.js";
 import { Menus } from "./menus.js";
 import { Notify } from "./notify.js";
+import { offerShortcuts } from "./shortcuts.js";
 import { Socket } from "./socket.js";
 import { nameTab } from "./tab.js";
 import { raise, toast } from "./toasts.js";
@@ -25,6 +29,7 @@ let hasFailed = false; // the chat of this page, and the server has not heard th
 
 const notify = new Notify(find("notify"), words, (id) => id !== current && chats.go(id));
 const chats = new Chats(list, words, changed);
+const folding = new Folding(find("sidebar"), find("fold"), find("unfold"));
 new Menus(chats, words, { current, named: (id, title) => id === current && name(title) });
 
 /** An entry has another status. What the person has before their eyes need not be pointed at. */
@@ -58,6 +63,13 @@ const socket = list.dataset.socket && new Socket(list.dataset.socket, {
   changed: () => {},
 });
 
+offerShortcuts(find("shortcuts"), find("show-shortcuts"), {
+  search: () => {
+    folding.show();
+    find("search").select();
+  },
+  newChat: () => document.querySelector(".new-chat").click(),
+});
 document.addEventListener("visibilitychange", look);
 raise(); // a live region must be there before it says something
 for (const note of document.querySelectorAll("[data-note]")) {

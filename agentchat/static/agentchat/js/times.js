@@ -4,7 +4,10 @@
  */
 
 const language = document.documentElement.lang;
-const short = new Intl.DateTimeFormat(language, { timeStyle: "short" });
+const clock = { hour: "numeric", minute: "2-digit" };
+const short = new Intl.DateTimeFormat(language, clock);
+const withDay = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", ...clock });
+const withYear = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric", ...clock });
 const full = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "medium" });
 const relative = new Intl.RelativeTimeFormat(language);
 const units = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]]; // and their seconds
@@ -17,13 +20,21 @@ export function serverTime(at) {
   return Date.parse(at) + ahead;
 }
 
-/** Write every <time> in `root`. */
+/** Write every <time> in `root`: with its day unless that is today, with its year unless it is this one. */
 export function showTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([datetime=''])")) {
     const at = new Date(time.dateTime);
-    time.textContent = short.format(at);
+    time.textContent = formatOf(at).format(at);
     time.title = full.format(at);
   }
+}
+
+function formatOf(at) {
+  const now = new Date();
+  if (at.toDateString() === now.toDateString()) {
+    return short;
+  }
+  return at.getFullYear() === now.getFullYear() ? withDay : withYear;
 }
 
 /** How long it is until then, in words ("in 5 minutes"); nothing when it is over. `at` is in ms. */

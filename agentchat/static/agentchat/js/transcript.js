@@ -151,6 +151,7 @@ export class Transcript {
         return;
       }
       delete message.dataset.writing;
+      message.id = `message-${frame.seq}`;
       if (saysNothing(frame.content)) {
         this.#nested.remove(message);
         return;

@@ -1,0 +1,60 @@
+"""How somebody wants the pages to look: light or dark, and whether the list of chats stands beside them.
+
+Cookies keep it, for guests too. Nothing depends on them but looks: the script of the sidebar writes one of them itself.
+"""
+
+from typing import Literal
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from agentchat.csp import strict_policy
+
+Appearance = Literal["light", "dark", ""]
+
+APPEARANCE_COOKIE = "agentchat_appearance"
+SIDEBAR_COOKIE = "agentchat_sidebar"  # folding.js has it too
+KEPT_S = 365 * 24 * 60 * 60
+
+
+def appearance_of(request: HttpRequest | None) -> Appearance:
+    """What was chosen; empty: as the device has it."""
+    return _appearance(request.COOKIES.get(APPEARANCE_COOKIE, "")) if request else ""
+
+
+def is_sidebar_folded(request: HttpRequest | None) -> bool:
+    return request is not None and request.COOKIES.get(SIDEBAR_COOKIE) == "folded"
+
+
+@require_POST
+@strict_policy
+def set_appearance(request: HttpRequest) -> HttpResponseBase:
+    """Keep the choice, and go back to where it was made (`next`). What is no choice is the device's."""
+    wanted = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    response = redirect(wanted if is_ours else "agentchat:index")
+    appearance = _appearance(request.POST.get("appearance", ""))
+    if appearance:
+        response.set_cookie(
+            APPEARANCE_COOKIE,
+            appearance,
+            max_age=KEPT_S,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    else:
+        response.delete_cookie(APPEARANCE_COOKIE)
+    return response
+
+
+def _appearance(text: str) -> Appearance:
+    match text:
+        case "light" | "dark":
+            return text
+        case _:
+            return ""
