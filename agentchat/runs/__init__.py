@@ -1,6 +1,7 @@
 """Runs: how an agent function lives in a server, waits without a thread, and outlives its process.
 
-journal.py   number, save, replay: the rules of the tables while a run lives
+session.py   a chat session's row: lock it, number facts, begin a run; ending.py ends one
+journal.py   save and replay the steps of a run while it lives
 control.py   what people do to a chat session: send, answer, stop
 chats.py     what they do to it as a whole: name, delete, take back
 lists.py     the bell of the lists of chats

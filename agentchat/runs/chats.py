@@ -23,7 +23,7 @@ from agentchat.errors import DatabaseAway, Rejected
 from agentchat.models import ChatSession, Run
 from agentchat.runs import control, lists
 from agentchat.runs.database import PERSON_S, brief_locks
-from agentchat.runs.journal import locked
+from agentchat.runs.session import locked
 from agentchat.visitors import GUEST_KEY, Visitor
 
 logger = logging.getLogger("agentchat.runs")

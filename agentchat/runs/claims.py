@@ -30,7 +30,8 @@ from django.utils import timezone
 from agentchat import conf
 from agentchat.models import ChatSession, Run
 from agentchat.runs.database import PERSON_S, is_held_up, wait_for_locks, whole
-from agentchat.runs.journal import PROCESS, Claim
+from agentchat.runs.journal import Claim
+from agentchat.runs.process import PROCESS
 
 MOMENT = timedelta(seconds=0.5)
 
@@ -169,6 +170,12 @@ def _crashes(run: Run, now: datetime) -> int:
     return run.crashes + bool(_dead_process(run, now))
 
 
+def _would_be_in_its_last_life(now: datetime) -> Q:
+    """Whether `_crashes` is _LAST_LIFE, for a database."""
+    has_died = ~Q(status=Run.Status.QUEUED) & Q(lease_until__lt=now) & ~Q(owner_process__in=["", str(PROCESS)])
+    return Q(crashes=_LAST_LIFE) & ~has_died | Q(crashes=_LAST_LIFE - 1) & has_died
+
+
 def _one_is_in_its_last_life(now: datetime) -> bool:
     """In this process, as yet without a step."""
     return _held(now).filter(owner_process=PROCESS, crashes=_LAST_LIFE).exists()
@@ -232,7 +239,7 @@ def _chosen(limit: int, now: datetime, ways: Sequence[Way]) -> list[int]:
     is_taken_apart = any((process, crashes) == (PROCESS, _LAST_LIFE) for _, _, process, crashes in held)
     ready = Run.objects.all()
     if is_taken_apart:
-        ready = ready.exclude(crashes=_LAST_LIFE - 1)  # which would be in their last life, too
+        ready = ready.exclude(_would_be_in_its_last_life(now))
     for (owner_id, guest_key), running in taken.items():
         if running >= conf.app.max_runs_per_owner:
             # All that they have queued, however much it is, must not hide the run of somebody else.

@@ -31,13 +31,13 @@ from agentchat.runs import answers, lists, points
 from agentchat.runs.answers import Question
 from agentchat.runs.branches import Tree
 from agentchat.runs.database import PERSON_S, whole
-from agentchat.runs.ending import BRANCH
+from agentchat.runs.ending import BRANCH, end_run
 from agentchat.runs.engines import engine
 from agentchat.runs.frames import Frame, frames_after
-from agentchat.runs.journal import append, end_unclaimed, locked, select, start_run
 from agentchat.runs.publish import publish_soon, tell_owner_soon
 from agentchat.runs.runner import runner
 from agentchat.runs.sealing import seal
+from agentchat.runs.session import append, locked, select, start_run
 from agentchat.runs.storable import clean, clean_json
 from agentchat.visitors import Visitor
 
@@ -130,7 +130,7 @@ def stop(session_id: UUID, *, by: str, visitor: Visitor | None = None) -> bool:
                 Run.objects.filter(pk=run.pk).update(stop_requested=True)
                 return [], None
             fact = RunFinished(outcome={"type": "cancelled"})
-            return end_unclaimed(session, run, Run.Status.STOPPED, fact)
+            return end_run(session, run, Run.Status.STOPPED, fact)
 
     frames, following = _saved(stop)
     if not meant:
@@ -229,7 +229,7 @@ def _set_aside(session: ChatSession) -> list[Frame]:
         raise Rejected("busy", gettext("Please wait until this answer is complete, or stop it."))
     session.inbox.filter(run=None).update(run=run)  # meant for this branch, and for no run that would follow in it
     run.error_code = SET_ASIDE
-    frames, _ = end_unclaimed(session, run, Run.Status.STOPPED, RunFinished(outcome={"type": "cancelled"}))
+    frames, _ = end_run(session, run, Run.Status.STOPPED, RunFinished(outcome={"type": "cancelled"}))
     return frames
 
 

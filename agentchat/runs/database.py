@@ -79,7 +79,7 @@ def wait_for_locks(seconds: float) -> None:
 
 @contextmanager
 def brief_locks(seconds: float) -> Iterator[None]:
-    """A transaction that waits so long at most for each lock (`wait_for_locks`)."""
+    """A transaction that waits so long at most for each lock (`wait_for_locks`); so does one around it from then on."""
     with transaction.atomic():
         wait_for_locks(seconds)
         yield

@@ -19,9 +19,9 @@ from typing import Any
 from uuid import UUID
 
 from agentchat.runs.hub import Hub
-from agentchat.runs.journal import PROCESS
 from agentchat.runs.layer import Layer, Message, group_of, group_of_process
 from agentchat.runs.mirrors import Piece, has_gap, hear
+from agentchat.runs.process import PROCESS
 from agentchat.runs.voice import Voice
 
 logger = logging.getLogger("agentchat.layer")

@@ -1,18 +1,67 @@
-"""What is left to do when a run ends: what it has begun is closed, secrets are erased, the inbox is looked through.
+"""The end of a run: what it has begun is closed, secrets are erased, the inbox is looked through.
 
-Part of the transaction that ends the run; `agentchat.runs.journal` makes that.
+Within a transaction of the caller's that has locked the chat session.
 """
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
-from agentchat.events import Event, NestedChatsFinished, NestedChatsStarted, TextMessageEnd, TextMessageStart
+from agentchat.events import (
+    Event,
+    NestedChatsFinished,
+    NestedChatsStarted,
+    RunError,
+    RunFinished,
+    TextMessageEnd,
+    TextMessageStart,
+)
 from agentchat.models import ChatSession, InboxItem, Run, Step
 from agentchat.models import Event as StoredEvent
 from agentchat.runs.branches import Life, Tree
+from agentchat.runs.frames import Frame
 from agentchat.runs.sealing import ERASED, SEALED_START
+from agentchat.runs.session import append, start_run
+from agentchat.runs.storable import CODE_CHARS, short
 
 # The `request_id` of inbox items that remember that a branch was asked for: no run takes them for words.
 BRANCH = "branch"
+
+
+def end_run(
+    session: ChatSession,
+    run: Run,
+    status: Run.Status,
+    fact: RunFinished | RunError,
+    half_written: dict[str, str] | None = None,
+) -> tuple[list[Frame], Run | None]:
+    """End a run of a locked chat session. `half_written` is the text so far of its messages, by their ids.
+
+    Return what is told of it, and the run that follows, if more was said.
+    """
+    run.status = status
+    run.owner_process, run.lease_until, run.waits_until, run.finished_at = "", None, None, timezone.now()
+    if isinstance(fact, RunError):
+        run.error_code, run.error_id = short(fact.code, CODE_CHARS), fact.id
+    # Not the whole row: whoever claims meanwhile has raised the epoch.
+    run.save(
+        update_fields=[
+            "status",
+            "owner_process",
+            "lease_until",
+            "waits_until",
+            "finished_at",
+            "running_s",
+            "error_code",
+            "error_id",
+        ]
+    )
+    frames = append(session, run, [*closing_facts(run, half_written or {}), fact])
+    erase_secrets(session, run)
+    remains = clear_inbox(session, run)
+    if session.deleted_at is not None or not remains:
+        return frames, None
+    following, started = start_run(session)
+    return frames + started, following
 
 
 def closing_facts(run: Run, half_written: dict[str, str]) -> list[Event]:

@@ -48,9 +48,10 @@ from agentchat.runs.bridge import RunBridge
 from agentchat.runs.database import RUN_S, give_back_if_pooled, whole
 from agentchat.runs.frames import Frame
 from agentchat.runs.hub import Writing, hub
-from agentchat.runs.journal import AFTER, EXPIRED, WAITS, Journal, Origin, digest_of
+from agentchat.runs.journal import AFTER, EXPIRED, WAITS, Journal, digest_of
 from agentchat.runs.publish import publish
 from agentchat.runs.sealing import unseal
+from agentchat.runs.session import Origin
 from agentchat.runs.storable import clean_json
 from agentchat.steps import Step, Try
 

@@ -2,9 +2,7 @@
 
 The rules, each of which was paid for:
 
-- Every transaction that touches a chat session locks its row first: one lock order, no deadlocks, no holes in `seq`.
-  Nobody waits for it longer than LOCK_S at a time, with a thread and a connection: a transaction that stands still
-  holds up its own chat session, and no other.
+- Every transaction locks the chat session first (`agentchat.runs.session`).
 - Then it checks that the run is still ours (`epoch`): a process that was frozen past its lease writes nothing.
 - A fact has an origin (run, step, ordinal), and what exists already is not written again: a replay shows nothing twice.
 - A step's result and the facts that tell of it are one transaction: neither is ever there without the other.
@@ -19,19 +17,15 @@ import itertools
 import json
 import logging
 import math
-import os
-import secrets
-import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.utils import timezone
-from django.utils.functional import lazy
 
 from agentchat.errors import DatabaseAway, Diverged, Released, Stopped
 from agentchat.events import (
@@ -40,7 +34,6 @@ from agentchat.events import (
     InputRequested,
     RunError,
     RunFinished,
-    RunStarted,
     TextMessage,
     TextMessageEnd,
     TextMessageStart,
@@ -51,10 +44,12 @@ from agentchat.models import Event as StoredEvent
 from agentchat.runs.answers import Question, is_expired
 from agentchat.runs.branches import Life, Tree
 from agentchat.runs.caps import Spent
-from agentchat.runs.database import PERSON_S, RUN_S, brief_locks, whole
-from agentchat.runs.ending import clear_inbox, closing_facts, erase_secrets
+from agentchat.runs.database import RUN_S, whole
+from agentchat.runs.ending import end_run
 from agentchat.runs.frames import Frame, frame_of, frames_after
-from agentchat.runs.storable import CODE_CHARS, clean_json, short
+from agentchat.runs.process import PROCESS
+from agentchat.runs.session import Origin, append, locked
+from agentchat.runs.storable import clean_json, short
 
 T = TypeVar("T")
 
@@ -66,21 +61,6 @@ logger = logging.getLogger("agentchat.runs")
 RESULT = 400_000
 ASKED_AGAIN = 500_000
 AFTER = 1_000_000
-
-KEPT = ("next_seq", "head_id", "title")  # of a chat session, what is set while it is locked
-LOCK_S = PERSON_S  # so long one waits for a chat session: a person once, a run's thread again and again for RUN_S
-
-_names: dict[int, str] = {}
-
-
-def _name_of_process() -> str:
-    """Found when it is wanted: a server may load all this first and fork then, and its children are not one process."""
-    pid = os.getpid()
-    return _names.get(pid) or _names.setdefault(pid, f"{socket.gethostname()}-{pid}-{secrets.token_hex(3)}"[-100:])
-
-
-# This process, as a run's `owner_process` has it: unique, and readable in admin. `str(PROCESS)` where a text is needed.
-PROCESS = lazy(_name_of_process, str)()
 
 # What the columns take: a service may say that it has used anything.
 MOST_TOKENS, MOST_COST = 2**63 - 1, Decimal(999_999)
@@ -104,92 +84,6 @@ class Claim:
     agent: str
     left_by: str = ""
     crashes: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Where a fact comes from: the same place gives the same fact in every life of the run."""
-
-    step: int
-    ordinal: int
-
-
-@contextmanager
-def locked(session_id: UUID, *, gone: type[BaseException] = ChatSession.DoesNotExist) -> Iterator[ChatSession]:
-    """A transaction that holds the chat session: nobody else writes to it meanwhile. Raise `gone` if it was deleted.
-
-    What the block sets of it (KEPT) is saved once, at its end. Raise a database error that passes if somebody else
-    holds it for LOCK_S.
-    """
-    with brief_locks(LOCK_S):
-        session = ChatSession.objects.select_for_update().filter(pk=session_id).first()
-        if session is None:
-            raise gone
-        before = {name: getattr(session, name) for name in KEPT}
-        yield session
-        if changed := [name for name in KEPT if getattr(session, name) != before[name]]:
-            session.save(update_fields=[*changed, "updated_at"])
-
-
-class Fact(Protocol):
-    """What can be stored as an event."""
-
-    @property
-    def type(self) -> str: ...
-
-    def payload(self) -> dict[str, Any]: ...
-
-
-def append(
-    session: ChatSession, run: Run | None, facts: Iterable[Fact], origins: Iterable[Origin | None] = ()
-) -> list[Frame]:
-    """Number and save facts of a locked chat session. Where no origin is given, no step made them."""
-    rows: list[StoredEvent] = []
-    for fact, origin in itertools.zip_longest(facts, origins):
-        rows.append(
-            StoredEvent(
-                session=session,
-                seq=session.next_seq,
-                run=run,
-                step_number=origin.step if origin else None,
-                ordinal=origin.ordinal if origin else 0,
-                type=fact.type,
-                payload=clean_json(fact.payload()),
-                created_at=timezone.now(),
-            )
-        )
-        session.next_seq += 1
-    if not rows:
-        return []
-    StoredEvent.objects.bulk_create(rows)
-    return [frame_of(row, run.number if run else None) for row in rows]
-
-
-def start_run(
-    session: ChatSession, *, parent: Run | None = None, from_seq: int | None = None, from_step: int = 0
-) -> tuple[Run, list[Frame]]:
-    """A new run of a locked chat session that has no live one. It is queued.
-
-    It follows the head, or parts from `parent`, as `Run` says.
-    """
-    last = session.runs.order_by("-number").first()
-    if parent is None:
-        parent = last if last is None or last.pk == session.head_id else (session.head or last)
-    run = Run.objects.create(
-        session=session,
-        number=last.number + 1 if last else 1,
-        agent=session.agent,
-        parent=parent,
-        from_seq=from_seq,
-        from_step=from_step,
-    )
-    select(session, run)
-    return run, append(session, run, [RunStarted(parent=parent.number if parent else None, from_seq=from_seq)])
-
-
-def select(session: ChatSession, run: Run) -> None:
-    """Make the branch that ends in this run the one that people look at."""
-    session.head = run
 
 
 @dataclass(kw_only=True)
@@ -528,7 +422,7 @@ class Journal:
             if writing.was_left:
                 return _ended_before(writing)
             writing.run.running_s = self.spent.seconds
-            return _end(writing.session, writing.run, status, fact, half_written)
+            return end_run(writing.session, writing.run, status, fact, half_written)
 
         return self._write(end, may_leave=True, even_if_lost=True)
 
@@ -581,7 +475,7 @@ def fail_unread(claim: Claim, fact: RunError) -> tuple[list[Frame], Run | None]:
         with _ours(claim, again=again, may_leave=True) as writing:
             if writing.was_left:
                 return _ended_before(writing)
-            return _end(writing.session, writing.run, Run.Status.FAILED, fact, {})
+            return end_run(writing.session, writing.run, Run.Status.FAILED, fact)
 
     return whole(fail, within=RUN_S)
 
@@ -640,47 +534,11 @@ def _count(run: Run, usage: Sequence[Usage]) -> None:
         run.save(update_fields=["prompt_tokens", "completion_tokens", "cost"])
 
 
-def end_unclaimed(
-    session: ChatSession, run: Run, status: Run.Status, fact: RunFinished
-) -> tuple[list[Frame], Run | None]:
-    """End a run that no process advances (queued or waiting), in a locked chat session."""
-    return _end(session, run, status, fact, {})
-
-
 def _ended_before(writing: Writing) -> tuple[list[Frame], Run | None]:
     """What an earlier try has told, and the run that it has made."""
     session, run = writing.session, writing.run
     following = session.runs.filter(number__gt=run.number, status__in=Run.LIVE).first()
     return frames_after(session.pk, session.next_seq - 2), following
-
-
-def _end(
-    session: ChatSession, run: Run, status: Run.Status, fact: RunFinished | RunError, half_written: dict[str, str]
-) -> tuple[list[Frame], Run | None]:
-    run.status = status
-    run.owner_process, run.lease_until, run.waits_until, run.finished_at = "", None, None, timezone.now()
-    if isinstance(fact, RunError):
-        run.error_code, run.error_id = short(fact.code, CODE_CHARS), fact.id
-    # Not the whole row: whoever claims meanwhile has raised the epoch.
-    run.save(
-        update_fields=[
-            "status",
-            "owner_process",
-            "lease_until",
-            "waits_until",
-            "finished_at",
-            "running_s",
-            "error_code",
-            "error_id",
-        ]
-    )
-    frames = append(session, run, [*closing_facts(run, half_written), fact])
-    erase_secrets(session, run)
-    remains = clear_inbox(session, run)
-    if session.deleted_at is not None or not remains:
-        return frames, None
-    following, started = start_run(session)
-    return frames + started, following
 
 
 def digest_of(request: Any) -> str:

@@ -32,7 +32,8 @@ from agentchat.models import ChatSession, Event, InboxItem, Run, Step
 from agentchat.runs.branches import Life, Tree, failed_in_the_end
 from agentchat.runs.caps import STEP_NAME
 from agentchat.runs.frames import Frame
-from agentchat.runs.journal import AFTER, ASKED_AGAIN, EXPIRED, Origin, append, start_run
+from agentchat.runs.journal import AFTER, ASKED_AGAIN, EXPIRED
+from agentchat.runs.session import Origin, append, start_run
 
 MAX_DEPTH = 200  # of points within each other: a branch is a condition with a part for each
 

@@ -14,8 +14,8 @@ from uuid import UUID
 from agentchat.bridge import bridge_of
 from agentchat.runs.frames import Frame
 from agentchat.runs.hub import hub
-from agentchat.runs.journal import PROCESS
 from agentchat.runs.layer import Layer, Message, group_of, group_of_process, layer_between_processes, rung
+from agentchat.runs.process import PROCESS
 
 logger = logging.getLogger("agentchat.runs")
 

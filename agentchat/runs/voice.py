@@ -16,9 +16,9 @@ from uuid import UUID
 
 from agentchat.rendering import utf16_len
 from agentchat.runs.hub import Writing
-from agentchat.runs.journal import PROCESS
 from agentchat.runs.layer import Layer, Message, group_of, group_of_process, list_rung, rung
 from agentchat.runs.mirrors import Piece
+from agentchat.runs.process import PROCESS
 
 DELTA_S = 0.04  # between two deltas of one message
 DELTAS_PER_S = 1000  # of all messages of this process: beyond, each is said less often

@@ -571,7 +571,7 @@ def test_a_tool_that_was_cut_off_asks_before_it_is_called_again(agent_function, 
     go_on.set()
     with control.locked(chat.session.pk) as session:
         run.refresh_from_db()
-        frames, _ = control.end_unclaimed(
+        frames, _ = control.end_run(
             session, run, Run.Status.STOPPED, control.RunFinished(outcome={"type": "cancelled"})
         )
     control.publish_soon(chat.session.pk, frames, control.runner.loop)

@@ -12,14 +12,15 @@ from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 
 from agentchat import registry
-from agentchat.errors import Crashed
-from agentchat.events import RunError
+from agentchat.errors import Crashed, Released
+from agentchat.events import RunError, TextMessageStart
 from agentchat.models import ChatSession, Event, Run, Step
 from agentchat.runs import claims, journal
 from agentchat.runs import runner as runner_module
 from agentchat.runs.claims import MOST_CRASHES
-from agentchat.runs.journal import PROCESS
+from agentchat.runs.process import PROCESS
 from agentchat.runs.runner import Runner, in_db_thread
+from agentchat.runs.session import append, locked, start_run
 
 LOST = OperationalError("the server closed the connection unexpectedly")
 
@@ -52,8 +53,8 @@ def new_run(**fields):
 
 def leave_behind_in(chat, **fields):
     """A run in this chat, of which nobody has heard."""
-    with journal.locked(chat.session.pk) as session:
-        run, _ = journal.start_run(session)
+    with locked(chat.session.pk) as session:
+        run, _ = start_run(session)
         Run.objects.filter(pk=run.pk).update(**left_behind(**fields))
     return run
 
@@ -237,13 +238,13 @@ def test_a_message_that_was_being_written_is_closed_and_what_was_said_meanwhile_
         iostream.print(iostream.input())
 
     chat = agent_chat(probe(echo))
-    with journal.locked(chat.session.pk) as session:
-        run, _ = journal.start_run(session)
+    with locked(chat.session.pk) as session:
+        run, _ = start_run(session)
         heard = session.inbox.create(client_id=uuid.uuid4(), value="boom", run=run, step=1)
         Step.objects.create(
             run=run, number=1, kind="input", name="input", status="done", started_at=past(), result=heard.value
         )
-        journal.append(session, run, [journal.TextMessageStart(message_id="1-2-0", role="assistant", name="clerk")])
+        append(session, run, [TextMessageStart(message_id="1-2-0", role="assistant", name="clerk")])
         session.inbox.create(client_id=uuid.uuid4(), value="Hello?")
         Run.objects.filter(pk=run.pk).update(**left_behind(crashes=MOST_CRASHES - 1))
     chat.wait_for("RUN_ERROR", code="crashed")
@@ -256,7 +257,7 @@ def test_a_message_that_was_being_written_is_closed_and_what_was_said_meanwhile_
 def test_an_end_that_the_database_has_lost_is_written_once(where, monkeypatch):
     run = new_run(**left_behind(crashes=MOST_CRASHES - 1))
     claimed = claims.claim(run.pk)
-    locked, lost = journal.locked, []
+    lost = []
 
     @contextmanager
     def losing(session_id, **gone):
@@ -283,7 +284,7 @@ def test_a_run_that_another_process_has_taken_meanwhile_is_not_failed():
     run = new_run(**left_behind(crashes=MOST_CRASHES - 1))
     claimed = claims.claim(run.pk)
     Run.objects.update(epoch=claimed.epoch + 1, owner_process="yet another")
-    with pytest.raises(journal.Released):
+    with pytest.raises(Released):
         journal.fail_unread(claimed, RunError(code="crashed", message="", id="1"))
     assert Run.objects.get().status == "running"
 
@@ -307,6 +308,33 @@ def test_of_the_runs_in_their_last_life_a_process_has_one_at_a_time():
     assert claims.claim(suspects[1].pk) is not None
     Run.objects.filter(pk=suspects[1].pk).update(owner_process="another")  # that one has one of its own
     assert claims.claim(suspects[2].pk) is not None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "queued"},
+        {"status": "waiting", "waits_until": past()},
+        left_behind(owner_process=""),
+        left_behind(owner_process=str(PROCESS)),
+    ],
+    ids=["given away", "out of time", "left in order", "let go here"],
+)
+def test_whoever_was_left_in_order_need_not_wait_for_a_last_life(fields):
+    claims.claim(new_run(crashes=MOST_CRASHES - 1).pk)
+    run = new_run(**{**fields, "crashes": MOST_CRASHES - 2})
+    assert claims.ready_runs(64) == [run.pk]
+    assert claims.claim(run.pk).crashes == MOST_CRASHES - 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_that_wait_for_a_last_life_hide_nobody():
+    claims.claim(new_run(crashes=MOST_CRASHES - 1).pk)
+    for index in range(10):
+        new_run(crashes=MOST_CRASHES - 1) if index % 2 else new_run(**left_behind(crashes=MOST_CRASHES - 2))
+    run = new_run()
+    assert claims.ready_runs(1) == [run.pk]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,7 +13,8 @@ from agentchat import ConversableAgent, UserProxyAgent, llm_config, register_fun
 from agentchat.errors import LLMError, Rejected
 from agentchat.events import InputRequested
 from agentchat.models import ChatSession, Run
-from agentchat.runs import claims, control, journal
+from agentchat.runs import claims, control
+from agentchat.runs.session import append, locked
 from agentchat.testing import call, fail, say
 from agentchat.visitors import Visitor
 
@@ -205,8 +206,8 @@ def test_a_question_that_a_thread_has_not_read_the_answer_of_is_not_answered_twi
         owner_process="another",
         lease_until=timezone.now() + timedelta(minutes=1),
     )
-    with journal.locked(session.pk) as locked:
-        journal.append(locked, run, [InputRequested(request="1-2", prompt="Well?")])
+    with locked(session.pk) as held:
+        append(held, run, [InputRequested(request="1-2", prompt="Well?")])
     for text in ("one", "two"):
         control.send(session.pk, Visitor(guest_key="ada"), client_id=uuid.uuid4(), text=text)
     assert [item.request_id for item in session.inbox.order_by("id")] == ["1-2", ""]

@@ -549,7 +549,7 @@ async def test_a_layer_that_takes_everything_and_brings_nothing_is_begun_anew_wi
 def test_processes_that_a_server_forks_have_names_of_their_own():
     code = """
 import os
-from agentchat.runs.journal import PROCESS
+from agentchat.runs.process import PROCESS
 print(PROCESS, flush=True)
 if child := os.fork():
     os.waitpid(child, 0)

@@ -120,15 +120,15 @@ def test_a_half_written_message_with_such_characters_does_not_keep_a_run_from_en
 
 
 def test_an_end_that_cannot_be_written_is_written_as_a_failure(register, agent_chat, monkeypatch, caplog):
-    from agentchat.runs import journal
+    from agentchat.runs import ending
 
-    closing = journal.closing_facts
+    closing = ending.closing_facts
 
     def once(run, half_written):
-        monkeypatch.setattr(journal, "closing_facts", closing)
+        monkeypatch.setattr(ending, "closing_facts", closing)
         raise ValueError("nobody can write this")
 
-    monkeypatch.setattr(journal, "closing_facts", once)
+    monkeypatch.setattr(ending, "closing_facts", once)
     chat = agent_chat(register(lambda iostream: iostream.input()))
     chat.send("go")
     error = chat.wait_for("RUN_ERROR")

@@ -11,7 +11,8 @@ from agentchat import registry
 from agentchat.events import Printed, RunFinished
 from agentchat.models import ChatSession, Event, InboxItem, Run
 from agentchat.runs import claims
-from agentchat.runs.journal import append, end_unclaimed, locked
+from agentchat.runs.ending import end_run
+from agentchat.runs.session import append, locked
 from agentchat.testing import say
 
 
@@ -116,7 +117,7 @@ def test_whoever_ends_a_run_does_not_write_an_old_epoch_back(transactional_db):
         thread = threading.Thread(target=lambda: (Run.objects.update(epoch=7), connection.close()))
         thread.start()
         thread.join(20)
-        end_unclaimed(one, run, Run.Status.STOPPED, RunFinished(outcome={"type": "cancelled"}))
+        end_run(one, run, Run.Status.STOPPED, RunFinished(outcome={"type": "cancelled"}))
     assert Run.objects.get().epoch == 7
 
 

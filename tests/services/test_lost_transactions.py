@@ -14,7 +14,7 @@ from agentchat import registry
 from agentchat.errors import DatabaseAway
 from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run
 from agentchat.runs import claims, control, database, journal
-from agentchat.runs.journal import PROCESS
+from agentchat.runs.process import PROCESS
 from agentchat.testing import say
 from agentchat.visitors import Visitor
 from tests.faults import test_cuts

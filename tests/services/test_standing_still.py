@@ -16,8 +16,10 @@ from django.utils import timezone
 from agentchat import conf, registry
 from agentchat.errors import Rejected
 from agentchat.models import ChatSession, Run
-from agentchat.runs import claims, control, journal
-from agentchat.runs.journal import PROCESS, Claim
+from agentchat.runs import claims, control
+from agentchat.runs import session as sessions
+from agentchat.runs.journal import Claim
+from agentchat.runs.process import PROCESS
 from agentchat.runs.runner import runner
 from agentchat.visitors import Visitor
 from tests import people
@@ -247,7 +249,7 @@ def test_a_guest_whose_chats_cannot_be_had_at_sign_in_has_them_on_the_next_page(
 
 
 def test_a_run_waits_for_its_chat_and_goes_on(agent_chat, probe, database_url, monkeypatch, caplog):
-    monkeypatch.setattr(journal, "LOCK_S", 0.1)
+    monkeypatch.setattr(sessions, "LOCK_S", 0.1)
     chat = agent_chat("probe")
     chat.send("wait")
     eventually(lambda: Run.objects.filter(status="running"))
