@@ -22,6 +22,7 @@ from agentchat import conf, csp, registry
 from agentchat.forms import NewChatForm
 from agentchat.llm.config import uses_demo
 from agentchat.models import ChatSession
+from agentchat.runs.chats import adopt_guests
 from agentchat.views import new_chat, of_chat
 from agentchat.visitors import Visitor, visitor_of_request
 
@@ -34,7 +35,10 @@ def in_frames(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
     @ensure_csrf_cookie
     @wraps(view)
     def framed(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        response = view(request, visitor_of_request(request), **kwargs)
+        visitor = visitor_of_request(request)
+        if visitor.user is not None:
+            adopt_guests(request.session, visitor.user)  # if that could not be done when they signed in
+        response = view(request, visitor, **kwargs)
         allowed = " ".join(["'self'", *conf.app.embed_origins])
         response.headers["Content-Security-Policy"] = csp.policy(frame_ancestors=allowed)
         return response

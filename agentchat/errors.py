@@ -110,7 +110,7 @@ class Crashed(AgentChatError):
 
     code = "crashed"
     kind_words = gettext_noop(
-        "The server broke off in the middle of this several times. You can try again, or tell the people who run this "
+        "The server failed in the middle of this several times. You can try again, or tell the people who run this "
         "site."
     )
 

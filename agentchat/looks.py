@@ -1,14 +1,14 @@
 """How somebody wants the pages to look: light or dark, and whether the list of chats stands beside them.
 
-Cookies keep it, for guests too. Nothing depends on them but looks: the script of the sidebar writes one of them itself.
+Cookies keep it, for guests too. Nothing depends on them but looks: a script writes the one of the list itself.
 """
 
 from typing import Literal
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
@@ -36,7 +36,7 @@ def set_appearance(request: HttpRequest) -> HttpResponseBase:
     """Keep the choice, and go back to where it was made (`next`). What is no choice is the device's."""
     wanted = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    response = redirect(wanted if is_ours else "agentchat:index")
+    response = HttpResponseRedirect(wanted if is_ours else reverse("agentchat:index"))
     appearance = _appearance(request.POST.get("appearance", ""))
     if appearance:
         response.set_cookie(

@@ -22,7 +22,7 @@ from agentchat import search_index
 from agentchat.events import TextMessageEnd
 from agentchat.items import anchor_of
 from agentchat.models import ChatSession, Event
-from agentchat.rendering import without_end_signal
+from agentchat.rendering import END_SIGNAL, without_end_signal
 from agentchat.sidebar import agent_title
 from agentchat.visitors import Visitor
 
@@ -103,7 +103,7 @@ class _HasWords(Func):
 
 
 def _messages_with(words: Sequence[str]) -> "QuerySet[Event]":
-    """The messages in which all the words stand, whosever they are."""
+    """The messages that people see in which all the words stand, whosever they are."""
     messages = Event.objects.filter(type=TextMessageEnd.type).order_by()
     connection = connections[messages.db]
     is_indexed = search_index.is_there(connection)
@@ -120,7 +120,8 @@ def _messages_with(words: Sequence[str]) -> "QuerySet[Event]":
                 _IsMessage("type"), _HasWords(_Words("payload"), _Query(Value(_tsquery(for_index))))
             )
     rest = [word for word in words if word not in for_index]
-    return messages.filter(*(_contains("payload__content", word, messages.db) for word in rest))
+    found = messages.filter(*(_contains("payload__content", word, messages.db) for word in rest))
+    return found.exclude(payload__content__regex=rf"^\s*{END_SIGNAL}\s*$")  # which no page shows
 
 
 def _fts5(words: Sequence[str]) -> str:

@@ -49,7 +49,7 @@ def for_visitors(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
         if not visitor.may_chat:
             return redirect_to_login(request.get_full_path())
         if visitor.user is not None:
-            adopt_guests(request.session, visitor.user)  # if that failed when they signed in
+            adopt_guests(request.session, visitor.user)  # if that could not be done when they signed in
         return view(request, visitor, **kwargs)
 
     return with_visitor

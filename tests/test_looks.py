@@ -61,9 +61,16 @@ def test_what_is_no_choice_is_the_devices(client, junk):
     assert "data-appearance" not in root(client)
 
 
-@pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "", "http:///x"])
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "", "http:///x", "\\\\evil.example"]
+)
 def test_it_leads_nowhere_else(client, wanted):
     assert client.post(APPEARANCE, {"appearance": "dark", "next": wanted}).url == "/"
+
+
+@pytest.mark.parametrize("wanted", ["foo", "logout", "agentchat:index"])
+def test_it_leads_to_addresses_and_not_to_views(client, wanted):
+    assert client.post(APPEARANCE, {"appearance": "dark", "next": wanted}).status_code == 302
 
 
 def test_a_link_changes_nothing(client):
@@ -83,9 +90,9 @@ def test_the_buttons_say_which_is_chosen(client):
 
 
 def test_the_folded_list_is_sent_folded(client):
-    assert "folded" not in body(client)
+    assert "without-list" not in body(client)
     client.cookies[SIDEBAR_COOKIE] = "folded"
-    assert 'class="with-sidebar folded"' in body(client)
+    assert 'class="with-sidebar without-list"' in body(client)
     client.cookies[SIDEBAR_COOKIE] = '"><script>'
     assert 'class="with-sidebar"' in body(client)
 

@@ -138,6 +138,14 @@ def test_what_was_found_leads_to_the_newest_message_that_has_it(ada):
     assert hit.url == chat.get_absolute_url()
 
 
+def test_what_no_page_shows_is_not_found(ada):
+    chat = say(ada, "Terminate the lease?", "Yes, terminate it.", "TERMINATE", " TERMINATE\n")
+    [hit] = search.find(Visitor(user=ada), "terminate").chats
+    assert hit.url == f"{chat.get_absolute_url()}#message-2"
+    say(ada, "TERMINATE")
+    assert found(ada, "terminate") == urls(chat)
+
+
 def test_the_newest_comes_first_and_says_where(ada):
     old, new = say(ada, "a heron, once"), say(ada, "word " * 100 + "another heron " + "word " * 100, title="On birds")
     results = search.find(Visitor(user=ada), "heron")

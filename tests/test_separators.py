@@ -4,9 +4,10 @@ import re
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 
 from agentchat import conf
-from agentchat.models import ChatSession, Event, Run, Share
+from agentchat.models import ChatSession, Event, Run, Share, Step
 from agentchat.runs.control import MAX_COMMENT_CHARS
 
 pytestmark = pytest.mark.django_db
@@ -81,3 +82,7 @@ def test_links_and_buttons_name_plain_numbers(page, chat):
     html = page(f"/admin/agentchat/chatsession/{chat.pk}/change/")
     assert numbers(html, r'"\?branch=#') == ["1234"]
     assert str(FIRST) < numbers(html, r'"\?before=#')[0] < str(FIRST + 400)
+    now = timezone.now()
+    steps = (Step(run=chat.head, number=number, kind="tool", name="t", started_at=now) for number in range(1, 1500))
+    Step.objects.bulk_create(steps)
+    assert numbers(page(f"/admin/agentchat/run/{chat.head_id}/change/?after=1000"), r'"\?after=#') == ["1200"]

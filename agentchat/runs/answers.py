@@ -82,7 +82,7 @@ def _in_words(problem: Any) -> str:
             return gettext("This is too small; the limit is %(limit)s.") % {"limit": limit}
         case "maximum" | "exclusiveMaximum":
             return gettext("This is too large; the limit is %(limit)s.") % {"limit": limit}
-        case "pattern":
+        case "pattern" | "format":
             return gettext("This is not written as it should be.")
         case "enum" | "const":
             return gettext("Choose one of the values that are offered.")

@@ -94,7 +94,7 @@ def test_scrolling_up_brings_all_of_it_once_and_in_order(tab):
 
 
 def test_what_is_seen_stays_where_it_is_when_older_messages_come(tab):
-    with tab.page.expect_response(re.compile("/earlier")) as coming:
+    with tab.page.expect_response(re.compile(r"/earlier\?")) as coming:
         held = []
         tab.page.route("**/earlier?*", lambda route: held.append(route))
         tab.page.evaluate("scrollTo(0, 900)")
@@ -176,8 +176,47 @@ def test_a_link_leads_to_a_message_however_far_up(tab):
     expect(tab.page.get_by_role("button", name="Jump to latest")).to_be_visible()
     loaded = ids(tab)
     assert loaded == all_ids(tab)[-len(loaded) :]  # all that was said since
+    assert "#" not in tab.page.url  # loaded again, it shows its end
     tab.page.get_by_role("button", name="Jump to latest").click()
     expect(tab.transcript.locator(".message").last).to_be_in_viewport()
+
+
+def test_whoever_writes_meanwhile_is_left_alone(tab):
+    wanted = end_of(tab, "m21")
+    ways = []
+    tab.page.route(re.compile(r"/earlier\?"), lambda route: route.continue_() if ways else ways.append(route))
+    open_at(tab, wanted)
+    tab.wait_until(lambda: ways, what="older messages are asked for")
+    message = tab.page.get_by_role("textbox")
+    message.fill("Half a se")
+    ways[0].continue_()
+    tab.wait_until(lambda: "m21" in ids(tab), what="the message is there")
+    expect(message).to_be_focused()
+
+
+def test_a_link_says_so_when_what_it_leads_to_cannot_be_loaded(tab):
+    wanted = end_of(tab, "m21")
+    tab.page.route(re.compile(r"/earlier\?"), lambda route: route.fulfill(status=503))
+    open_at(tab, wanted)
+    expect(tab.page.locator("#toasts")).to_contain_text("Earlier messages could not be loaded.")
+    tab.problems.clear()  # the 503s
+    tab.page.unroute(re.compile(r"/earlier\?"))
+    tab.page.reload()
+    expect(tab.transcript.locator('[data-id="m21"]')).to_be_focused()
+
+
+def test_a_link_leads_into_what_is_folded(tab):
+    words = "\n".join(f"Line {number}" for number in range(60))
+    nested = [("STEP_STARTED", {"stepName": name, "name": name}) for name in ("outer", "inner")]
+    said = ("TEXT_MESSAGE_START", {"messageId": "deep", "role": "user", "name": "Guest"})
+    facts = [("INPUT_REQUESTED", {"request": "9-1", "kind": "text", "prompt": "Well?"}), said]
+    facts += [("TEXT_MESSAGE_END", {"messageId": "deep", "content": words})]
+    facts += [("INPUT_ANSWERED", {"request": "9-1", "value": words, "by": "Guest"})]
+    ends = [("STEP_FINISHED", {"stepName": name, "name": name}) for name in ("inner", "outer")]
+    tell(tab.site, tab.session_id, [*nested, *facts, *ends])
+    open_at(tab, end_of(tab, "deep"))
+    expect(tab.transcript.locator('[data-id="deep"]')).to_be_focused()
+    expect(tab.transcript.get_by_text("Line 59")).to_be_in_viewport()
 
 
 def test_a_link_to_a_message_at_hand_loads_nothing(tab):
@@ -189,7 +228,7 @@ def test_a_link_to_a_message_at_hand_loads_nothing(tab):
 
 def test_a_link_to_what_is_not_in_this_version_says_so_and_looks_no_farther(tab):
     open_at(tab, end_of(tab, "m301") + 1)
-    expect(tab.page.get_by_role("alert").filter(has_text="in another version of the chat")).to_be_visible()
+    expect(tab.page.locator("#toasts")).to_contain_text("in another version of the chat")
     assert "m301" in ids(tab)
     assert len(ids(tab)) < NUMBER / 2
 

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.axe import PHONE, assert_accessible
 from tests.browser.conftest import Tab
+from tests.browser.long_chats import messages, tell
 from tests.browser.test_earlier import WATCH_SHIFTS
 from tests.sites import Site
 
@@ -117,6 +118,27 @@ def test_on_a_phone_it_is_a_drawer_folded_or_not(page):
         page.reload()
 
 
+@pytest.mark.parametrize("size", [None, PHONE])
+def test_a_long_chat_is_read_and_written_as_ever_when_the_list_is_folded(page, site, size):
+    folder(page).click()
+    page.get_by_role("button", name="Chat with Assistant").click()
+    page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"))
+    expect(page.get_by_role("status")).to_contain_text("Connected")
+    tell(site, re.search(r"/chat/([0-9a-f-]{36})/", page.url)[1], messages(60))
+    if size:
+        page.set_viewport_size(size)
+    page.goto(page.url)
+    expect(page.get_by_role("status")).to_contain_text("Connected")
+    expect(page.locator(".message").last).to_be_in_viewport()
+    expect(page.locator(".composer")).to_be_in_viewport(ratio=1)
+    expect(page.locator("body")).to_have_css("mask-image", "none")
+    end = page.evaluate("scrollY")
+    page.mouse.move(200, 400)
+    page.mouse.wheel(0, -300)
+    page.wait_for_function(f"scrollY <= {end} - 250")
+    assert_accessible(page)
+
+
 # --- keys -----------------------------------------------------------------------------------------------------------
 
 
@@ -132,6 +154,9 @@ def test_the_search_is_a_key_away_wherever_the_list_is(page, size):
     page.keyboard.press("Control+k")
     page.keyboard.type("snow")  # in its place
     expect(page.get_by_role("searchbox")).to_have_value("snow")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")  # the first one empties the field
+    expect(page.get_by_role("navigation", name="Chats")).to_be_hidden()  # it was there for the search
 
 
 def test_a_new_chat_is_a_key_away(page, site):
@@ -175,8 +200,21 @@ def test_the_keys_are_listed_and_the_focus_comes_back(page):
     page.get_by_role("button", name="Close", exact=True).click()
     expect(summary).to_be_focused()
     page.keyboard.press("Control+/")
+    box = dialog.bounding_box()
+    page.mouse.click(box["x"] + 5, box["y"] + 5)  # at its edge
+    expect(dialog).to_be_visible()
     page.mouse.click(5, 5)  # beside it
     expect(dialog).to_be_hidden()
+
+
+def test_whoever_opened_the_list_of_keys_from_the_drawer_comes_back_to_the_way_there(page):
+    page.set_viewport_size(PHONE)
+    opener(page).click()
+    page.locator(".sidebar-account > summary").click()
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(opener(page)).to_be_focused()
 
 
 def test_escape_closes_the_list_of_keys_and_stops_no_agent(page, site):

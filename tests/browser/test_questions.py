@@ -333,6 +333,26 @@ def test_what_is_missing_is_said_before_anything_is_sent(delivery):
     assert not any(f["type"] == "INPUT_ANSWERED" and f["request"] != "1-1" for f in delivery.facts())
 
 
+@pytest.mark.parametrize(
+    ("label", "value", "words"),
+    [
+        ("Name", "", "Dies wird gebraucht."),
+        ("Email", "nonsense", "Das ist nicht so geschrieben, wie es sein soll."),
+        ("Parcels", "0", "Das ist zu klein; die Grenze ist 1."),
+        ("Parcels", "12", "Das ist zu groß; die Grenze ist 9."),
+        ("Parcels", "1.5", "Eine ganze Zahl, bitte."),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_pages_language(delivery, context, site, label, value, words):
+    context.add_cookies([{"name": "django_language", "value": "de", "url": site.url}])
+    delivery.page.reload()
+    fill_in(delivery, **{label: value})
+    card(delivery).locator("button[value=fill]").click()
+    field = card(delivery).get_by_label(label)
+    expect(field).to_be_focused()
+    expect(field).to_have_accessible_description(re.compile(re.escape(words)))
+
+
 def test_a_high_form_is_shown_from_its_beginning(tab):
     tab.page.set_viewport_size({"width": 390, "height": 600})
     begin(tab, "Delivery desk")

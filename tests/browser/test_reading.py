@@ -155,6 +155,11 @@ def test_what_was_shared_is_copied_too_and_its_times_are_the_readers(tab, chromi
         button.press("Enter")
         expect(page.get_by_role("status")).to_contain_text("Copied")
         assert page.evaluate("navigator.clipboard.readText()") == text
+    plain = chromium.new_context(java_script_enabled=False).new_page()
+    plain.goto(address)
+    expect(plain.locator(".from-agent .prose")).to_be_visible()
+    expect(plain.get_by_role("button")).to_have_count(0)
+    plain.context.close()
     stranger.close()
 
 

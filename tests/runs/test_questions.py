@@ -205,6 +205,18 @@ def test_a_form_that_does_not_fit_is_rejected_field_by_field(form):
     assert set(rejected.value.errors) == {"name", "email", "parcels", "speed"}
 
 
+def test_what_is_not_in_its_format_is_said_in_kind_words(register, agent_chat):
+    class Invitation(BaseModel):
+        email: str = Field(json_schema_extra={"format": "email"})
+
+    chat = agent_chat(register(lambda iostream: (iostream.input(), iostream.ask("Whom?", Invitation))))
+    chat.send("invite")
+    question = chat.wait_for("INPUT_REQUESTED")
+    with pytest.raises(Rejected) as rejected:
+        chat.answer(question["request"], {"email": "nobody"})
+    assert rejected.value.errors == {"email": "This is not written as it should be."}
+
+
 def test_what_only_the_model_can_refuse_is_asked_again_with_what_was_typed(form):
     chat, question, filled = form
     chat.answer(question["request"], {"name": "Ada", "email": "ada@elsewhere.org"})

@@ -25,6 +25,7 @@ from chatsite.asgi import application
 ROOT = Path(__file__).resolve().parents[2]
 LOCALE = ROOT / "agentchat" / "locale"
 LANGUAGES = ["ar", "de"]
+KEYS = {"Ctrl", "Shift", "Enter", "Esc"}  # as Arabic keyboards have them
 PLACEHOLDER = re.compile(r"%\(\w+\)[\d.]*[sdf]|%[sd]|\{\w+\}|<[^>]+>")
 
 
@@ -109,7 +110,7 @@ def test_a_translation_has_the_placeholders_and_the_markup_of_its_original(langu
 def test_the_arabic_has_arabic_punctuation_and_letters():
     for msgid, text in translated("ar"):
         assert not set(",;?") & set(PLACEHOLDER.sub("", text)), text
-        assert re.search(r"[\u0600-\u06ff]", text), msgid
+        assert re.search(r"[\u0600-\u06ff]", text) or text in KEYS, msgid
 
 
 def test_the_german_has_german_quotes():

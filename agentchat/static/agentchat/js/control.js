@@ -73,11 +73,11 @@ export class Control {
     }
   }
 
-  /** What can be seen to be wrong with it from here, in the browser's words or the page's. */
+  /** What can be seen to be wrong with it from here. */
   get problem() {
-    const { value, validationMessage } = this.#inputs[0];
-    if (validationMessage) {
-      return validationMessage;
+    const { value, validity } = this.#inputs[0];
+    if (!validity.valid) {
+      return this.#complaintOf(this.#inputs[0]);
     }
     if (this.field.kind === "json" && value.trim() && !isJson(value)) {
       return this.#words.notJson;
@@ -95,6 +95,21 @@ export class Control {
         input.removeAttribute("aria-invalid"); // radios have none
       }
     }
+  }
+
+  /** Not in the browser's own words, which may be in another language than the page. */
+  #complaintOf({ max, min, validity }) {
+    const words = this.#words;
+    if (validity.valueMissing) {
+      return words.needed;
+    }
+    if (validity.rangeUnderflow) {
+      return words.tooSmall.replace("{limit}", min);
+    }
+    if (validity.rangeOverflow) {
+      return words.tooLarge.replace("{limit}", max);
+    }
+    return validity.stepMismatch ? words.notWhole : words.notSo;
   }
 
   get #chosen() {

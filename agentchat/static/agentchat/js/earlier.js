@@ -32,13 +32,14 @@ export class Earlier {
     }
   }
 
-  /** Load older parts until `isThere()`, or until they reach back beyond the fact `seq`. */
+  /** Load older parts until `isThere()`, or until they reach back beyond the fact `seq`. Return whether they came. */
   async reach(seq, isThere) {
     while (!isThere() && Number(this.#link?.dataset.before ?? 0) > seq) {
       if (!(await this.#load())) {
-        return;
+        return false;
       }
     }
+    return true;
   }
 
   get #link() {
@@ -54,7 +55,10 @@ export class Earlier {
   }
 
   /** Resolves to whether it came. */
-  #load() {
+  async #load() {
+    if (!this.#link) {
+      return false; // what was near is here already
+    }
     this.#loading ??= this.#fetch(this.#link).finally(() => (this.#loading = null));
     return this.#loading;
   }

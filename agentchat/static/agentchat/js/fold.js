@@ -1,7 +1,7 @@
 /*
  * Long texts show their first lines, and a button the rest: results of tools, and what a person pasted.
  *
- * The same rule as `is_long` in `agentchat/transcript.py`, which folds what comes with the page.
+ * The same rule as `is_long` in `agentchat/items.py`, which folds what comes with the page.
  */
 
 const LINES = 16;

@@ -5,7 +5,7 @@
 
 const KEPT_S = 365 * 24 * 60 * 60;
 const isWide = matchMedia("(min-width: 56rem)"); // as layout.css has it
-const isDrawer = () => !isWide.matches || document.body.classList.contains("folded");
+const isDrawer = () => !isWide.matches || document.body.classList.contains("without-list");
 
 export class Folding {
   #sidebar;
@@ -29,15 +29,20 @@ export class Folding {
     });
   }
 
-  /** Let the list be seen. */
+  /** Let the list be seen, for now. */
   show() {
     if (isDrawer() && !this.#sidebar.matches(":popover-open")) {
-      this.#unfold.click();
+      this.#sidebar.showPopover();
     }
   }
 
+  /** What had the focus was in the list: it goes to the way back there. */
+  takeFocus() {
+    this.#unfold.focus();
+  }
+
   #set(isFolded) {
-    document.body.classList.toggle("folded", isFolded);
+    document.body.classList.toggle("without-list", isFolded);
     document.cookie = `agentchat_sidebar=${isFolded ? "folded" : ""}; path=/; max-age=${isFolded ? KEPT_S : 0}; samesite=lax`;
   }
 }

@@ -5,6 +5,7 @@
  *   frames.js      takes each fact once, and hands frames over once per picture
  *   transcript.js  frames become messages, tool calls, questions, errors
  *   earlier.js     what was said before, when the person scrolls up
+ *   wanted.js      the message that a link leads to
  *   nested.js      the chats within the chat: where it goes on, and what is folded
  *   actions.js     what a person does about a message: try again, edit, another version, a rating
  *   turning.js     shows another branch, when people turn to one
@@ -50,6 +51,7 @@ import { Transcript } from "./transcript.js";
 import { Turning } from "./turning.js";
 import { Unread } from "./unread.js";
 import { Usage } from "./usage.js";
+import { showWanted } from "./wanted.js";
 
 const find = (id) => document.getElementById(id);
 const chat = find("chat");
@@ -254,25 +256,7 @@ function nameChat({ messageId, content }) {
   }
 }
 
-/** A link leads to a message, by its last fact: somebody has searched for it. It may be far up. */
-async function showWanted() {
-  const [id, seq] = /^#message-(\d+)$/.exec(location.hash) ?? [];
-  if (!id) {
-    return;
-  }
-  const wanted = () => find(id.slice(1));
-  await earlier.reach(Number(seq), wanted);
-  const message = wanted();
-  if (!message) {
-    composer.complain(words.elsewhere);
-  } else {
-    message.closest("details")?.setAttribute("open", "");
-    message.dataset.wanted = "";
-    message.tabIndex = -1;
-    message.focus({ preventScroll: true });
-    scroll.showMiddle(message);
-  }
-}
+document.addEventListener("visibilitychange", () => document.hidden || showTimes(document)); // it may be another day
 
 document.addEventListener("submit", (event) => {
   // A suggestion starts this chat; without JavaScript it would start another one.
@@ -297,5 +281,5 @@ if (mayFocus()) {
 if (questions.firstOpen) {
   scroll.showStart(questions.firstOpen);
 }
-showWanted();
+showWanted(earlier, scroll, () => composer.isIdle || document.activeElement === document.body, words);
 socket.open();

@@ -42,10 +42,10 @@ export class Scroll {
     }
   }
 
-  /** Show an element in the middle of the window, wherever the person was. */
+  /** Show an element in the middle of the window, or from its beginning if it is high, wherever the person was. */
   showMiddle(element) {
     this.#follows = false;
-    element.scrollIntoView({ block: "center" });
+    element.scrollIntoView({ block: element.offsetHeight < innerHeight / 2 ? "center" : "start" });
     this.#look();
   }
 

@@ -7,5 +7,5 @@ import { showTimes } from "./times.js";
 const said = document.getElementById("said");
 
 showTimes(document);
-dressCode(document.getElementById("transcript"));
+dressCode(document.getElementById("transcript") ?? document.body); // a site may have a block of its own
 offerCopies((words) => (said.textContent = words), document.getElementById("words").dataset);

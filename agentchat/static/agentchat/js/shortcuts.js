@@ -6,8 +6,11 @@
 
 const isMac = /Mac|iP(hone|ad|od)/.test(navigator.platform);
 
-/** `search()` and `newChat()` are what the keys do; `button` opens the list of keys too. */
-export function offerShortcuts(dialog, button, { search, newChat }) {
+/**
+ * `search()` and `newChat()` are what the keys do; `button` opens the list of keys too. `lost()` is called when that is
+ * closed, and what had the focus before is not there any more.
+ */
+export function offerShortcuts(dialog, button, { search, newChat, lost }) {
   const show = () => dialog.open || dialog.showModal();
   const actions = { "k": search, "shift+o": newChat, "/": show };
   if (isMac) {
@@ -21,6 +24,7 @@ export function offerShortcuts(dialog, button, { search, newChat }) {
     show();
   });
   dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // beside it
+  dialog.addEventListener("close", () => dialog.contains(document.activeElement) && lost());
   document.addEventListener("keydown", (event) => {
     const action = actions[nameOf(event)];
     if (action && (show === action || !dialog.open)) {

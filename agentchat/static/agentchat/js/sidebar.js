@@ -29,7 +29,7 @@ let hasFailed = false; // the chat of this page, and the server has not heard th
 
 const notify = new Notify(find("notify"), words, (id) => id !== current && chats.go(id));
 const chats = new Chats(list, words, changed);
-const folding = new Folding(find("sidebar"), find("fold"), find("unfold"));
+const folding = find("fold") && find("unfold") && new Folding(find("sidebar"), find("fold"), find("unfold")); // a site may have its own
 new Menus(chats, words, { current, named: (id, title) => id === current && name(title) });
 
 /** An entry has another status. What the person has before their eyes need not be pointed at. */
@@ -63,13 +63,17 @@ const socket = list.dataset.socket && new Socket(list.dataset.socket, {
   changed: () => {},
 });
 
-offerShortcuts(find("shortcuts"), find("show-shortcuts"), {
-  search: () => {
-    folding.show();
-    find("search").select();
-  },
-  newChat: () => document.querySelector(".new-chat").click(),
-});
+if (find("shortcuts") && find("show-shortcuts")) {
+  offerShortcuts(find("shortcuts"), find("show-shortcuts"), {
+    search: () => {
+      folding?.show();
+      find("search")?.focus();
+      find("search")?.select();
+    },
+    newChat: () => document.querySelector(".new-chat")?.click(),
+    lost: () => folding?.takeFocus(),
+  });
+}
 document.addEventListener("visibilitychange", look);
 raise(); // a live region must be there before it says something
 for (const note of document.querySelectorAll("[data-note]")) {

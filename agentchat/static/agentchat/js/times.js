@@ -24,8 +24,11 @@ export function serverTime(at) {
 export function showTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([datetime=''])")) {
     const at = new Date(time.dateTime);
-    time.textContent = formatOf(at).format(at);
+    const text = formatOf(at).format(at);
     time.title = full.format(at);
+    if (time.textContent !== text) {
+      time.textContent = text; // what is the same is not read aloud again
+    }
   }
 }
 
