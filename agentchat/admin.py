@@ -29,8 +29,9 @@ from agentchat.admin_lists import AgentFilter, AgentOfChatFilter, KeysetAdmin, P
 from agentchat.events import TextMessageEnd
 from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step
 from agentchat.parts import part_of
-from agentchat.runs import control, lists
+from agentchat.runs import chats, control, lists
 from agentchat.runs.branches import Tree
+from agentchat.runs.database import PERSON_S, brief_locks
 
 RUNS_SHOWN = 50
 STEPS_SHOWN = 200
@@ -152,11 +153,14 @@ class ChatSessionAdmin(ReadOnlyAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ChatSession]) -> None:
         # An agent that talks to nobody still costs.
         for pk in queryset.filter(runs__status__in=Run.LIVE).values_list("pk", flat=True):
-            control.stop(pk, by=request.user.get_username())
+            chats.stop(pk, by=request.user.get_username())
         owners = list(queryset.values_list("owner_id", "guest_key").distinct())
         keys = list(queryset.values_list("pk", flat=True))
         for start in range(0, len(keys), DELETED_AT_ONCE):
-            super().delete_queryset(request, ChatSession.objects.filter(pk__in=keys[start : start + DELETED_AT_ONCE]))
+            with brief_locks(PERSON_S):
+                super().delete_queryset(
+                    request, ChatSession.objects.filter(pk__in=keys[start : start + DELETED_AT_ONCE])
+                )
         for owner in owners:
             lists.ring(*owner)
 

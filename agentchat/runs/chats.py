@@ -70,7 +70,7 @@ def delete(session_id: UUID, visitor: Visitor) -> bool:
     with locked(session_id) as session:
         if session.deleted_at is None:
             ChatSession.objects.filter(pk=session_id).update(deleted_at=timezone.now())
-    _stop(session_id, visitor)
+    stop(session_id, by=visitor.name)
     lists.ring(session.owner_id, session.guest_key)
     return True
 
@@ -95,7 +95,7 @@ def erase_all(visitor: Visitor) -> int:
     with brief_locks(PERSON_S):
         own.filter(deleted_at=None).update(deleted_at=timezone.now())  # from here on nothing begins in them
     for session_id in own.filter(runs__status__in=Run.LIVE).values_list("pk", flat=True).distinct():
-        _stop(session_id, visitor)
+        stop(session_id, by=visitor.name)
     erased = 0
     while keys := list(own.order_by("pk").values_list("pk", flat=True)[:BATCH]):
         erased += erase(own, keys)[ChatSession]
@@ -112,9 +112,10 @@ def erase(chats: "QuerySet[ChatSession]", keys: Collection[UUID]) -> Counter[typ
     return Counter({apps.get_model(label): count for label, count in gone.items()})
 
 
-def _stop(session_id: UUID, visitor: Visitor) -> None:
+def stop(session_id: UUID, *, by: str) -> None:
+    """Stop what runs in a chat that goes. Raise DatabaseAway if it could not be said."""
     try:
-        control.stop(session_id, by=visitor.name)
+        control.stop(session_id, by=by)
     except ChatSession.DoesNotExist:
         pass  # somebody was quicker
     except Rejected as error:

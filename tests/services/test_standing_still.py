@@ -6,10 +6,12 @@ import time
 import uuid
 from contextlib import contextmanager
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import psycopg
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -231,6 +233,31 @@ def test_who_looks_at_a_chat_does_not_wait_for_it(transactional_db, database_url
     look()
     chat.refresh_from_db()
     assert chat.seen_run == 1
+
+
+def test_a_purge_keeps_what_it_cannot_have_and_deletes_the_others(transactional_db, database_url):
+    held, _, _ = (people.tell(chat_of(ADA), ("RUN_STARTED", {})) for _ in range(3))
+    Run.objects.update(status=Run.Status.FINISHED)
+    ChatSession.objects.update(updated_at=timezone.now() - timedelta(days=2))
+    out = StringIO()
+    with standing(database_url, CHAT, held.pk):
+        within(15, lambda: call_command("agentchat_purge", "--older-than", "1d", stdout=out))
+    assert [chat.pk for chat in ChatSession.objects.all()] == [held.pk]
+    assert "Deleted 2 chat sessions" in out.getvalue()
+    assert "Kept 1 chat session on which a transaction stands still: try again." in out.getvalue()
+    call_command("agentchat_purge", "--older-than", "1d", stdout=out)
+    assert not ChatSession.objects.exists()
+
+
+def test_staff_who_delete_a_chat_that_cannot_be_had_are_told_so(transactional_db, database_url):
+    chat = people.tell(chat_of(ADA), ("RUN_STARTED", {}))
+    client = people.signed_in(people.account("staff", is_staff=True, is_superuser=True))
+    client.raise_request_exception = False
+    path = f"/admin/agentchat/chatsession/{chat.pk}/delete/"
+    with standing(database_url, CHAT, chat.pk):
+        assert within(8, lambda: client.post(path, {"post": "yes"})).status_code == 503
+    assert client.post(path, {"post": "yes"}).status_code == 302
+    assert not ChatSession.objects.exists()
 
 
 def test_a_guest_whose_chats_cannot_be_had_at_sign_in_has_them_on_the_next_page(transactional_db, database_url):

@@ -14,12 +14,14 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.utils import timezone
 
 from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step
 from agentchat.runs.chats import BATCH, KEPT_FOR
 from agentchat.runs.chats import erase as _delete
+from agentchat.runs.database import is_held_up
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -77,12 +79,14 @@ class Command(BaseCommand):
         if dry_run and verbosity >= 2:
             for pk in chosen.order_by("pk").values_list("pk", flat=True).iterator():
                 self.stdout.write(str(pk))
-        counts = _count(chosen) if dry_run else _purge(chosen)
+        counts, held = (_count(chosen), 0) if dry_run else _purge(chosen)
         if verbosity >= 1:
             which = f"{'deleted' if deleted else 'last changed'} before {before.isoformat(timespec='seconds')}"
             of_whom = ", of guests" if guests_only else ""
             delete, keep = ("Would delete", "Would keep") if dry_run else ("Deleted", "Kept")
             self.stdout.write(f"{delete} {_in_words(counts)} ({which}{of_whom}).")
+            if held:
+                self.stdout.write(f"Kept {_amount(ChatSession, held)} on which a transaction stands still: try again.")
             if not force and (kept := old.filter(_has_live_run()).count()):
                 self.stdout.write(f"{keep} {_amount(ChatSession, kept)} with a live run: --force deletes such too.")
 
@@ -112,15 +116,29 @@ def _has_live_run() -> Exists:
 # --- deleting -------------------------------------------------------------------------------------------------------
 
 
-def _purge(chats: Chats) -> Counter[type[Model]]:
-    """Delete them. Return how many rows of which table went."""
+def _purge(chats: Chats) -> tuple[Counter[type[Model]], int]:
+    """Delete them. Return how many rows of which table went, and how many chat sessions could not be had."""
     gone: Counter[type[Model]] = Counter()
+    held = 0
     for keys in _batches(chats):
         began = time.monotonic()
-        gone += _delete(chats, keys)
+        gone_now, held_now = _delete_what_is_free(chats, keys)
+        gone, held = gone + gone_now, held + held_now
         # Half of the time is the others': on SQLite, whoever waits to write tries again only now and then.
         time.sleep(time.monotonic() - began)
-    return gone
+    return gone, held
+
+
+def _delete_what_is_free(chats: Chats, keys: list[UUID]) -> tuple[Counter[type[Model]], int]:
+    try:
+        return _delete(chats, keys), 0
+    except OperationalError as error:
+        if not is_held_up(error):
+            raise
+    if len(keys) == 1:
+        return Counter(), 1
+    parts = [_delete_what_is_free(chats, [key]) for key in keys]
+    return sum((gone for gone, _ in parts), Counter()), sum(held for _, held in parts)
 
 
 def _batches(chats: Chats) -> Iterator[list[UUID]]:
