@@ -63,9 +63,11 @@ def test_the_end_of_the_input_ends_the_chat(type_: Type, capsys: pytest.CaptureF
 
 
 def test_ctrl_c_ends_the_chat_kindly() -> None:
-    with subprocess.Popen(
-        CHAT_WEATHER, **AS_THE_SITE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as chat:
+    def as_in_a_terminal() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's job in the background ignores it, and so would this
+
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(CHAT_WEATHER, **AS_THE_SITE, **pipes, preexec_fn=as_in_a_terminal) as chat:
         assert chat.stdout.read(2) == "> "
         chat.send_signal(signal.SIGINT)
         out, err = chat.communicate(timeout=30)
