@@ -116,7 +116,7 @@ class Run(models.Model):
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     waits_until = models.DateTimeField(_("waits until"), null=True, blank=True)
     # Processes that have died with it, one after the other, without a step recorded in between.
-    crashes = models.SmallIntegerField(default=0, db_default=0, editable=False)
+    crashes = models.SmallIntegerField(_("crashes"), default=0, db_default=0, editable=False)
     running_s = models.FloatField(_("seconds of running"), default=0)
     stop_requested = models.BooleanField(_("stop requested"), default=False)
     error_code = models.CharField(_("error"), max_length=50, blank=True)

@@ -1,7 +1,6 @@
 """The visitor's chats as a list that people find things in: newest first, under the day of their last change."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -19,7 +18,7 @@ from agentchat import registry
 from agentchat.events import InputRequested
 from agentchat.keyset import Place, after, in_order, place_of
 from agentchat.models import ChatSession, Event, Run
-from agentchat.runs.database import brief_locks
+from agentchat.runs.database import brief_locks, is_held_up
 from agentchat.visitors import Visitor
 
 MAX_CHATS = 100
@@ -147,8 +146,16 @@ def mark_seen(days: Iterable[Day]) -> None:
     for day in days:
         for entry in day.entries:
             if entry.is_current and entry.status == "failed":
-                with suppress(OperationalError), brief_locks(SEEN_WAITS_S):
-                    ChatSession.objects.filter(pk=entry.id, seen_run__lt=entry.run).update(seen_run=entry.run)
+                _note_seen(entry)
+
+
+def _note_seen(entry: Entry) -> None:
+    try:
+        with brief_locks(SEEN_WAITS_S):
+            ChatSession.objects.filter(pk=entry.id, seen_run__lt=entry.run).update(seen_run=entry.run)
+    except OperationalError as error:
+        if not is_held_up(error):
+            raise
 
 
 def status_of(

@@ -8,6 +8,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="run",
             name="crashes",
-            field=models.SmallIntegerField(db_default=0, default=0, editable=False),
+            field=models.SmallIntegerField(db_default=0, default=0, editable=False, verbose_name="crashes"),
         ),
     ]

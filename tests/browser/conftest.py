@@ -44,6 +44,16 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site.database
 
 
+@pytest.fixture(scope="module")
+def shared_site(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One site on the demo model for all tests of a module: each comes as a guest of its own."""
+    site = Site(tmp_path_factory.mktemp("site"))
+    shutil.copy(empty_database, site.database)
+    site.start()
+    yield site
+    site.close()
+
+
 @pytest.fixture
 def make_site(empty_database: Path, tmp_path: Path) -> Iterator[type[Site]]:
     sites: list[Site] = []

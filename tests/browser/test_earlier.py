@@ -1,14 +1,12 @@
 """Long chats: the last messages are there at once, and older ones come when somebody scrolls up."""
 
 import re
-import shutil
 import time
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.long_chats import messages, tell
-from tests.sites import Site
 
 NUMBER = 500
 MAX_SHIFT = 0.02
@@ -30,13 +28,9 @@ FIRST_SEEN = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def site(empty_database, tmp_path_factory):
-    site = Site(tmp_path_factory.mktemp("site"))
-    shutil.copy(empty_database, site.database)
-    site.start()
-    yield site
-    site.close()
+@pytest.fixture
+def site(shared_site):
+    return shared_site
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """How the page looks to somebody, and the keys that work everywhere: light or dark, the list folded away, shortcuts."""
 
 import re
-import shutil
 
 import pytest
 from playwright.sync_api import expect
@@ -10,19 +9,14 @@ from tests.browser.axe import PHONE, assert_accessible
 from tests.browser.conftest import Tab
 from tests.browser.long_chats import messages, tell
 from tests.browser.test_earlier import WATCH_SHIFTS
-from tests.sites import Site
 
 GROUND = "getComputedStyle(document.documentElement).backgroundColor"
 LIGHT, DARK = "rgb(253, 252, 250)", "rgb(23, 25, 28)"
 
 
-@pytest.fixture(scope="module")
-def site(empty_database, tmp_path_factory):
-    site = Site(tmp_path_factory.mktemp("site"))
-    shutil.copy(empty_database, site.database)
-    site.start()
-    yield site
-    site.close()
+@pytest.fixture
+def site(shared_site):
+    return shared_site
 
 
 @pytest.fixture

@@ -1,22 +1,14 @@
 """The chat page in the hands of a person: what they type, press, lose and get back."""
 
 import re
-import shutil
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.sites import Site
 
-
-@pytest.fixture(scope="module")
-def site(empty_database, tmp_path_factory):
-    """One site for all of these tests: each comes as a guest of its own."""
-    site = Site(tmp_path_factory.mktemp("site"))
-    shutil.copy(empty_database, site.database)
-    site.start()
-    yield site
-    site.close()
+@pytest.fixture
+def site(shared_site):
+    return shared_site
 
 
 @pytest.fixture

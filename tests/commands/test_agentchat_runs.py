@@ -98,6 +98,12 @@ def test_json_has_more_about_a_run() -> None:
     assert row["leaseUntil"] == each.lease_until.isoformat(timespec="seconds")
 
 
+@pytest.mark.parametrize(("crashes", "note"), [(1, "1 process died with it"), (2, "2 processes died with it")])
+def test_the_list_says_how_many_processes_died_with_a_run(crashes: int, note: str) -> None:
+    run("queued", crashes=crashes)
+    assert [row["note"] for row in listed()] == [note]
+
+
 def test_no_run_is_an_empty_list() -> None:
     assert listed() == []
     assert len(runs("list").splitlines()) == 1

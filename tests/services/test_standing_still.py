@@ -260,7 +260,10 @@ def test_staff_who_delete_a_chat_that_cannot_be_had_are_told_so(transactional_db
     assert not ChatSession.objects.exists()
 
 
-def test_a_guest_whose_chats_cannot_be_had_at_sign_in_has_them_on_the_next_page(transactional_db, database_url):
+@pytest.mark.parametrize("next_page", ["/chat/", "/embed/probe/"])
+def test_a_guest_whose_chats_cannot_be_had_at_sign_in_has_them_on_the_next_page(
+    transactional_db, database_url, probe, next_page
+):
     chat = people.tell(chat_of(ADA), ("RUN_STARTED", {}))
     account = people.account("ada")
     client = people.guest(chat.guest_key)
@@ -270,7 +273,7 @@ def test_a_guest_whose_chats_cannot_be_had_at_sign_in_has_them_on_the_next_page(
 
     with standing(database_url, CHAT, chat.pk):
         assert within(6, sign_in).status_code == 302
-    client.get("/chat/")
+    client.get(next_page)
     chat.refresh_from_db()
     assert chat.owner == account
 

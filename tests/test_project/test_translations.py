@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 from channels.testing import WebsocketCommunicator
+from django.apps import apps
+from django.contrib import admin
 from django.http import Http404
 from django.utils import translation
+from django.utils.functional import Promise
 
 from agentchat import errors, own_words, registry
 from agentchat.languages import choices, language_of
@@ -129,6 +132,16 @@ def test_the_compiled_catalogue_is_that_of_the_words(language):
         (each.msgid, n): text for each in words(language) if each.plural for n, text in each.translations.items()
     }
     assert {key: text for key, text in compiled.items() if key} == wanted, "run `make messages`"
+
+
+def test_every_column_that_staff_see_has_a_name_that_is_translated():
+    """Else Django makes one of the attribute, which is in no catalogue."""
+    models = apps.get_app_config("agentchat").get_models()
+    pages = [admin.site.get_model_admin(model) for model in models if admin.site.is_registered(model)]
+    shown = [field for page in pages for field in page.opts.concrete_fields if field.name in (page.fields or ())]
+    assert len(shown) > 20
+    names = {field.attname for field in shown if not field.primary_key and not isinstance(field.verbose_name, Promise)}
+    assert names == set()
 
 
 @pytest.mark.slow

@@ -208,7 +208,7 @@ def _notes(run: Run, now: datetime) -> Iterator[str]:
     if _is_left_behind(run, now):
         yield "left behind"
     if run.crashes and run.status in Run.LIVE:
-        yield f"{run.crashes} processes died with it"
+        yield f"{run.crashes} {'process' if run.crashes == 1 else 'processes'} died with it"
     if run.stop_requested and run.status in Run.LIVE:
         yield "told to stop"
     if run.error_code:
