@@ -21,6 +21,7 @@ from agentchat.runs.claims import MOST_CRASHES
 from agentchat.runs.process import PROCESS
 from agentchat.runs.runner import Runner, in_db_thread
 from agentchat.runs.session import append, locked, start_run
+from tests.lost_commits import lose_the_first_commit
 
 LOST = OperationalError("the server closed the connection unexpectedly")
 
@@ -90,17 +91,7 @@ def test_a_claim_counts_a_process_that_has_died_and_no_other(fields, counts):
 @pytest.mark.django_db(transaction=True)
 def test_a_claim_whose_acknowledgement_is_lost_counts_once(monkeypatch):
     run = new_run(**left_behind(crashes=1))
-    atomic, lost = transaction.atomic, []
-
-    @contextmanager
-    def losing():
-        with atomic():
-            yield
-        if not lost:
-            lost.append(1)
-            raise LOST
-
-    monkeypatch.setattr(claims.transaction, "atomic", losing)
+    lost = lose_the_first_commit(monkeypatch, claims)
     claimed = claims.claim(run.pk)
     run.refresh_from_db()
     assert lost

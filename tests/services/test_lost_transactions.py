@@ -19,6 +19,7 @@ from agentchat.testing import say
 from agentchat.visitors import Visitor
 from tests.faults import test_cuts
 from tests.faults.test_cuts import EVERYTHING, Fate, stage
+from tests.lost_commits import lose_the_first_commit
 
 __all__ = ["stage"]  # the fixture
 
@@ -211,17 +212,7 @@ def test_a_transaction_that_froze_until_the_server_ended_it_is_made_again(sessio
 
 def test_a_claim_whose_acknowledgement_is_lost_is_ours_at_once_and_nobody_elses(session, monkeypatch):
     run = Run.objects.create(session=session, number=1, agent="probe")
-    atomic, lost = transaction.atomic, []
-
-    @contextmanager
-    def losing():
-        with atomic():
-            yield
-        if not lost:
-            lost.append(1)
-            raise OperationalError("the server closed the connection unexpectedly")
-
-    monkeypatch.setattr(claims.transaction, "atomic", losing)
+    lost = lose_the_first_commit(monkeypatch, claims)
     claimed = claims.claim(run.pk)
     assert lost
     assert claimed is not None
