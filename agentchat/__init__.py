@@ -4,6 +4,7 @@ These are the public names; `__all__` is the API. Each is imported when it is fi
 nothing, and a console program never loads Django.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from agentchat.agents import gather_usage_summary as gather_usage_summary
     from agentchat.agents import initiate_chats as initiate_chats
     from agentchat.agents import register_function as register_function
+    from agentchat.agents.reply import reply as reply
     from agentchat.cache import Cache as Cache
+    from agentchat.core.registry import on_connect as on_connect
     from agentchat.errors import AgentChatError as AgentChatError
     from agentchat.errors import ConfigError as ConfigError
     from agentchat.errors import InputExpired as InputExpired
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from agentchat.llm.config import filter_config as filter_config
     from agentchat.llm.config import llm_config as llm_config
     from agentchat.llm.model_client import ModelClient as ModelClient
-    from agentchat.registry import on_connect as on_connect
     from agentchat.tools.execution import current_call as current_call
 
 _HOMES = {
@@ -66,9 +68,12 @@ _HOMES = {
     "gather_usage_summary": "agentchat.agents",
     "initiate_chats": "agentchat.agents",
     "llm_config": "agentchat.llm.config",
-    "on_connect": "agentchat.registry",
+    "on_connect": "agentchat.core.registry",
     "register_function": "agentchat.agents",
+    "reply": "agentchat.agents.reply",
 }
+
+__version__ = "0.1.0"
 
 __all__ = [
     "Agent",
@@ -100,12 +105,28 @@ __all__ = [
     "llm_config",
     "on_connect",
     "register_function",
+    "reply",
 ]
 
 
+class _ClassicImports:
+    """The last finder of all: it is asked for modules that are not there."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> Any:
+        if not name.startswith("agentchat."):
+            return None
+        return import_module("agentchat.core.classic_imports").find_spec(name)
+
+
+sys.meta_path.append(_ClassicImports)
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        return import_module("agentchat.core.classic_imports").find_name(name)
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
 

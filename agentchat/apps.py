@@ -1,4 +1,4 @@
-"""The Django app: what happens once, at start."""
+"""The Django app, and what happens once, at startup."""
 
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
@@ -12,9 +12,12 @@ class AgentchatConfig(AppConfig):
 
     def ready(self) -> None:
         from agentchat import checks, conf, signals  # noqa: F401  (checks and receivers register themselves)
+        from agentchat.llm import timeouts
         from agentchat.llm.config import set_source
         from agentchat.tools import execution
 
+        conf.note_secrets()
         set_source(lambda: conf.app.llm)
+        timeouts.default_first_word = lambda: conf.app.llm_timeout_s
         execution.default_timeout = lambda: conf.app.tool_timeout_s
         autodiscover_modules("agents")

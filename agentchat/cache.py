@@ -1,17 +1,15 @@
-"""Answers of models, kept for the next time that the same is asked.
+"""Models' answers, cached for the next time that the same request is sent.
 
     with Cache.disk(cache_seed=42) as cache:
         user.initiate_chat(assistant, message="…", cache=cache)
 
-Off unless asked for. What is kept is JSON, and is read as nothing else. Another `cache_seed` is another cache: the
-answers of one are not those of the other. Where the answers are used, and what counts as the same question, is
-`llm.client`'s affair.
+Off by default. Values are JSON, and are parsed as nothing else. Each `cache_seed` is a separate cache: they share no
+answers. `llm.request` defines what counts as the same request.
 """
 
 import contextlib
 import hashlib
 import json
-import logging
 import os
 import re
 import tempfile
@@ -19,13 +17,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
+from agentchat.core.log import get_logger
 from agentchat.errors import ConfigError
 
-logger = logging.getLogger("agentchat.cache")
+logger = get_logger("agentchat.cache")
+
+__path__: list[str] = []  # a package to the import system, so that `agentchat.cache.cache` reaches `classic_imports`
 
 
 class Store(Protocol):
-    """Where a cache keeps its texts. Every method may be called from any thread."""
+    """Where a cache keeps its values. Every method may be called from any thread."""
 
     def read(self, key: str) -> str | None: ...
 
@@ -35,9 +36,9 @@ class Store(Protocol):
 
 
 class Cache:
-    """Keys and JSON values. Made by `Cache.disk`, `Cache.memory` or `Cache.redis`; leaving its `with` block closes it.
+    """Keys and JSON values. Create it with `Cache.disk`, `Cache.memory` or `Cache.redis`; `with` closes it at the end.
 
-    Blocks while it reads and writes. A store that fails is logged and never ends a chat: nothing is found then.
+    Blocks while it reads and writes. A failing store is logged and never ends a chat: it counts as a miss.
     """
 
     def __init__(self, store: Store) -> None:
@@ -45,24 +46,29 @@ class Cache:
 
     @staticmethod
     def disk(cache_seed: str | int = 42, cache_path_root: str = ".cache") -> "Cache":
-        """One file for each answer in the directory `<cache_path_root>/<cache_seed>`, which is its owner's alone."""
-        return Cache(DiskStore(Path(cache_path_root) / _checked(cache_seed)))
+        """One file for each answer in the directory `<cache_path_root>/<cache_seed>`, which only its owner can read."""
+        return Cache(DiskStore(Path(cache_path_root) / _directory_name(cache_seed)))
 
     @staticmethod
     def memory() -> "Cache":
-        """For as long as the object lives."""
+        """In this object."""
         return Cache(MemoryStore())
 
     @staticmethod
     def redis(cache_seed: str | int = 42, redis_url: str = "redis://localhost:6379/0") -> "Cache":
-        """In Redis, for all processes. Raise ConfigError if the package `redis` is not installed."""
-        return Cache(RedisStore(_checked(cache_seed), redis_url))
+        """In Redis, shared by all processes. Raise ConfigError if the package `redis` is not installed."""
+        return Cache(RedisStore(_directory_name(cache_seed), redis_url))
+
+    @staticmethod
+    def cosmos_db(*args: Any, **kwargs: Any) -> "Cache":
+        """AutoGen 0.2 has it. Raise ConfigError."""
+        raise ConfigError("answers are not cached in Cosmos DB: use Cache.redis(), Cache.disk() or Cache.memory()")
 
     def get(self, key: str, default: Any = None) -> Any:
         try:
             text = self._store.read(key)
             return default if text is None else json.loads(text)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # the last for what is nested too deeply
             logger.warning("the cache could not be read: %s", error)
             return default
 
@@ -87,7 +93,7 @@ class Cache:
 
 
 class DiskStore:
-    """Files that are there whole or not at all, whoever writes at the same time."""
+    """Files that are complete or absent, even with concurrent writers."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -101,7 +107,7 @@ class DiskStore:
     def write(self, key: str, text: str) -> None:
         self._directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory.mkdir(mode=0o700, exist_ok=True)
-        self._directory.chmod(0o700)  # whoever made it: answers may hold what people said
+        self._directory.chmod(0o700)  # even if it existed: answers may contain what users wrote
         handle, temporary = tempfile.mkstemp(dir=self._directory)  # 0600
         try:
             with open(handle, "w", encoding="utf-8") as file:
@@ -134,7 +140,7 @@ class MemoryStore:
 
 
 class RedisStore:
-    """Keys `agentchat:cache:<seed>:<key>`; they never expire by themselves."""
+    """Keys `agentchat:cache:<seed>:<key>`, without expiry."""
 
     def __init__(self, seed: str, url: str) -> None:
         try:
@@ -162,9 +168,11 @@ class RedisStore:
         self._redis.close()
 
 
-def _checked(seed: str | int) -> str:
-    """The seed as a name for a directory, and no way out of it."""
+def _directory_name(seed: str | int) -> str:
+    """The seed as a safe directory name."""
     name = str(seed)
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", name):
-        raise ConfigError(f"cache_seed {name!r}: give up to 100 letters, digits, '.', '_' and '-', the first not a '.'")
+        raise ConfigError(
+            f"cache_seed {name!r}: use up to 100 letters, digits, '.', '_' and '-', not starting with '.'"
+        )
     return name

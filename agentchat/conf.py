@@ -1,175 +1,295 @@
-"""Every setting of the `AGENTCHAT` dict: its meaning, unit and default. Nothing else reads that dict.
+"""Every setting of the `AGENTCHAT` dict: its kind, default, unit and meaning. No other code reads that dict.
 
-`conf.app.max_runs` is the setting `AGENTCHAT["MAX_RUNS"]`. Values are read when asked for, so tests may override
-settings; mistakes are found at start, by the system checks, through `problems()`.
+`conf.app.max_runs` is the setting `AGENTCHAT["MAX_RUNS"]`. Values are read on each access, so tests may override
+settings. A value of the wrong kind is never guessed at ("no" is no False): it raises ConfigError, and the system checks
+report all of them at start, through `problems()`.
 """
 
+import math
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import Promise  # what reverse_lazy() returns
 
+from agentchat.core.secrets import note_secret, note_url
 from agentchat.errors import ConfigError
+from agentchat.llm.timeouts import seconds_from_environment
+
+T = TypeVar("T")
 
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
-class AppSettings:
-    """The settings as properties. Each raises ConfigError if its value cannot be meant."""
+class Setting(Generic[T]):
+    """One key, which is the attribute's name in capitals.
 
-    KEYS = (
-        "ENGINE",
-        "LLM",
-        "MAX_RUNS",
-        "MAX_RUNS_PER_OWNER",
-        "LEASE_S",
-        "GUESTS",
-        "MAX_STEPS",
-        "MAX_RUN_TOKENS",
-        "MAX_RUN_COST",
-        "MAX_RUN_S",
-        "MESSAGES_PER_MINUTE",
-        "MAX_MESSAGE_CHARS",
-        "TOOL_TIMEOUT_S",
-        "DRAIN_S",
-        "WAIT_S",
-        "EMBED_ORIGINS",
-        "SHOW_USAGE",
-    )
+    `read` returns the value as it is used, or raises ValueError; `wanted` says what to use instead. A default is
+    not read; if it depends on other settings, it is a function. A secret one is not repeated in errors.
+    """
 
-    @property
-    def _values(self) -> Mapping[str, Any]:
-        values = getattr(settings, "AGENTCHAT", {})
-        if not isinstance(values, Mapping):
-            raise ConfigError(f"the setting AGENTCHAT must be a dict, not {type(values).__name__}")
-        return values
+    def __init__(
+        self, read: Callable[[Any], T], default: T | Callable[[], T], *, wanted: str, is_secret: bool = False
+    ) -> None:
+        self._read, self._default, self._wanted, self._is_secret = read, default, wanted, is_secret
 
-    def _number(self, key: str, default: float, *, least: float, whole: bool = True) -> Any:
-        value = self._values.get(key, default)
-        kind = int if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kind) or value < least:
-            wanted = "a whole number" if whole else "a number"
-            raise ConfigError(f"AGENTCHAT[{key!r}] is {value!r}: give {wanted}, at least {least}")
+    def __set_name__(self, owner: "type[AppSettings]", name: str) -> None:
+        self.key = name.upper()
+        owner.KEYS += (self.key,)
+
+    @overload
+    def __get__(self, app: None, owner: type) -> "Setting[T]": ...
+    @overload
+    def __get__(self, app: "AppSettings", owner: type) -> T: ...
+    def __get__(self, app: "AppSettings | None", owner: type) -> "T | Setting[T]":
+        if app is None:
+            return self
+        values = app.values
+        if self.key not in values:
+            return self._default() if callable(self._default) else self._default
+        try:
+            return self._read(values[self.key])
+        except ValueError:
+            value = "not valid" if self._is_secret else repr(values[self.key])
+            raise ConfigError(f"AGENTCHAT[{self.key!r}] is {value}: use {self._wanted}") from None
+
+
+# --- kinds of values ------------------------------------------------------------------------------------------------
+
+
+def _flag(default: bool | Callable[[], bool]) -> Setting[bool]:
+    return Setting(_bool, default, wanted="True or False")
+
+
+def _count(default: int) -> Setting[int]:
+    return Setting(_int, default, wanted="a whole number of at least 1")
+
+
+def _optional_count(default: int | Callable[[], int | None] | None) -> Setting[int | None]:
+    return Setting(_or_none(_int), default, wanted="a whole number of at least 1, or None for no limit")
+
+
+def _optional_number(default: int | None) -> Setting[int | None]:
+    """None is not the same as 0."""
+    return Setting(_or_none(_natural), default, wanted="a whole number, or None if it is not known")
+
+
+def _seconds(default: float | Callable[[], float], *, minimum: float) -> Setting[float]:
+    return Setting(_number(minimum), default, wanted=f"a number of seconds, at least {minimum:g}")
+
+
+def _optional_amount(default: float | None) -> Setting[float | None]:
+    return Setting(_or_none(_number(0.0001)), default, wanted="a number of at least 0.0001, or None for no limit")
+
+
+def _choice(*choices: str) -> Setting[str]:
+    """One of the texts. The first is the default."""
+    *others, last = map(repr, choices)
+    return Setting(_one_of(choices), choices[0], wanted=f"{', '.join(others)} or {last}")
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError
+    return value
+
+
+def _natural(value: Any) -> int:
+    return 0 if type(value) is int and value == 0 else _int(value)
+
+
+def _number(minimum: float) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value) or value < minimum:
+            raise ValueError
+        return float(value)
+
+    return read
+
+
+def _or_none(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    return lambda value: None if value is None else read(value)
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError
         return value
 
-    @property
-    def engine(self) -> str:
-        """How "advance this run" reaches a process: "threads", in the server's own; "celery", in workers."""
-        value = self._values.get("ENGINE", "threads")
-        if value not in ("threads", "celery"):
-            raise ConfigError(f"AGENTCHAT['ENGINE'] is {value!r}: the engines are 'threads' and 'celery'")
-        return str(value)
+    return read
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str | Promise) or not str(value).strip():
+        raise ValueError
+    return str(value)
+
+
+def _path(value: Any) -> str:
+    if not re.fullmatch(r"/([\w.~-]+/)*", _text(value), re.ASCII):
+        raise ValueError
+    return str(value)
+
+
+def _origins(value: Any) -> tuple[str, ...]:
+    is_list = isinstance(value, list | tuple | set | frozenset)
+    if not is_list or not all(isinstance(each, str) and ORIGIN.fullmatch(each) for each in value):
+        raise ValueError
+    return tuple(value)
+
+
+def _price(value: Any) -> tuple[float, float]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError
+    prompt, completion = map(_number(0), value)
+    return prompt, completion
+
+
+def _config_list(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not value or not all(isinstance(e, Mapping) and "model" in e for e in value):
+        raise ValueError
+    return [dict(entry) for entry in value]
+
+
+# --- the settings ---------------------------------------------------------------------------------------------------
+
+
+class AppSettings:
+    """The settings as attributes. Each raises ConfigError if its value is not valid."""
+
+    KEYS: ClassVar[tuple[str, ...]] = ()
+
+    engine = _choice("threads", "celery")
+    """Where runs advance: "threads", in the server's own process; "celery", in workers."""
+
+    llm = Setting[list[dict[str, Any]] | None](
+        _or_none(_config_list), None, wanted="a list of dicts, each with a 'model', or None", is_secret=True
+    )
+    """A config list: models to ask, in this order. None: the environment configures them."""
+
+    max_runs = _count(64)
+    """Runs advancing at once in one process; the others wait in order. Waiting for a user does not count."""
+
+    max_runs_per_owner = _count(4)
+    """Runs of one owner advancing at once, in all processes."""
+
+    lease_s = _seconds(15, minimum=1)
+    """Seconds after which a run whose process has gone silent is taken over by another."""
+
+    guests = _flag(lambda: settings.DEBUG)
+    """Whether visitors without an account may chat. The default is DEBUG."""
+
+    max_steps = _optional_count(200)
+    """Steps (model calls, tool calls, own steps) of one run, until the user is asked; None: no limit."""
+
+    max_run_tokens = _optional_count(500_000)
+    """Tokens of one run, prompts and completions, until the user is asked; None: no limit."""
+
+    max_run_cost = _optional_amount(None)
+    """US dollars that one run may cost, until the user is asked; None: no limit."""
+
+    fallback_price = Setting[tuple[float, float]](
+        _price,
+        (0.01, 0.03),
+        wanted="US dollars for [1,000 prompt tokens, 1,000 completion tokens], such as [0.01, 0.03]",
+    )
+    """US dollars for 1,000 prompt and 1,000 completion tokens without a known price; for MAX_RUN_COST alone."""
+
+    max_run_s = _optional_amount(None)
+    """Seconds that one run may run, waiting for the user aside, until the user is asked; None: no limit."""
+
+    messages_per_minute = _count(30)
+    """Messages that one owner may send in any 60 seconds."""
+
+    max_message_chars = _count(32_000)
+    """Characters in one message."""
+
+    llm_timeout_s = _seconds(seconds_from_environment, minimum=0.001)
+    """Seconds that a model may be silent before its first word, where its entry has no `timeout`."""
+
+    tool_timeout_s = _seconds(60, minimum=0.001)
+    """Seconds that one tool call may take, where the tool does not say otherwise."""
+
+    drain_s = _seconds(12, minimum=0)
+    """Seconds that runs have to unwind when the server stops."""
+
+    wait_s = _seconds(900, minimum=1)
+    """Seconds that an agent function with `durable=False` waits for an answer, and occupies its thread."""
+
+    embed_origins = Setting[tuple[str, ...]](
+        _origins,
+        (),
+        wanted="a list of origins, each a scheme and a host, and a port if it is not the default one, such as "
+        "'https://shop.example'",
+    )
+    """Origins, such as "https://shop.example", whose pages may embed chats in an iframe, besides the site's own."""
+
+    show_usage = _choice("staff", "all", "none")
+    """Who sees on the page what the models used, and what it cost."""
+
+    websocket_path = Setting[str | None](
+        _or_none(_path), None, wanted="a path that begins and ends with a slash, such as '/chats/', or None"
+    )
+    """Where browsers open the websockets: `ws/chat/…` below this path. None: below the path of the pages."""
+
+    logout_url = Setting[str | None](_or_none(_text), None, wanted="a URL, the name of one, or None")
+    """Where users sign out, as a URL or the name of one. None: "logout" or "account_logout", if there is one."""
+
+    password_change_url = Setting[str | None](_or_none(_text), None, wanted="a URL, the name of one, or None")
+    """Where users change their password. None: "password_change" or "account_change_password", if there is one."""
+
+    guest_chats_per_hour = _optional_count(60)
+    """Chats that the guests of one address may start in an hour; None: no limit."""
+
+    guest_messages_per_minute = _optional_count(120)
+    """Messages that the guests of one address may send in a minute; None: no limit."""
+
+    guest_mb_per_day = _optional_count(20)
+    """Millions of bytes that the guests of one address may send in a day; None: no limit."""
+
+    guest_sockets = _optional_count(100)
+    """Websockets that the guests of one address may have open in one process, two for each page; None: no limit."""
+
+    guest_addresses = _optional_count(20)
+    """All guests together may use what those of so many addresses may; None: no limit for all of them."""
+
+    max_sockets = _count(10_000)
+    """Websockets that may be open in one process."""
+
+    max_body_bytes = _optional_count(lambda: settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    """Bytes in the body of one request of the whole site; None: no limit. The default is Django's own for forms."""
+
+    trusted_proxies = _optional_number(None)
+    """Proxies of the site's own in front of it, each of which adds the address it sees to X-Forwarded-For. 0: none, the
+    peer is the client. None: not known, so a peer in a private network is nobody's address."""
 
     @property
-    def llm(self) -> list[dict[str, Any]] | None:
-        """A config list: models to ask, the first one first. None: the environment says."""
-        value = self._values.get("LLM")
-        if value is None:
-            return None
-        if not isinstance(value, list) or not value or not all(isinstance(e, Mapping) and "model" in e for e in value):
-            raise ConfigError("AGENTCHAT['LLM'] must be a list of dicts, each with a 'model'")
-        return [dict(entry) for entry in value]
-
-    @property
-    def max_runs(self) -> int:
-        """Runs advancing at once in one process; the others wait in order. Waiting for a person does not count."""
-        return int(self._number("MAX_RUNS", 64, least=1))
-
-    @property
-    def max_runs_per_owner(self) -> int:
-        """Runs of one owner advancing at once, over all processes."""
-        return int(self._number("MAX_RUNS_PER_OWNER", 4, least=1))
-
-    @property
-    def lease_s(self) -> float:
-        """Seconds after which a run whose process has gone silent is taken over by another."""
-        return float(self._number("LEASE_S", 15, least=1, whole=False))
-
-    @property
-    def drain_s(self) -> float:
-        """Seconds that runs have to unwind when the server is told to stop."""
-        return float(self._number("DRAIN_S", 12, least=0, whole=False))
-
-    @property
-    def wait_s(self) -> float:
-        """Seconds that an agent function with `durable=False` waits for an answer, and holds its thread."""
-        return float(self._number("WAIT_S", 900, least=1, whole=False))
-
-    @property
-    def guests(self) -> bool:
-        """Whether people without an account may chat. The default is DEBUG."""
-        return bool(self._values.get("GUESTS", settings.DEBUG))
-
-    def _cap(self, key: str, default: float | None, *, whole: bool = True) -> Any:
-        if self._values.get(key, default) is None:
-            return None
-        return self._number(key, default or 0, least=1 if whole else 0.0001, whole=whole)
-
-    @property
-    def max_steps(self) -> int | None:
-        """Steps (model calls, tool calls, own steps) of one run, until the person is asked; None: no cap."""
-        return self._cap("MAX_STEPS", 200)
-
-    @property
-    def max_run_tokens(self) -> int | None:
-        """Tokens of one run, prompts and completions, until the person is asked; None: no cap."""
-        return self._cap("MAX_RUN_TOKENS", 500_000)
-
-    @property
-    def max_run_cost(self) -> float | None:
-        """US dollars that one run may cost, where prices are known, until the person is asked; None: no cap."""
-        return self._cap("MAX_RUN_COST", None, whole=False)
-
-    @property
-    def max_run_s(self) -> float | None:
-        """Seconds that one run may run, waiting for people aside, until the person is asked; None: no cap."""
-        return self._cap("MAX_RUN_S", None, whole=False)
-
-    @property
-    def messages_per_minute(self) -> int:
-        """Messages that one owner may send in any 60 seconds."""
-        return int(self._number("MESSAGES_PER_MINUTE", 30, least=1))
-
-    @property
-    def max_message_chars(self) -> int:
-        """Characters in one message."""
-        return int(self._number("MAX_MESSAGE_CHARS", 32_000, least=1))
-
-    @property
-    def tool_timeout_s(self) -> float:
-        """Seconds that one tool call may take, where the tool does not say otherwise."""
-        return float(self._number("TOOL_TIMEOUT_S", 60, least=0.001, whole=False))
-
-    @property
-    def embed_origins(self) -> tuple[str, ...]:
-        """Origins, such as "https://shop.example", whose pages may show chats in an iframe, besides the site's own."""
-        value = self._values.get("EMBED_ORIGINS", ())
-        is_list = isinstance(value, list | tuple | set | frozenset)
-        if not is_list or not all(isinstance(each, str) and ORIGIN.fullmatch(each) for each in value):
-            raise ConfigError(
-                f"AGENTCHAT['EMBED_ORIGINS'] is {value!r}: give a list of origins, each a scheme and a host, and a "
-                f"port where it is not the usual one, such as 'https://shop.example'"
-            )
-        return tuple(value)
-
-    @property
-    def show_usage(self) -> str:
-        """Who sees on the page what the models used, and what it cost: "staff", "all" or "none"."""
-        value = self._values.get("SHOW_USAGE", "staff")
-        if value not in ("staff", "all", "none"):
-            raise ConfigError(f"AGENTCHAT['SHOW_USAGE'] is {value!r}: give 'staff', 'all' or 'none'")
-        return str(value)
+    def values(self) -> Mapping[str, Any]:
+        values = getattr(settings, "AGENTCHAT", {})
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"AGENTCHAT must be a dict, not {type(values).__name__}")
+        return values
 
     def problems(self) -> Iterator[str]:
         """Each mistake in the settings, as a sentence."""
         try:
-            unknown = sorted(set(self._values) - set(self.KEYS))
+            unknown = sorted(set(self.values) - set(self.KEYS), key=str)
         except ConfigError as error:
             yield str(error)
             return
         for key in unknown:
-            yield f"AGENTCHAT[{key!r}] is not a setting; there are {', '.join(self.KEYS)}"
+            yield f"AGENTCHAT[{key!r}] is not a setting; the settings are {', '.join(self.KEYS)}"
         for key in self.KEYS:
             try:
                 getattr(self, key.lower())
@@ -178,3 +298,30 @@ class AppSettings:
 
 
 app = AppSettings()
+
+
+# --- secrets --------------------------------------------------------------------------------------------------------
+
+_SECRET_NAME = re.compile(r"(?:PASSWORD|PASSWD|SECRET|TOKEN|KEY|SECRET_KEY_FALLBACKS)$", re.IGNORECASE)
+
+
+def note_secrets() -> None:
+    """Note the secrets of all settings, the project's too, by their names or as parts of URLs: no log repeats them."""
+    for name in dir(settings):
+        if name.isupper():
+            with suppress(ImproperlyConfigured):  # Django's, for a SECRET_KEY that is empty
+                _note(name, getattr(settings, name))
+
+
+def _note(name: str, value: Any) -> None:
+    match value:
+        case str() if "://" in value:
+            note_url(value, lasting=True)
+        case str() if _SECRET_NAME.search(name):
+            note_secret(value, lasting=True, hidden=True)
+        case Mapping():
+            for key, each in value.items():
+                _note(str(key), each)
+        case list() | tuple():
+            for each in value:
+                _note(name, each)

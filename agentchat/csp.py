@@ -1,15 +1,17 @@
-"""The Content-Security-Policy of every page: what a model or a tool wrote can never load or run anything.
+"""The Content-Security-Policy of every page: the output of models and tools can never load or run anything.
 
-The views of agentchat carry it wherever they are mounted (`strict_policy`); a project adds the middleware, so that the
-error pages, which no view of ours makes, and its other pages carry it too.
+The views of agentchat set it wherever they are mounted (`strict_policy`); a project adds the middleware for error
+pages, which are not made by these views, and for its other pages.
 """
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.templatetags.static import static
 
 DIRECTIVES = {
     "default-src": "'none'",
@@ -18,7 +20,7 @@ DIRECTIVES = {
     "img-src": "'self'",
     "font-src": "'self'",
     "connect-src": "'self'",
-    "frame-src": "'self'",  # the widget's
+    "frame-src": "'self'",  # for the widget
     "manifest-src": "'self'",
     "form-action": "'self'",
     "frame-ancestors": "'none'",
@@ -26,18 +28,32 @@ DIRECTIVES = {
 }
 
 
+STATIC_FILES = ("script-src", "style-src", "img-src", "font-src", "manifest-src")
+
+
 def policy(**changed: str) -> str:
-    """The policy; `policy(frame_ancestors="'self'")` with another directive."""
+    """The policy; `policy(frame_ancestors="'self'")` with another directive. Static files may be of another site."""
     directives = DIRECTIVES | {name.replace("_", "-"): value for name, value in changed.items()}
+    if origin := _static_origin():
+        directives |= {name: f"{directives[name]} {origin}" for name in STATIC_FILES}
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 
-POLICY = policy()
+def _static_origin() -> str:
+    """The origin of static files, where it is not the site's."""
+    try:
+        url = urlsplit(static("agentchat/icon.svg"))
+    except ValueError:
+        return ""  # not collected: pages say so
+    return f"{url.scheme}://{url.netloc}".removeprefix("://") if url.netloc else ""
+
 
 View = Callable[..., HttpResponseBase]
 
 
 def strict_policy(view: View) -> View:
+    """Set the policy on the view's responses, unless they have one."""
+
     @wraps(view)
     def with_policy(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return _with_policy(view(request, *args, **kwargs))
@@ -46,7 +62,7 @@ def strict_policy(view: View) -> View:
 
 
 class StrictPolicyMiddleware:
-    """Every response that has no policy of its own gets ours."""
+    """Set the policy on every response that has none."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -56,5 +72,5 @@ class StrictPolicyMiddleware:
 
 
 def _with_policy(response: HttpResponseBase) -> HttpResponseBase:
-    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers.setdefault("Content-Security-Policy", policy())
     return response

@@ -1,10 +1,10 @@
 """What happens in a chat, as values.
 
-Agents say what happens with `iostream.send(event)`. A console prints it, a run numbers and saves it, a page shows it.
-A *fact* is numbered and kept; a *delta* is a piece of a message being written, shown at once and kept by nobody.
-Names, and the order in which they may come, are AG-UI's where it has them; `payload()` is the JSON on the wire.
+Agents emit events with `iostream.send(event)`. A console prints them, a run numbers and saves them, a page shows them.
+A *delta* is a piece of a message being written: it is shown at once and never saved. Names, and their order, are
+AG-UI's where it has them; `payload()` is the JSON on the wire.
 
-Nothing here does anything: what becomes of an event is the stream's affair.
+Events are plain values: streams decide what to do with them.
 """
 
 import re
@@ -13,14 +13,16 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 Role = Literal["assistant", "user", "system"]
+CutOff = Literal["length", "content_filter"]
 
 
-def _camel(name: str) -> str:
+def wire_name(name: str) -> str:
+    """A field's name in JSON."""
     return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class ChatEvent:
     """Base of all events. `type` is the name on the wire; an event without one never gets there."""
 
     type: ClassVar[str] = ""
@@ -28,7 +30,7 @@ class Event:
     def payload(self) -> dict[str, Any]:
         """The fields as the wire names them; those that are None are left out."""
         values = ((f, getattr(self, f.name)) for f in fields(self) if f.metadata.get("wire", True))
-        return {_camel(f.name): value for f, value in values if value is not None}
+        return {wire_name(f.name): value for f, value in values if value is not None}
 
 
 def _off_wire(default: Any = "") -> Any:
@@ -39,8 +41,8 @@ def _off_wire(default: Any = "") -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextMessage(Event):
-    """A whole message, said at once. On the wire it is a TEXT_MESSAGE_START and a TEXT_MESSAGE_END."""
+class TextMessage(ChatEvent):
+    """A complete message. On the wire it is a TEXT_MESSAGE_START and a TEXT_MESSAGE_END."""
 
     name: str
     to: str = ""
@@ -50,8 +52,8 @@ class TextMessage(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextMessageStart(Event):
-    """Somebody begins to write. `message_id` is unique in its chat session and the same at every try."""
+class TextMessageStart(ChatEvent):
+    """A message is being written. `message_id` is unique in its chat session and the same at every attempt."""
 
     type = "TEXT_MESSAGE_START"
     message_id: str
@@ -61,8 +63,8 @@ class TextMessageStart(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextMessageContent(Event):
-    """A delta. `offset` counts UTF-16 code units from the message's start; a higher `attempt` starts again at 0."""
+class TextMessageContent(ChatEvent):
+    """A delta. `offset` counts UTF-16 code units from the message's start; a higher `attempt` restarts at 0."""
 
     type = "TEXT_MESSAGE_CONTENT"
     message_id: str
@@ -72,13 +74,18 @@ class TextMessageContent(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextMessageEnd(Event):
-    """The message is complete: `content` wins over whatever the deltas said. `stopped`: it was cut off."""
+class TextMessageEnd(ChatEvent):
+    """The message is complete: `content` takes precedence over the deltas.
+
+    `stopped`: the run ended while it was written. `finish_reason`: the model itself left it incomplete, because it has
+    reached its maximum length, or a filter of its service ended it.
+    """
 
     type = "TEXT_MESSAGE_END"
     message_id: str
     content: str
     stopped: bool | None = None
+    finish_reason: CutOff | None = None
     name: str = _off_wire()
     to: str = _off_wire()
     last: bool = _off_wire(True)  # false: tool calls of the same message follow
@@ -88,8 +95,8 @@ class TextMessageEnd(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToolCallStart(Event):
-    """An agent wants a tool called. `tool_call_id` is the model's own; `name` is the agent's."""
+class ToolCallStart(ChatEvent):
+    """An agent calls a tool. `tool_call_id` is the model's; `name` is the agent's."""
 
     type = "TOOL_CALL_START"
     tool_call_id: str
@@ -98,8 +105,8 @@ class ToolCallStart(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToolCallArgs(Event):
-    """The call's arguments, as the model wrote them: JSON, or what it took for JSON."""
+class ToolCallArgs(ChatEvent):
+    """The call's arguments, as the model wrote them: JSON, though it may be invalid."""
 
     type = "TOOL_CALL_ARGS"
     tool_call_id: str
@@ -107,7 +114,7 @@ class ToolCallArgs(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToolCallEnd(Event):
+class ToolCallEnd(ChatEvent):
     """The call is complete; it has not run yet."""
 
     type = "TOOL_CALL_END"
@@ -117,8 +124,8 @@ class ToolCallEnd(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToolCallResult(Event):
-    """What came of the call, as the model will read it. `ok` is false for an error. `name` is who ran it."""
+class ToolCallResult(ChatEvent):
+    """The call's result, as the model will read it. `ok` is false for an error. `name` is the agent that ran it."""
 
     type = "TOOL_CALL_RESULT"
     tool_call_id: str
@@ -135,8 +142,8 @@ class ToolCallResult(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NestedChatsStarted(Event):
-    """`name` asks other agents before it replies: what they say, up to the end of the same step, is between them."""
+class NestedChatsStarted(ChatEvent):
+    """`name` chats with other agents before it replies: the messages up to the end of the step are between them."""
 
     type = "STEP_STARTED"
     step_name: str
@@ -144,30 +151,34 @@ class NestedChatsStarted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NestedChatsFinished(Event):
-    """They are done; the reply comes next. Steps within a step end before it does."""
+class NestedChatsFinished(ChatEvent):
+    """The nested chats are over; the reply comes next. Steps within a step end before it."""
 
     type = "STEP_FINISHED"
     step_name: str
     name: str
 
 
-# --- people ---------------------------------------------------------------------------------------------------------
+# --- user input -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
-class InputRequested(Event):
-    """A question to the person.
+class InputRequested(ChatEvent):
+    """A question to the user.
 
     `schema` is the JSON schema of a form, or of the arguments of the tool call to approve. `digest` binds an approval
-    to the tool and its arguments. `unsure`: the call may have been made already. `initial` fills the form at first.
-    `expires_at` is an ISO time.
+    to the tool and its arguments. `unsure`: the call may have been made already. `initial` fills the form, or has the
+    arguments to approve. `name` identifies it, whatever its words are. `expires_at` is an ISO time. What the system
+    asks by itself has a `code` and its `params`, for translation.
     """
 
     type = "INPUT_REQUESTED"
     request: str
     kind: Literal["text", "approval", "form"] = "text"
     prompt: str
+    name: str | None = None
+    code: str | None = None
+    params: Mapping[str, Any] | None = None
     schema: Mapping[str, Any] | None = None
     tool_call_id: str | None = None
     digest: str | None = None
@@ -178,7 +189,7 @@ class InputRequested(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InputAnswered(Event):
+class InputAnswered(ChatEvent):
     """The first answer to a request, or its end. `value` is None where it must not be shown (a password)."""
 
     type = "INPUT_ANSWERED"
@@ -192,8 +203,8 @@ class InputAnswered(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunStarted(Event):
-    """A run begins. It follows the run `parent` (a number); with `from_seq` it parts from it before that event."""
+class RunStarted(ChatEvent):
+    """A run starts. It follows the run `parent` (a number); with `from_seq` it forks from it before that event."""
 
     type = "RUN_STARTED"
     parent: int | None = None
@@ -201,32 +212,38 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BranchSelected(Event):
-    """People look at another branch now: the one that ends in the run that this belongs to."""
+class BranchSelected(ChatEvent):
+    """Another branch is shown now: the one that ends in the run that this event belongs to."""
 
     type = "BRANCH_SELECTED"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunFinished(Event):
-    """The agent function returned, or somebody stopped it."""
+class RunFinished(ChatEvent):
+    """The agent function returned, or was stopped."""
 
     type = "RUN_FINISHED"
     outcome: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunError(Event):
-    """The run failed. `message` is in kind words; the traceback is in the log under `id`."""
+class RunError(ChatEvent):
+    """The run failed. `message` is for users; the traceback is in the log under `id`.
+
+    With `params` the message is the standard one of `code`, filled in with them, and can be translated. `detail` is the
+    reason for staff: what the model's service said, or what is set wrongly. Other users never get it.
+    """
 
     type = "RUN_ERROR"
     code: str
     message: str
     id: str
+    params: Mapping[str, Any] | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Usage(Event):
+class Usage(ChatEvent):
     """What one LLM call used, in tokens. `cost` in US dollars where it is known."""
 
     type = "USAGE"
@@ -237,15 +254,42 @@ class Usage(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Printed(Event):
-    """What an agent function prints itself."""
+class Printed(ChatEvent):
+    """What an agent function prints directly."""
 
     type = "PRINTED"
     text: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice(Event):
-    """A line of the classic console (">>>>>>>> USING AUTO REPLY..."); streams that show more than text leave it out."""
+class Unreadable(ChatEvent):
+    """What stands for a stored event that cannot be read. `original` is the type that it has."""
+
+    type = "UNREADABLE"
+    original: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice(ChatEvent):
+    """A line of the classic console (">>>>>>>> USING AUTO REPLY..."); streams that show more than text ignore it."""
 
     text: str
+
+
+class DeveloperWarning(ChatEvent):
+    """What developers should know and users do not see: it is logged, and on the page under DEBUG."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatStalled(DeveloperWarning):
+    """A chat between two agents was ended, because they said the same again and again. `text` says so."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LostMemory(DeveloperWarning):
+    """A tool has changed variables of its agent function, and will not be called again when the run is resumed."""
+
+    tool: str
+    variables: tuple[str, ...]

@@ -1,8 +1,9 @@
-"""The tables: what is kept of every chat session.
+"""The tables: what is stored of every chat session.
 
-A chat session has runs, a run has steps (its journal), and both lead to events: the numbered facts that pages show.
-What people sent and no run has taken yet lies in the inbox. Only `agentchat.runs.journal` writes to these tables while
-a run lives: it holds the rules (one lock order, no hole in `seq`, nothing twice). Pages and admin read.
+A chat session has runs, a run has steps (its journal), and both produce events, which are numbered and shown on pages.
+Messages that no run has taken yet are in the inbox. While a run is live, only `agentchat.runs` and `agentchat.actions`
+write to these tables, under the chat session's lock: one lock order, no gaps in `seq`, nothing twice. Pages and admin
+read.
 """
 
 import uuid
@@ -14,17 +15,22 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from agentchat.core.stored_events import log_unreadable, readable
+from agentchat.events import Unreadable
+from agentchat.infra.json_field import StoredJSONField
+from agentchat.infra.moments import MomentField
+
 if TYPE_CHECKING:
     from agentchat.visitors import Visitor
 
 
 class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def of(self, visitor: "Visitor") -> "ChatSessionQuerySet":
-        """The visitor's own, deleted ones left out: every page and frame finds its chat session through this."""
+        """The visitor's own, without deleted ones: every page and frame finds its chat session through this."""
         return self.all_of(visitor).filter(deleted_at=None)
 
     def all_of(self, visitor: "Visitor") -> "ChatSessionQuerySet":
-        """The visitor's own, with those that they have deleted and that are not gone for good yet."""
+        """The visitor's own, with those that are deleted but not purged yet."""
         if visitor.user is not None:
             return self.filter(owner=visitor.user)
         if visitor.guest_key:
@@ -51,11 +57,11 @@ class ChatSession(models.Model):
     head = models.ForeignKey(
         "Run", verbose_name=_("last run"), null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
-    # The owner has seen how this run ended, and those before it: a list need not point at a failure any more.
+    # The owner has seen how this run and those before it ended: the list does not show their failures any more.
     seen_run = models.PositiveIntegerField(default=0, db_default=0, editable=False)
-    created_at = models.DateTimeField(_("started"), auto_now_add=True)
-    updated_at = models.DateTimeField(_("last change"), auto_now=True)
-    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+    created_at = MomentField(_("started"), auto_now_add=True)
+    updated_at = MomentField(_("last updated"), auto_now=True)
+    deleted_at = MomentField(_("deleted"), null=True, blank=True, editable=False)
 
     objects = ChatSessionQuerySet.as_manager()
 
@@ -63,8 +69,8 @@ class ChatSession(models.Model):
         verbose_name = _("chat session")
         verbose_name_plural = _("chat sessions")
         indexes = [
-            # With the key, so that a list can be read on from a place. The conditions keep the list of a guest from
-            # being looked for among all that belongs to no account.
+            # With the key, for cursors of lists. Because of the conditions, a guest's list is not searched among all
+            # chats without an account.
             models.Index(
                 fields=["owner", "-updated_at", "-id"], condition=Q(owner__isnull=False), name="agentchat_of_owner"
             ),
@@ -82,16 +88,16 @@ class ChatSession(models.Model):
 
 
 class Run(models.Model):
-    """One life of the agent function in a chat session, from its first line to its return.
+    """One execution of the agent function in a chat session, from its first line to its return.
 
-    Runs are a tree: a run goes on where its `parent` ended, or, tried again or edited, from a point within it. What
-    leads to a run is its branch; the chat session's `head` is the last run of the branch that people look at.
+    Runs form a tree: a run continues where its `parent` ended, or, after a retry or an edit, from a fork within it. The
+    path to a run is its branch; the chat session's `head` is the last run of the branch shown.
     """
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("queued")
         RUNNING = "running", _("running")
-        WAITING = "waiting", _("waiting for the person")
+        WAITING = "waiting", _("waiting for the user")
         FINISHED = "finished", _("finished")
         STOPPED = "stopped", _("stopped")
         FAILED = "failed", _("failed")
@@ -104,28 +110,29 @@ class Run(models.Model):
     )
     number = models.PositiveIntegerField(_("number"))
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="branches")
-    # Of the parent's branch, the events before this one came before this run; null: all of them.
+    # The fork: of the parent's branch, this run follows the events before this one; null: all of them.
     from_seq = models.PositiveBigIntegerField(null=True, editable=False)
-    # The parent's steps up to this one are this run's too: its journal begins with them.
+    # The parent's steps up to this one are inherited: this run's journal starts with them.
     from_step = models.PositiveIntegerField(default=0, editable=False)
     agent = models.CharField(_("agent"), max_length=100)
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.QUEUED)
-    queued_at = models.DateTimeField(_("queued"), auto_now_add=True)
+    queued_at = MomentField(_("queued"), auto_now_add=True)
     owner_process = models.CharField(_("process"), max_length=100, blank=True)
     epoch = models.PositiveIntegerField(_("epoch"), default=0)
-    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    waits_until = models.DateTimeField(_("waits until"), null=True, blank=True)
-    # Processes that have died with it, one after the other, without a step recorded in between.
+    lease_until = MomentField(_("lease expires"), null=True, blank=True)
+    waits_until = MomentField(_("waiting until"), null=True, blank=True)
+    # Processes that died while running it, one after the other, without a step recorded in between.
     crashes = models.SmallIntegerField(_("crashes"), default=0, db_default=0, editable=False)
-    running_s = models.FloatField(_("seconds of running"), default=0)
+    running_s = models.FloatField(_("running time (seconds)"), default=0)
     stop_requested = models.BooleanField(_("stop requested"), default=False)
     error_code = models.CharField(_("error"), max_length=50, blank=True)
-    error_id = models.CharField(_("error id"), max_length=32, blank=True)
+    error_id = models.CharField(_("error ID"), max_length=32, blank=True)
     prompt_tokens = models.PositiveBigIntegerField(_("prompt tokens"), default=0)
     completion_tokens = models.PositiveBigIntegerField(_("completion tokens"), default=0)
     cost = models.DecimalField(_("cost"), max_digits=14, decimal_places=8, null=True, blank=True)
-    started_at = models.DateTimeField(_("started"), null=True, blank=True)
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    started_at = MomentField(_("started"), null=True, blank=True)
+    finished_at = MomentField(_("finished"), null=True, blank=True)
+    state: "models.JSONField[Any, Any]" = StoredJSONField(null=True, editable=False)  # `iostream.state` at its end
 
     class Meta:
         verbose_name = _("run")
@@ -139,9 +146,9 @@ class Run(models.Model):
             ),
         ]
         indexes = [
-            # What a keeper asks for every second: what is queued, oldest first, whose lease has ended, and what waits
-            # no longer. Runs that wait for a person may be very many, and have neither a lease nor, mostly, an end.
-            # (SQLite uses an index with a condition for "is not null" alone, and never for "is one of these".)
+            # What supervisors query every second: queued runs, oldest first, expired leases, and expired questions.
+            # Very many runs may wait for users, without a lease and mostly without an expiry. (SQLite uses a partial
+            # index for "is not null" only, never for "is one of these".)
             models.Index(fields=["status", "queued_at", "id"], name="agentchat_in_line"),
             models.Index(fields=["lease_until"], condition=Q(lease_until__isnull=False), name="agentchat_leased"),
             models.Index(fields=["waits_until"], condition=Q(waits_until__isnull=False), name="agentchat_expiring"),
@@ -167,11 +174,13 @@ class Step(models.Model):
     name = models.CharField(_("name"), max_length=200)
     request_hash = models.CharField(_("request hash"), max_length=64, blank=True)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices)
-    tries = models.PositiveIntegerField(_("tries"), default=1)
-    result: "models.JSONField[Any, Any]" = models.JSONField(_("result"), null=True, blank=True)
-    usage: "models.JSONField[Any, Any]" = models.JSONField(_("usage"), null=True, blank=True)
-    started_at = models.DateTimeField(_("started"))
-    done_at = models.DateTimeField(_("done"), null=True, blank=True)
+    tries = models.PositiveIntegerField(_("attempts"), default=1)
+    result: "models.JSONField[Any, Any]" = StoredJSONField(_("result"), null=True, blank=True)
+    usage: "models.JSONField[Any, Any]" = StoredJSONField(_("usage"), null=True, blank=True)
+    # How it has changed `iostream.state`: a `StateChange`.
+    state: "models.JSONField[Any, Any]" = StoredJSONField(null=True, editable=False)
+    started_at = MomentField(_("started"))
+    done_at = MomentField(_("done"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("step")
@@ -183,20 +192,20 @@ class Step(models.Model):
 
 
 class InboxItem(models.Model):
-    """What a person sent. It waits until a run takes it: `run` and `step` are the input step that did.
+    """What a user sent. It waits until a run takes it: `run` and `step` are the input step that did.
 
-    With a run and without a step, it lay in the inbox of a run that never asked for it.
+    With a run and without a step, it was in the inbox of a run that never asked for it.
     """
 
     session = models.ForeignKey(
         ChatSession, verbose_name=_("chat session"), on_delete=models.CASCADE, related_name="inbox"
     )
     run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="inbox")
-    client_id = models.UUIDField(_("client's id"))
+    client_id = models.UUIDField(_("client ID"))
     request_id = models.CharField(_("request"), max_length=100, blank=True)
-    value: "models.JSONField[Any, Any]" = models.JSONField(_("value"))
+    value: "models.JSONField[Any, Any]" = StoredJSONField(_("value"))
     step = models.PositiveIntegerField(_("step"), null=True, blank=True)
-    created_at = models.DateTimeField(_("sent"), auto_now_add=True)
+    created_at = MomentField(_("sent"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("inbox item")
@@ -215,7 +224,10 @@ class InboxItem(models.Model):
 
 
 class Event(models.Model):
-    """A numbered fact of a chat session. `payload` is its JSON on the wire, without type, seq, at and run."""
+    """A numbered event of a chat session. `payload` is its JSON on the wire, without type, seq, at and run.
+
+    One that cannot be read is an `Unreadable` in memory, and stays as it is in the database.
+    """
 
     session = models.ForeignKey(
         ChatSession, verbose_name=_("chat session"), on_delete=models.CASCADE, related_name="events"
@@ -225,8 +237,8 @@ class Event(models.Model):
     step_number = models.PositiveIntegerField(_("step"), null=True, blank=True)
     ordinal = models.PositiveIntegerField(_("ordinal"), default=0)
     type = models.CharField(_("type"), max_length=40)
-    payload: "models.JSONField[Any, Any]" = models.JSONField(_("payload"))
-    created_at = models.DateTimeField(_("at"), auto_now_add=True)
+    payload: "models.JSONField[Any, Any]" = StoredJSONField(_("payload"))
+    created_at = MomentField(_("time"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("event")
@@ -237,12 +249,26 @@ class Event(models.Model):
             models.UniqueConstraint(fields=["run", "step_number", "ordinal"], name="agentchat_event_origin"),
         ]
 
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> "Event":
+        event = super().from_db(*args, **kwargs)
+        if {"type", "payload"}.issubset(event.__dict__):
+            event.make_readable()
+        return event
+
+    def make_readable(self) -> None:
+        """To be called when its payload was set to one of the database."""
+        type_, payload = readable(self.type, self.payload)
+        if type_ == Unreadable.type != self.type:
+            log_unreadable(f"event {self.pk} ({self.type!r:.50})", self.type, self.payload)
+        self.type, self.payload = type_, payload
+
     def __str__(self) -> str:
         return f"{self.seq} {self.type}"
 
 
 class Share(models.Model):
-    """A link by which anybody who has it may read what was said in a chat up to `last_seq`, until it is withdrawn."""
+    """A link by which anyone can read a chat up to the event `last_seq`, until it is revoked."""
 
     session = models.ForeignKey(
         ChatSession, verbose_name=_("chat session"), on_delete=models.CASCADE, related_name="shares"
@@ -250,7 +276,7 @@ class Share(models.Model):
     token = models.CharField(_("token"), max_length=64, unique=True, editable=False)
     head = models.ForeignKey(Run, null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
     last_seq = models.PositiveBigIntegerField(_("last event"))
-    created_at = models.DateTimeField(_("shared"), auto_now_add=True)
+    created_at = MomentField(_("shared on"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("shared link")
@@ -260,8 +286,25 @@ class Share(models.Model):
         return str(self.session)
 
 
+class RateLimit(models.Model):
+    """How much of something was done lately: the moment, in seconds since 1970, when it does not count any more.
+
+    Written by `actions/rate_limits.py` alone.
+    """
+
+    key = models.CharField(primary_key=True, max_length=80)
+    empty_at = models.FloatField()
+
+    class Meta:
+        verbose_name = _("rate limit")
+        verbose_name_plural = _("rate limits")
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class Feedback(models.Model):
-    """What a person thinks of a message of an agent."""
+    """A user's rating of an agent's message."""
 
     class Value(models.TextChoices):
         UP = "up", _("good")
@@ -273,8 +316,8 @@ class Feedback(models.Model):
     message_id = models.CharField(_("message"), max_length=100)
     value = models.CharField(_("value"), max_length=4, choices=Value.choices)
     comment = models.TextField(_("comment"), blank=True)
-    created_at = models.DateTimeField(_("given"), auto_now_add=True)
-    updated_at = models.DateTimeField(_("last change"), auto_now=True)
+    created_at = MomentField(_("submitted"), auto_now_add=True)
+    updated_at = MomentField(_("last updated"), auto_now=True)
 
     class Meta:
         verbose_name = _("feedback")

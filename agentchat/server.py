@@ -1,14 +1,16 @@
 """Where agentchat meets the server that runs it: start with it, and stop as it stops.
 
-`serve(application)` wraps the ASGI application. Under Daphne, which has no ASGI lifespan, the start hangs on its
-reactor, and SIGTERM and SIGINT are ours: runs are given away, sockets are told to come back, and then the process
-leaves. Under other servers, lifespan does both. In any case the first websocket starts what nobody started before.
+`serve(application)` wraps the ASGI application. Under Daphne, which has no ASGI lifespan, its reactor calls the start,
+and this module handles SIGTERM and SIGINT: runs are released, sockets are closed with a code that asks clients to
+reconnect, and then the process exits. Under other servers, lifespan does both. In any case the first websocket starts
+what has not been started before.
 
-Waiting work so goes on after a restart before anybody visits. Nothing starts in `AppConfig.ready`, which also runs
-under `migrate`.
+So waiting work goes on after a restart without a visit. Nothing starts in `AppConfig.ready`, which also runs under
+`migrate`.
 """
 
 import asyncio
+import atexit
 import contextlib
 import importlib
 import logging
@@ -17,17 +19,26 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 
-from django.db import connection
-
 from agentchat import conf
-from agentchat.runs.database import patiently
+from agentchat.core.log import get_logger
+from agentchat.infra.database import connection, retry_until_available
+from agentchat.infra.loop_scope import owned
+from agentchat.infra.request_bodies import answer_in_bounds
+from agentchat.infra.request_limit import RequestLimit
+from agentchat.io.base import IOStream
 from agentchat.runs.engines import engine
 from agentchat.runs.runner import runner
-from agentchat.sockets import LOOK_S, CloseCode, sockets
+from agentchat.websocket.connections import REVALIDATE_INTERVAL_SECONDS, CloseCode, current_connections
 
-logger = logging.getLogger("agentchat.server")
+logger = get_logger("agentchat.server")
+
+# After this time a thread that computes hands the processor on, to the server's loop or another thread: everybody's
+# frames would wait for several times Python's own 5 ms while pages are made.
+SWITCH_SECONDS = 0.001
+RELOAD_SECONDS = 2.0  # how long the autoreloader waits for runs to unwind: its user waits, too
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,8 +52,20 @@ def serve(application: Application) -> "Served":
     return Served(application)
 
 
+class ServerRuntime:
+    """What the server itself keeps for its loop, whose scope owns it (`infra/loop_scope.py`)."""
+
+    def __init__(self) -> None:
+        self.requests: set[object] = set()  # HTTP requests that have not ended
+        self.revalidator: asyncio.Task[None] | None = None
+
+    def start_revalidator(self) -> None:
+        if self.revalidator is None or self.revalidator.done():
+            self.revalidator = asyncio.create_task(_revalidate(), name="agentchat session revalidator")
+
+
 class Served:
-    """An ASGI application, and lifespan beside it."""
+    """An ASGI application that starts agentchat, and answers lifespan."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -52,65 +75,72 @@ class Served:
             return await _lifespan(receive, send)
         start()
         if scope["type"] != "http":
-            return await self.application(scope, receive, send)
-        _requests.add(request := object())
-        try:
             await self.application(scope, receive, send)
+            return
+        requests = owned(ServerRuntime).requests
+        requests.add(request := object())
+        try:
+            in_line = partial(owned(RequestLimit).answer, self.application)
+            await answer_in_bounds(in_line, scope, receive, send)
         finally:
-            _requests.discard(request)
-
-
-_requests: set[object] = set()
-_looking: asyncio.Task[None] | None = None
+            requests.discard(request)
 
 
 def start() -> None:
-    """On the server's loop: start the keeper and the look-out for people who may not watch any more, once."""
-    global _looking
+    """On the server's loop: start the supervisor of runs and the session revalidator, once."""
     if runner.loop is not asyncio.get_running_loop():
-        # It takes a second: not while the first person waits for the first word.
-        slow = "agentchat.llm.openai" if runner.takes_runs else "agentchat.runs.engines.celery"
+        # It takes a second: not while the first user waits for an answer.
+        slow = "agentchat.llm.openai_client" if runner.takes_runs else "agentchat.runs.engines.celery"
         threading.Thread(target=importlib.import_module, args=(slow,), daemon=True).start()
     runner.start()
-    if _looking is None or _looking.done() or _looking.get_loop() is not asyncio.get_running_loop():
-        _looking = asyncio.create_task(_look_out(), name="agentchat look-out")
+    owned(ServerRuntime).start_revalidator()
 
 
-async def stop() -> None:
-    """Give away the runs, send the watchers away, let requests end. Takes DRAIN_S at most."""
-    deadline = asyncio.get_running_loop().time() + conf.app.drain_s
-    if _looking is not None:
-        _looking.cancel()
-    runner.is_draining = True
-    await sockets.close_all(CloseCode.RESTART)
-    await runner.drain(within=conf.app.drain_s)
-    while _requests and asyncio.get_running_loop().time() < deadline:
+def _start_as_server() -> None:
+    """Start, in a process that is a server as long as it lives: known before its first request."""
+    start()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    if runner.takes_runs:
+        IOStream.begin_runs(runner)
+
+
+async def stop(*, within: float | None = None) -> None:
+    """Release the runs, close the sockets, let requests end. Takes `within` seconds at most; the default is DRAIN_S."""
+    within = conf.app.drain_s if within is None else within
+    deadline = asyncio.get_running_loop().time() + within
+    runtime = owned(ServerRuntime)
+    if runtime.revalidator is not None:
+        runtime.revalidator.cancel()
+    runner.stop_claiming()
+    await current_connections().close_all(CloseCode.RESTART)
+    await runner.drain(within=within)
+    while runtime.requests and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.02)
 
 
 def is_ready() -> dict[str, bool | str]:
-    """What a load balancer wants to know: each part is True, or a sentence says what is wrong. Asks the database."""
-    parts: dict[str, bool | str] = {"database": True, "keeper": True}
+    """For a load balancer: each part is True, or a sentence says what is wrong. Queries the database."""
+    parts: dict[str, bool | str] = {"database": True, "supervisor": True}
     try:
-        with connection.cursor() as cursor:
+        with connection().cursor() as cursor:
             cursor.execute("SELECT 1")
     except Exception:
         logger.warning("the database does not answer", exc_info=True)
         parts["database"] = "the database does not answer"
     if runner.is_draining:
-        parts["keeper"] = "the server is stopping"
+        parts["supervisor"] = "the server is stopping"
     elif not runner.is_alive:
-        parts["keeper"] = "the keeper of runs is not alive in this process"
+        parts["supervisor"] = "the supervisor of runs is not alive in this process"
     if runner.link is not None:
-        parts["layer"] = "Redis does not answer" if runner.link.layer.is_away else True
+        parts["layer"] = "Redis does not answer" if runner.link.layer.is_down else True
     return parts | engine().parts()
 
 
-async def _look_out() -> None:
+async def _revalidate() -> None:
     while True:
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(REVALIDATE_INTERVAL_SECONDS)
         try:
-            await patiently(sockets.look_again)
+            await retry_until_available(current_connections().revalidate)
         except Exception:
             logger.exception("could not look up the visitors of open sockets; trying again")
 
@@ -119,10 +149,11 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            start()
+            _start_as_server()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await stop()
+            IOStream.end_runs(runner)
             await send({"type": "lifespan.shutdown.complete"})
             return
 
@@ -131,50 +162,65 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 
 def _hook_into_daphne() -> None:
-    """If this process is Daphne's, start when its reactor runs. In any other, the reactor never runs."""
+    """If this process is Daphne's, bound its connections, and start when its reactor runs. In others, it never runs."""
     if "daphne.server" not in sys.modules:
         return
     from twisted.internet import reactor
 
-    reactor.callWhenRunning(_start_in_daphne)  # type: ignore[attr-defined]  # a module that is an object
+    from agentchat.infra import daphne_requests, daphne_websocket
+
+    daphne_websocket.install()
+    daphne_requests.install()
+    reactor.callWhenRunning(_start_in_daphne)
 
 
 def _start_in_daphne() -> None:
     # One turn later, when the reactor has put its own signal handlers in place and the loop runs.
     loop = asyncio.get_event_loop_policy().get_event_loop()
-    loop.call_soon(lambda: loop.create_task(_begin_in_daphne()))
+    loop.call_soon(lambda: loop.create_task(_start_on_loop()))
 
 
-async def _begin_in_daphne() -> None:
-    start()
-    if threading.current_thread() is not threading.main_thread():
-        return  # the autoreloader's child: it is killed, and leases do the rest
+async def _start_on_loop() -> None:
+    _start_as_server()
     loop = asyncio.get_running_loop()
+    if threading.current_thread() is not threading.main_thread():
+        # The autoreloader has the main thread, and ends the process when a file has changed.
+        atexit.register(_stop_before_reload, loop)
+        return
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: _asked_to_leave(loop))
+        signal.signal(number, lambda number, frame: _on_signal(loop))
 
 
-_leaving = False
+def _stop_before_reload(loop: asyncio.AbstractEventLoop) -> None:
+    """In the main thread, as the process exits: hand the runs over, so that the next process goes on at once."""
+    stopping = asyncio.run_coroutine_threadsafe(stop(within=RELOAD_SECONDS), loop)
+    try:
+        stopping.result(timeout=2 * RELOAD_SECONDS)
+    except Exception as error:
+        logger.warning("runs could not be released; they are taken over when their leases expire: %r", error)
 
 
-def _asked_to_leave(loop: asyncio.AbstractEventLoop) -> None:
-    """A signal: leave in order. A second one: leave at once."""
-    global _leaving
-    if _leaving:
+_is_exiting = False
+
+
+def _on_signal(loop: asyncio.AbstractEventLoop) -> None:
+    """A first signal: exit in order. A second one: exit at once."""
+    global _is_exiting
+    if _is_exiting:
         os._exit(1)
-    _leaving = True
-    loop.call_soon_threadsafe(lambda: loop.create_task(_leave()))
+    _is_exiting = True
+    loop.call_soon_threadsafe(lambda: loop.create_task(_exit()))
 
 
-async def _leave() -> None:
-    logger.info("stopping: %d runs are given away", runner.advancing)
+async def _exit() -> None:
+    logger.info("stopping: releasing %d runs", runner.advancing)
     try:
         await stop()
         await asyncio.sleep(0.05)  # the close frames are on their way
     except Exception:
-        logger.exception("could not stop in order; leases will do the rest")
+        logger.exception("could not stop cleanly; runs are taken over when their leases expire")
     finally:
         with contextlib.suppress(Exception):
             logging.shutdown()
-        # A normal exit would join threads that a tool may hold for ever.
+        # A normal exit would join threads that a tool may occupy forever.
         os._exit(0)

@@ -1,5 +1,4 @@
-"""What happens elsewhere and concerns chat sessions: a guest who signs in keeps their chats; a migration may alter the
-table that searching hangs on."""
+"""Signal receivers: a guest who signs in keeps their chats, and migrations keep the search index."""
 
 from typing import Any
 
@@ -9,8 +8,8 @@ from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from agentchat import search_index
-from agentchat.runs import chats
+from agentchat.actions import chats
+from agentchat.search import index
 
 
 @receiver(user_logged_in, dispatch_uid="agentchat_adopt_guest_chats")
@@ -18,11 +17,11 @@ def adopt_guest_chats(sender: Any, request: HttpRequest | None, user: Any, **kwa
     """Move the chats of the browser's guest to the account."""
     session = getattr(request, "session", None)
     if session is not None:
-        chats.adopt_guests(session, user)
+        chats.claim_guest_chats(session, user)
 
 
-@receiver(post_migrate, dispatch_uid="agentchat_mend_search")
-def mend_search(sender: Any, using: str, **kwargs: Any) -> None:
-    """Put back what keeps the index of the messages, if a migration took it away."""
+@receiver(post_migrate, dispatch_uid="agentchat_repair_search_index")
+def repair_search_index(sender: Any, using: str, **kwargs: Any) -> None:
+    """Restore the triggers of the search index, if a migration removed them."""
     if sender.name == "agentchat":
-        search_index.mend(connections[using])
+        index.repair(connections[using])

@@ -1,33 +1,54 @@
-"""The pages' addresses. Mount them at the root of a site: `path("", include("agentchat.urls"))`."""
+"""The URLs of the pages. Mount them wherever you like: `path("", include("agentchat.urls"))`.
 
-from django.urls import path
+Each view decides by itself who may see it, so Django's LoginRequiredMiddleware leaves it to them: a shared link is for
+everyone, and a load balancer has no account.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from django.contrib.auth.decorators import login_not_required
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern
+from django.urls import path as django_path
 from django.views.i18n import set_language
 
-from agentchat import chat_views, embed, looks, views
+from agentchat.web import appearance
+from agentchat.web.views import account_data, chat, chat_actions, chats, embed, health, sharing, whole_events
 
 app_name = "agentchat"
 
+
+def path(route: str, view: Callable[..., HttpResponseBase], *, name: str) -> URLPattern:
+    return django_path(route, login_not_required(view), name=name)
+
+
 urlpatterns = [
-    path("", views.index, name="index"),
-    path("chat/", views.chats, name="chats"),
-    path("chat/<uuid:chat_id>/", views.chat, name="chat"),
-    path("chat/<uuid:chat_id>/earlier", views.earlier, name="earlier"),
-    path("chat/<uuid:chat_id>/events", views.events, name="events"),
+    path("", chats.index, name="index"),
+    path("chat/", chats.chats, name="chats"),
+    path("chat/older", chats.older, name="older_chats"),
+    path("chat/<uuid:chat_id>/", chat.chat, name="chat"),
+    path("chat/<uuid:chat_id>/earlier", chat.earlier, name="earlier"),
+    path("chat/<uuid:chat_id>/events", chat.events, name="events"),
+    path("chat/<uuid:chat_id>/events/<int:seq>", whole_events.event, name="event"),
+    path("chat/<uuid:chat_id>/events/<int:seq>.txt", whole_events.event_text, name="event_text"),
     path("embed/<str:agent_name>/", embed.start, name="embed"),
     path("embed/chat/<uuid:chat_id>/", embed.chat, name="embedded_chat"),
-    path("chat/<uuid:chat_id>/options/", chat_views.options, name="options"),
-    path("chat/<uuid:chat_id>/rename/", chat_views.rename, name="rename"),
-    path("chat/<uuid:chat_id>/delete/", chat_views.delete, name="delete"),
-    path("chat/<uuid:chat_id>/take-back/", chat_views.take_back, name="take_back"),
-    path("chat/<uuid:chat_id>/export.md", chat_views.export_markdown, name="export_markdown"),
-    path("chat/<uuid:chat_id>/export.json", chat_views.export_json, name="export_json"),
-    path("chat/<uuid:chat_id>/share/", chat_views.share, name="share"),
-    path("share/<str:token>/", chat_views.shared, name="shared"),
-    path("chat/my-data/", chat_views.my_data, name="my_data"),
-    path("chat/my-data/download", chat_views.my_data_download, name="my_data_download"),
-    path("chat/my-data/delete/", chat_views.my_data_delete, name="my_data_delete"),
-    path("language/", set_language, name="set_language"),
-    path("appearance/", looks.set_appearance, name="set_appearance"),
-    path("healthz", views.healthz, name="healthz"),
-    path("readyz", views.readyz, name="readyz"),
+    path("embed/chat/<uuid:chat_id>/events/<int:seq>.txt", whole_events.event_text, name="event_text_in_frame"),
+    path("chat/<uuid:chat_id>/options/", chat_actions.options, name="options"),
+    path("chat/<uuid:chat_id>/rename/", chat_actions.rename, name="rename"),
+    path("chat/<uuid:chat_id>/delete/", chat_actions.delete, name="delete"),
+    path("chat/<uuid:chat_id>/take-back/", chat_actions.restore, name="take_back"),
+    path("chat/<uuid:chat_id>/export.md", chat_actions.export_markdown, name="export_markdown"),
+    path("chat/<uuid:chat_id>/export.json", chat_actions.export_json, name="export_json"),
+    path("chat/<uuid:chat_id>/share/", sharing.share, name="share"),
+    path("share/<str:token>/", sharing.shared, name="shared"),
+    path("share/<str:token>/events/<int:seq>.txt", whole_events.shared_event_text, name="shared_event_text"),
+    path("chat/my-data/", account_data.my_data, name="my_data"),
+    path("chat/my-data/download", account_data.my_data_download, name="my_data_download"),
+    path("chat/my-data/delete/", account_data.my_data_delete, name="my_data_delete"),
+    path("language/", partial(set_language), name="set_language"),
+    path("appearance/", appearance.set_appearance, name="set_appearance"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
 ]

@@ -188,11 +188,11 @@ def _middle_and_last(seconds: list[float]) -> str:
 def make_chats(site: Site, number: int) -> list[tuple[uuid.UUID, str]]:
     """Chat sessions of as many guests, each with its cookie. In a process of its own: this one has no Django."""
     script = (
-        "from agentchat.models import ChatSession; from agentchat.visitors import GUEST_KEY\n"
+        "from agentchat.models import ChatSession; from agentchat.visitors import GUEST_KEY, guest_digest\n"
         "from django.contrib.sessions.backends.db import SessionStore\n"
         f"for number in range({number}):\n"
         "    s = SessionStore(); s[GUEST_KEY] = f'benchmark-{number}'; s.save()\n"
-        "    chat = ChatSession.objects.create(agent='assistant', guest_key=f'benchmark-{number}')\n"
+        "    chat = ChatSession.objects.create(agent='assistant', guest_key=guest_digest(f'benchmark-{number}'))\n"
         "    print('CHAT', chat.pk, s.session_key)\n"
     )
     said = [line.split() for line in site.manage("shell", "-c", script).splitlines()]

@@ -1,4 +1,4 @@
-"""What it costs that much is stored: opening a chat, the lists, the keeper's questions, with more and more chats.
+"""What it costs that much is stored: opening a chat, the lists, the supervisor's queries, with more and more chats.
 
     python -m benchmarks.growth [sizes …] [--database postgres://…] [--plans]
 
@@ -151,6 +151,7 @@ class Store:
 
     def _add(self, number: int) -> None:
         from agentchat.models import ChatSession, InboxItem, Run
+        from agentchat.visitors import guest_digest
 
         chats = []
         for index in range(self.number, self.number + number):
@@ -159,7 +160,7 @@ class Store:
                 if index % (4 * EACH) == 1:
                     self.few = self.users.create(username=f"user{index}")
                     self.guest = f"guest{index}"
-                owner = {"owner": self.few} if index % 4 == 1 else {"guest_key": self.guest}
+                owner = {"owner": self.few} if index % 4 == 1 else {"guest_key": guest_digest(self.guest)}
             title = f"Weather in Paris {index}"
             chats.append(ChatSession(agent="assistant", title=title, next_seq=EVENTS + 1, **owner))
         times = [self.began + timedelta(minutes=10 * index) for index in range(self.number, self.number + number)]
@@ -230,11 +231,13 @@ def operations(store: Store) -> dict[str, Operation]:
     from django.test import Client
     from django.utils.http import urlencode
 
-    from agentchat import sidebar
-    from agentchat.keyset import place_of
+    from agentchat.actions import inbox, transactions
+    from agentchat.infra.keyset import cursor_of
     from agentchat.models import ChatSession, Run
-    from agentchat.runs import claims, control, ending, frames, journal, runner
-    from agentchat.runs.iostream import RunIOStream
+    from agentchat.presentation import chat_list
+    from agentchat.realtime import frames
+    from agentchat.runs import finalize, journal, leases, supervisor
+    from agentchat.runs.stream import RunIOStream
     from agentchat.visitors import GUEST_KEY, Visitor
 
     def client_of(user: Any) -> Client:
@@ -259,7 +262,7 @@ def operations(store: Store) -> dict[str, Operation]:
     Run.objects.filter(pk=last.pk).update(status="waiting")
     last.refresh_from_db()
     ours = [
-        journal.Claim(run_id=run.pk, session_id=run.session_id, number=run.number, epoch=run.epoch, agent=run.agent)
+        leases.Claim(run_id=run.pk, session_id=run.session_id, number=run.number, epoch=run.epoch, agent=run.agent)
         for run in Run.objects.filter(status="running")[:10]
     ]
     owner = Visitor(user=store.busy)
@@ -273,15 +276,15 @@ def operations(store: Store) -> dict[str, Operation]:
         min(101, store.number // 2 - 1)
     ]
     chats = "/admin/agentchat/chatsession/"
-    older = {"before": place_of(deep, "created_at")}
+    older = {"before": cursor_of(deep, "created_at")}
     return {
         "open a chat": lambda: get(busy, f"/chat/{chat.pk}/"),
         "… an older part of it": lambda: get(busy, f"/chat/{chat.pk}/earlier?before=150"),
         "list the chats of a busy owner": lambda: get(busy, "/chat/"),
         "… of an owner of ten": lambda: get(few, "/chat/"),
         "… of a guest": lambda: get(guest, "/chat/"),
-        "… older chats, far down": lambda: get(busy, f"/chat/?before={place_of(deep_of_busy, 'updated_at')}"),
-        "… what a live list asks": lambda: sidebar.chats_of(owner),
+        "… older chats, far down": lambda: get(busy, f"/chat/?before={cursor_of(deep_of_busy, 'updated_at')}"),
+        "… what a live list asks": lambda: chat_list.chats_of(owner),
         "the newest chat of an owner": lambda: busy.get("/"),
         "admin: chat sessions": lambda: get(staff, chats),
         "… far down": lambda: get(staff, f"{chats}?{urlencode(older)}"),
@@ -291,17 +294,17 @@ def operations(store: Store) -> dict[str, Operation]:
         "… search for an id": lambda: get(staff, f"{chats}?q={chat.pk}"),
         "… one chat session": lambda: get(staff, f"{chats}{chat.pk}/change/"),
         "admin: runs": lambda: get(staff, "/admin/agentchat/run/"),
-        "keeper: what is ready": lambda: claims.ready_runs(64),
-        "… places in line": lambda: claims.places_in_line(watched),
-        "… renew ten leases": lambda: claims.renew(ours),
-        "… what is to be stopped": lambda: claims.to_be_stopped(ours),
-        "… the last facts of fifty chats": lambda: runner._last_seqs(watched),
+        "supervisor: what is ready": lambda: leases.ready_runs(64),
+        "… queue positions": lambda: leases.queue_positions(watched),
+        "… renew ten leases": lambda: leases.renew(ours),
+        "… stop requests": lambda: leases.stop_requests(ours),
+        "… the last events of fifty chats": lambda: supervisor.last_seqs(watched),
         "catch up after a number": lambda: frames.frames_after(chat.pk, 120),
-        "send: how much was said lately": lambda: control._check_rate(chat),
-        "… the open question": lambda: control._open_question(last),
+        "send: how much was said lately": lambda: transactions.check_rate(chat),
+        "… the open question": lambda: inbox.open_question(last),
         "a run: its journal": lambda: journal.Journal(ours[0]),
         "… its history": lambda: RunIOStream._history(stream),  # type: ignore[arg-type]
-        "… what is unfinished at its end": lambda: (ending.closing_facts(first, {}),),
+        "… what is unfinished at its end": lambda: (finalize.closing_events(first, {}),),
     }
 
 

@@ -45,15 +45,15 @@ def laboratory(**environment: str) -> Iterator[tuple[Site, ScriptedLLM]]:
 
 def begin_chats(number: int) -> list[uuid.UUID]:
     """Make chat sessions with the assistant, each with its first message; the site finds them in the database."""
+    from agentchat.actions import messages
     from agentchat.models import ChatSession
-    from agentchat.runs import control
-    from agentchat.visitors import Visitor
+    from agentchat.visitors import Visitor, guest_digest
 
-    visitor = Visitor(guest_key=GUEST)
+    visitor = Visitor(guest_key=guest_digest(GUEST))
     chats = []
     for _ in range(number):
         session = ChatSession.objects.create(agent="assistant", **visitor.owner_fields)
-        control.send(session.pk, visitor, client_id=uuid.uuid4(), text="Hello")
+        messages.send(session.pk, visitor, client_id=uuid.uuid4(), text="Hello")
         chats.append(session.pk)
     return chats
 

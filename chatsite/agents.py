@@ -1,13 +1,12 @@
-"""Agent functions to try. They know nothing of pages: `manage.py chat weather` runs the same one. From Django they take
-the translations of what people read of them; what models read is English.
+"""Agent functions to try. They know nothing of pages: `manage.py chat weather` runs the same one. Django translates
+what users read of them; what models read is English.
 
-`weather` uses a tool and is done with each question. `assistant` talks on: it asks the person for the next word after
-each reply, and waits for it as long as they take. `team` is a group chat of three.
-`refunds` asks for a form, and for approval before its tool pays.
+`weather` uses a tool, and ends after each answer. `assistant` continues: after each reply it asks the user for the next
+message, and waits for as long as that takes. `team` is a group chat of three. `refunds` asks for a form, and for
+approval before its tool pays.
 """
 
 import re
-import sys
 import zlib
 from typing import Annotated, Any, Literal
 
@@ -15,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import BaseModel, Field
 
 from agentchat import (
+    Agent,
     ConversableAgent,
     GroupChat,
     GroupChatManager,
@@ -24,16 +24,17 @@ from agentchat import (
     llm_config,
     on_connect,
     register_function,
+    reply,
 )
 
 SKIES = ("sunny", "cloudy", "rainy", "windy", "foggy", "snowy")
 
 
 def weather_forecast(city: Annotated[str, "the city's name"]) -> str:
-    """A made-up forecast, the same one for a city at all times."""
+    """A made-up forecast, always the same for a city."""
     number = zlib.crc32(city.strip().casefold().encode())
     sky, degrees = SKIES[number % len(SKIES)], number // len(SKIES) % 35 - 5
-    return f"The pretend forecast for {city.strip()}: {sky}, {degrees} °C. No weather service was asked."
+    return f"The made-up forecast for {city.strip()}: {sky}, {degrees} °C. No weather service was called."
 
 
 def says_terminate(message: dict[str, Any]) -> bool:
@@ -43,7 +44,7 @@ def says_terminate(message: dict[str, Any]) -> bool:
 @on_connect(
     "weather",
     title=_("Weather desk"),
-    description=_("Looks up a pretend forecast with a tool."),
+    description=_("Uses a tool to look up a made-up forecast."),
     prompts=[_("What is the weather in Paris?"), _("Compare the weather in Oslo and Cairo.")],
 )
 def weather(iostream: IOStream) -> None:
@@ -65,38 +66,24 @@ def weather(iostream: IOStream) -> None:
         caller=agent,
         executor=user_proxy,
         description="The weather forecast for a city.",
-        retry_safe=True,  # it changes nothing: after a crash it may be asked again
+        retry_safe=True,  # it changes nothing: after a crash it may be called again
     )
     user_proxy.initiate_chat(agent, message=message)
-
-
-class Person(UserProxyAgent):
-    """The person at the page. The console's instructions ("Press enter to skip …") would only confuse them."""
-
-    def get_human_input(self, prompt: str) -> str:
-        return super().get_human_input("")
 
 
 @on_connect(
     "assistant",
     title=_("Assistant"),
-    description=_("Talks about anything, and remembers what was said."),
+    description=_("Talks about anything and remembers the conversation."),
     prompts=[_("What can you do?"), _("Show me a table and a piece of code.")],
 )
 def assistant(iostream: IOStream) -> None:
-    # Without names: a model need not know what people are called.
-    said = [{"role": m["role"], "content": m["content"]} for m in iostream.history]
-    message = iostream.input()
     agent = ConversableAgent(
-        "assistant",
-        system_message="You are a helpful assistant. Answer in Markdown.",
-        llm_config=llm_config(),
-        human_input_mode="NEVER",
-        is_termination_msg=lambda message: False,  # a person may say "TERMINATE" and mean the film
-        max_consecutive_auto_reply=sys.maxsize,
+        "assistant", system_message="You are a helpful assistant. Answer in Markdown.", llm_config=llm_config()
     )
-    person = Person("person", is_termination_msg=lambda message: False)
-    person.initiate_chat(agent, message=[*said, {"role": "user", "content": message}])
+    while True:
+        iostream.input()
+        reply(iostream, agent)
 
 
 MEMBERS = {
@@ -122,17 +109,17 @@ MEMBERS = {
     "team",
     title=_("Writing team"),
     description=_("A planner, a writer and a critic work on a short text together."),
-    prompts=[_("Write a note that welcomes a new colleague.")],
+    prompts=[_("Write a welcome note for a new colleague.")],
 )
 def team(iostream: IOStream) -> None:
     task = iostream.input()
     model = llm_config()
-    members = [
+    members: list[Agent] = [
         ConversableAgent(name, system_message, description=description, llm_config=model, human_input_mode="NEVER")
         for name, (description, system_message) in MEMBERS.items()
     ]
     manager = GroupChatManager(
-        GroupChat(members, max_round=8, allow_repeat_speaker=False),  # a model chooses who speaks next
+        GroupChat(members, max_round=8, allow_repeat_speaker=False),  # a model selects the next speaker
         llm_config=model,
         is_termination_msg=says_terminate,
     )
@@ -141,20 +128,20 @@ def team(iostream: IOStream) -> None:
 
 
 class Account(BaseModel):
-    """Where the money goes."""
+    """The account to refund to."""
 
     holder: str = Field(min_length=2, title="Account holder")
     iban: str = Field(
         pattern=r"^[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}$",
         title="IBAN",
-        description="Any made-up one will do, such as DE02120300000000202051: this desk only pretends.",
+        description="Any made-up IBAN works, such as DE02120300000000202051: no real money is sent.",
     )
-    reason: Literal["damaged", "too late", "not wanted"] = Field(title="Why do you send it back?")
+    reason: Literal["damaged", "too late", "not wanted"] = Field(title="Why are you returning it?")
 
 
 def look_up_order(order: Annotated[str, "the order's number"]) -> str:
     """What was ordered, and what it cost. The same for a number at all times."""
-    return f"Order {order}: one kettle, {_price(order)} euros, delivered. It can be paid back."
+    return f"Order {order}: one kettle, {_price(order)} euros, delivered. It can be refunded."
 
 
 def _price(order: str) -> int:
@@ -164,8 +151,8 @@ def _price(order: str) -> int:
 @on_connect(
     "refunds",
     title=_("Refund desk"),
-    description=_("Asks for an account, and for approval before it pays. No money moves."),
-    prompts=[_("I want my money back for order 1017.")],
+    description=_("Asks for your account, then for approval before paying. No real money is sent."),
+    prompts=[_("I'd like a refund for order 1017.")],
 )
 def refunds(iostream: IOStream) -> None:
     message = iostream.input()

@@ -1,6 +1,6 @@
 """The project's Celery application: `celery -A chatsite worker` starts a worker that advances runs.
 
-Its settings are those of Django that begin with CELERY_, from the environment as all others.
+Its settings are Django's that start with CELERY_, from the environment like all others.
 """
 
 import os
@@ -15,6 +15,6 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-@setup_logging.connect
-def _leave_the_log_alone(**_: object) -> None:
-    """Django has set it up, by LOGGING: a worker's log looks like a server's."""
+@setup_logging.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def _keep_logging(**_: object) -> None:
+    """Django has configured it by LOGGING: a worker's log looks like a server's."""

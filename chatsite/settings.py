@@ -1,7 +1,7 @@
 """The settings of the site. Everything that differs between machines comes from the environment; nothing is edited.
 
-With DEBUG=1 and nothing else set, this serves the whole product to guests on one's own machine. docs/deploying.md lists
-the variables of a public site; `agentchat/conf.py` says what each AGENTCHAT_… means.
+With only DEBUG=1 set, this serves the whole product to guests on a developer's machine. docs/deploying.md lists the
+variables of a public site; `agentchat/conf.py` documents each AGENTCHAT_… setting.
 """
 
 import os
@@ -10,21 +10,21 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from chatsite.databases import databases
+from chatsite.databases import databases, url_in
 from chatsite.secret_key import secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 
-# --- who may see what -----------------------------------------------------------------------------------------------
+# --- access ---------------------------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = secret_key(env.str("SECRET_KEY", default=""), file=BASE_DIR / ".local" / "secret_key", may_make=DEBUG)
+SECRET_KEY = secret_key(os.environ.get("SECRET_KEY", ""), file=BASE_DIR / ".local" / "secret_key", may_make=DEBUG)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])  # with DEBUG, an empty list means localhost
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-# --- the parts ------------------------------------------------------------------------------------------------------
+# --- apps and middleware --------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
     "daphne",  # first: `runserver` is daphne too
@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "agentchat.csp.StrictPolicyMiddleware",
     "chatsite.static.StaticFilesMiddleware",
+    "chatsite.sign_in.too_many_requests",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -76,13 +77,13 @@ DATABASES = databases(os.environ.get("DATABASE_URL", ""), otherwise=BASE_DIR / "
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- what processes tell one another --------------------------------------------------------------------------------
+# --- messages between processes -------------------------------------------------------------------------------------
 
-REDIS_URL = env.str("REDIS_URL", default="")  # redis://… or, with TLS, rediss://…
+REDIS_URL = url_in("REDIS_URL")  # redis://… or, with TLS, rediss://…
 REDIS_PREFIX = env.str("REDIS_PREFIX", default="agentchat")  # of all keys and channels: sites may share a Redis
 
 if REDIS_URL:
-    # Publish and subscribe, not channels_redis' queues: docs/architecture.md, "Decisions", has the figures.
+    # Publish and subscribe, not channels_redis' queues: docs/decisions/0003-pubsub-layer.md has the figures.
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -112,29 +113,29 @@ if REDIS_URL:
         }
     }
 else:
-    # One process serves everything, so what it tells itself need not leave it.
+    # One process serves everything, so its messages need not leave it.
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
-# --- Celery: the workers, where AGENTCHAT_ENGINE=celery -------------------------------------------------------------
+# --- Celery: workers, if AGENTCHAT_ENGINE=celery --------------------------------------------------------------------
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+CELERY_BROKER_URL = url_in("CELERY_BROKER_URL") or REDIS_URL
 if CELERY_BROKER_URL.startswith("redis"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "global_keyprefix": f"{REDIS_PREFIX}.",
-        # A message that nobody has acknowledged for so long is sent again: to no effect, the run is claimed or over.
+        # A message that is not acknowledged within this is sent again: without effect, the run is claimed or over.
         "visibility_timeout": 60 * 60,
         "socket_connect_timeout": 2,
-        "socket_timeout": 5,  # a worker must not wait for a frozen Redis for ever
+        "socket_timeout": 5,  # a worker must not wait forever for a frozen Redis
         "socket_keepalive": True,
     }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives its broker, for as long as it takes
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker survives an outage of its broker, however long
 CELERY_TASK_DEFAULT_QUEUE = "agentchat"
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_POOL = "threads"
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # what one worker has no room for, another one takes
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # another worker takes what one has no capacity for
 CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 
@@ -150,27 +151,42 @@ _AGENTCHAT = {
     "MAX_STEPS": env.int,
     "MAX_RUN_TOKENS": env.int,
     "MAX_RUN_COST": env.float,
+    "FALLBACK_PRICE": env.json,
     "MAX_RUN_S": env.float,
     "MESSAGES_PER_MINUTE": env.int,
     "MAX_MESSAGE_CHARS": env.int,
+    "LLM_TIMEOUT_S": env.float,
     "TOOL_TIMEOUT_S": env.float,
     "DRAIN_S": env.float,
     "WAIT_S": env.float,
     "EMBED_ORIGINS": env.list,
     "SHOW_USAGE": env.str,
+    "WEBSOCKET_PATH": env.str,
+    "LOGOUT_URL": env.str,
+    "PASSWORD_CHANGE_URL": env.str,
+    "GUEST_CHATS_PER_HOUR": env.int,
+    "GUEST_MESSAGES_PER_MINUTE": env.int,
+    "GUEST_MB_PER_DAY": env.int,
+    "GUEST_SOCKETS": env.int,
+    "GUEST_ADDRESSES": env.int,
+    "MAX_SOCKETS": env.int,
+    "MAX_BODY_BYTES": env.int,
+    "TRUSTED_PROXIES": env.int,
 }
 
 
 def _agentchat() -> dict[str, object]:
-    """AGENTCHAT_MAX_RUNS=8 is AGENTCHAT["MAX_RUNS"] = 8; what is not set is left to its default."""
+    """AGENTCHAT_MAX_RUNS=8 is AGENTCHAT["MAX_RUNS"] = 8; without a variable the default applies."""
     values: dict[str, object] = {}
     for key, read in _AGENTCHAT.items():
         name = f"AGENTCHAT_{key}"
         if os.environ.get(name):
             try:
                 values[key] = read(name)
-            except ValueError as error:
-                raise ImproperlyConfigured(f"{name}={os.environ[name]!r} cannot be read: {error}") from error
+            except (ValueError, RecursionError) as error:
+                # A config list has keys: say where it is wrong, not what it is.
+                what = name if read == env.json else f"{name}={os.environ[name]!r}"
+                raise ImproperlyConfigured(f"{what} cannot be read: {error}") from None
     return values
 
 
@@ -193,20 +209,22 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-SESSION_COOKIE_AGE = 30 * 24 * 60 * 60  # seconds: so long a guest finds their chats again
+SESSION_COOKIE_AGE = 30 * 24 * 60 * 60  # seconds for which guests keep their chats
 
-# --- safety ---------------------------------------------------------------------------------------------------------
+# --- security -------------------------------------------------------------------------------------------------------
 
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not DEBUG
+LANGUAGE_COOKIE_SAMESITE = "Lax"  # as the others are by default
+LANGUAGE_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "agentchat.embed.csrf_failure"  # in a frame of another site, a page that can be shown there
 if AGENTCHAT.get("EMBED_ORIGINS") and not DEBUG:
-    # In a page of another site the browser leaves out cookies that do not say so. Forms keep their tokens, and
-    # websockets are asked for their origin.
-    SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "None"
+    # In a page of another site browsers only send cookies with this. Forms still have their tokens, and the origin of
+    # websockets is checked.
+    SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "None"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # a watchdog on the same machine speaks plain HTTP
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # a load balancer on the same machine uses plain HTTP
 # Trust this header only behind a proxy that always sets it, e.g. "HTTP_X_FORWARDED_PROTO,https".
 SECURE_PROXY_SSL_HEADER = env.tuple("SECURE_PROXY_SSL_HEADER", default=()) or None
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 365 * 24 * 60 * 60)
@@ -231,7 +249,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 # --- language and time ----------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-# Those that the pages are translated into: no half-translated page.
+# Those with complete translations.
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ar", "العربية")]
 USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
@@ -241,18 +259,24 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "agentchat.core.log.LineFormatter",  # nothing that is logged can look like a line of its own
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
     "loggers": {
-        # Their own handlers would say it twice, or (without DEBUG) mail it to nobody.
+        # Their own handlers would log it twice, or (without DEBUG) mail it to nobody.
         "django": {"handlers": []},
         "django.server": {"handlers": [], "propagate": True},
-        # At INFO they tell what they are at start, each request to a model, or each message about a run.
+        # At INFO they log their start, each request to a model, or each message about a run.
         "daphne": {"level": "WARNING"},
-        "channels_redis": {"level": "CRITICAL"},  # a traceback each second without Redis; agentchat.layer says it once
+        "channels_redis": {"level": "CRITICAL"},  # a traceback each second without Redis; agentchat.layer logs it once
         "httpx2": {"level": "WARNING"},
-        # A worker says when it takes messages, however little else is wanted.
+        # A worker logs when it is ready, at any LOG_LEVEL.
         "celery.apps.worker": {"level": "INFO"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

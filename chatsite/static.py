@@ -1,8 +1,8 @@
 """Static files, served by the application itself: no second server to set up, and none in development either.
 
-WhiteNoise finds the files, compresses them and names them after their content. Three things are ours: bodies that an
-ASGI server can send, module scripts that import one another by those names, and our scripts without their comments:
-what explains them need not travel. In development they are served as they are written.
+WhiteNoise finds the files, compresses them and names them by their content. This adds three things: bodies that an ASGI
+server can send, module scripts that import one another by those names, and the app's scripts without their comments. In
+development they are served as they are.
 """
 
 from pathlib import Path, PurePath
@@ -14,12 +14,14 @@ from rjsmin import jsmin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
+from agentchat.storage import HashedModules
+
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # WhiteNoise has no types
-    """WhiteNoise, with whole bodies."""
+    """WhiteNoise, with complete bodies instead of open files."""
 
     def add_files(self, root: str, prefix: str | None = None) -> None:
-        # Before `collectstatic` there is no folder. A page that misses its files says so; a command need not.
+        # Before `collectstatic` there is no folder. That is an error for pages, but not for commands.
         if Path(root).is_dir():
             super().add_files(root, prefix)
 
@@ -33,19 +35,17 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # Whit
             with found.file as file:
                 body = file.read()
         response = HttpResponse(body, status=int(found.status))
-        del response["Content-Type"]  # the headers found have the file's own, if it has one
+        del response["Content-Type"]  # the headers have the file's own, if it has one
         for name, value in found.headers:
             response[name] = value
         return response
 
 
-class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Names with a hash of the content, so that browsers may keep a file for ever; also within `import … from`."""
-
-    support_js_module_import_aggregation = True
+class HashedStaticFilesStorage(HashedModules, CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+    """Names with a hash of the content, so that browsers can cache files forever; also within `import … from`."""
 
     def _save(self, name: str, content: Any) -> str:
-        if PurePath(name).match("agentchat/js/*.js"):
+        if PurePath(name).match("agentchat/js/*/*.js"):
             content = ContentFile(jsmin(b"".join(content.chunks()).decode()).encode())
         saved: str = super()._save(name, content)
         return saved

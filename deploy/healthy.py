@@ -1,7 +1,7 @@
-"""Ask the web process on this machine how it is: `python healthy.py [port] [path]`. Exit code 0: well.
+"""Check the health of the web process on this machine: `python healthy.py [port] [path]`. Exit code 0: healthy.
 
-For health checks of containers, which have no curl. `/healthz` says that the process answers, `/readyz` that what it
-needs does too. It asks as the proxy would, by a name in ALLOWED_HOSTS.
+For health checks of containers, which have no curl. `/healthz` says that the process answers, `/readyz` that its
+dependencies do too. Like the proxy, it sends a host name in ALLOWED_HOSTS.
 """
 
 import os

@@ -1,10 +1,11 @@
-"""Serve the chat as several machines would, on this one: what `make cluster` does once everything is installed.
+"""Serve the chat on this machine as several machines would: what `make cluster` does once everything is installed.
 
-Two daphne, two Celery workers and a front that shares connections out between the daphne, all on loopback, against the
-PostgreSQL of DATABASE_URL and the Redis of REDIS_URL. `Cluster` is that, for tests too: they kill parts of it.
+Two daphne processes, two Celery workers and a load balancer that distributes connections between the daphne processes,
+all on loopback, with the PostgreSQL of DATABASE_URL and the Redis of REDIS_URL. `Cluster` starts them, for tests too,
+which kill parts of it.
 
-The front is for trying and for tests. It passes bytes on, so Host and websockets arrive as they were sent, and it adds
-nothing: no TLS, no X-Forwarded-For. What stands before a public site is in docs/deploying.md.
+The load balancer, `Front`, is for trying out and for tests. It forwards bytes, so Host and websockets arrive unchanged,
+and adds nothing: no TLS, no X-Forwarded-For. docs/deploying.md describes the proxy of a public site.
 """
 
 import argparse
@@ -32,7 +33,7 @@ CONNECT_S = 2.0
 
 
 class Front:
-    """Shares connections out between the nodes, in turn; one that cannot be reached is passed over."""
+    """Distributes connections between the nodes, round robin; a node that cannot be reached is skipped."""
 
     def __init__(self, host: str, port: int, nodes: list[int]) -> None:
         self._nodes, self._turn = nodes, 0
@@ -69,7 +70,7 @@ class Front:
         try:
             await self._join(reader, writer)
         except (OSError, asyncio.CancelledError):
-            pass  # one of the two sides is gone, or we are
+            pass  # one side has disconnected, or this server is closing
         finally:
             self._open.discard(task)
             writer.close()
@@ -86,7 +87,7 @@ class Front:
                 asyncio.ensure_future(_pass_on(from_node, writer)),
             ]
             try:
-                # A node that dies must cut its visitors off, not leave them hanging; so must a visitor who leaves.
+                # When a node dies, its clients must be disconnected instead of left hanging, and the other way round.
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for each in both:
@@ -112,7 +113,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 class Process:
-    """One process of the cluster; `start()` again after its end. `log` is what it said: all of it, or the last part."""
+    """One process of the cluster, which can be restarted after its end. `log` is its output: all, or the last part."""
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class Process:
         self._command, self._environment, self._said, self._log_chars = command, environment, said, log_chars
         self._process: subprocess.Popen[str] | None = None
         self._changed = threading.Condition()
-        self._life = 0  # where the log of this life begins
+        self._life = 0  # where the log of the current start begins
 
     @property
     def pid(self) -> int:
@@ -148,7 +149,7 @@ class Process:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,  # Ctrl-C is the cluster's: its parts leave in order, one signal each
+            start_new_session=True,  # Ctrl-C goes to the cluster, which stops its parts in order, with one signal each
         )
         assert self._process.stdout is not None
         threading.Thread(target=self._listen, args=(self._process.stdout,), name=self.name, daemon=True).start()
@@ -168,7 +169,7 @@ class Process:
             self._life = max(0, self._life - surplus)
 
     def wait_until_said(self, words: str) -> None:
-        """Wait until the log of this life has these words. Raise RuntimeError if it ends before, or takes too long."""
+        """Wait until the log since the last start contains this text. Raise RuntimeError at its end or a time-out."""
         deadline = time.monotonic() + START_S
         with self._changed:
             while words not in self.log[self._life :]:
@@ -179,13 +180,13 @@ class Process:
                 self._changed.wait(0.1)
 
     def kill(self, number: int = signal.SIGTERM, *, wait: bool = True) -> int | None:
-        """Send a signal; wait for the end, unless it is no signal to end by. Return the exit code."""
+        """Send a signal and, unless `wait` is false, wait for the end. Return the exit code."""
         assert self._process is not None
         self._process.send_signal(number)
         return self._process.wait(STOP_S) if wait else None
 
     def end(self) -> None:
-        """However it is done."""
+        """Kill the process, even if it is frozen."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self._process.kill()
@@ -193,10 +194,10 @@ class Process:
 
 
 class Cluster:
-    """Two web nodes, two workers, and the front. `start()` all or one of them; `kill(name)` with any signal.
+    """Two web nodes, two workers, and the load balancer. `start()` all or some; `kill(name)` with any signal.
 
-    `environment` is that of the processes, whole. `said` gets every line of every log, and of each `log_chars` are
-    kept, or all.
+    `environment` is the complete environment of the processes. `said` is called with every line of every log. The last
+    `log_chars` of each log are kept; None keeps all.
     """
 
     def __init__(
@@ -229,7 +230,7 @@ class Cluster:
         return commands
 
     def start(self, *names: str) -> None:
-        """Start these, or all; return when they answer."""
+        """Start these processes, or all. Return when they answer."""
         for name in names or self.processes:
             self.processes[name].start()
         for name in names or self.processes:
@@ -238,7 +239,7 @@ class Cluster:
             self._front = Front(self._host, self._port, list(self._ports.values()))
 
     def wait_for(self, name: str) -> None:
-        """Wait until it answers, or takes messages. Raise RuntimeError with its log if it does not."""
+        """Wait until it answers requests, or accepts messages. Raise RuntimeError with its log if it does not."""
         process = self.processes[name]
         if name in WORKERS:
             return process.wait_until_said(" ready.")
@@ -260,7 +261,7 @@ class Cluster:
         return self.processes[name].kill(number, wait=wait)
 
     def stop(self) -> None:
-        """Ask all of them to leave, give them time to drain, and end those that have not left."""
+        """Ask all processes to stop, give them time to drain, and kill those that are still running."""
         running = [process for process in self.processes.values() if process.is_running]
         for process in running:
             process.kill(signal.SIGTERM, wait=False)
@@ -270,7 +271,7 @@ class Cluster:
         self.close()
 
     def close(self) -> None:
-        """End all that is left, without a word."""
+        """Kill everything that is still running, without asking it to stop."""
         if self._front is not None:
             self._front.close()
             self._front = None
@@ -288,13 +289,14 @@ def free_port() -> int:
 
 DATABASE_URL = "postgres://postgres@127.0.0.1:5432/agentchat"
 REDIS_URL = "redis://127.0.0.1:6379/0"
-LOG_CHARS = 64 * 1024  # it is printed already, and shown again only where a process does not start
+LOG_CHARS = 64 * 1024  # it is printed anyway, and shown again only if a process does not start
 
 
 def main() -> None:
     sys.path[:0] = [str(PROJECT), str(PROJECT / "scripts")]
-    import run  # it stands beside this file
+    import run  # in the same folder as this file
 
+    os.umask(0o077)  # logs, too, are their owner's
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", default="8000")
@@ -343,14 +345,14 @@ def main() -> None:
 
 
 def check_services() -> None:
-    """Leave with a sentence if the database or Redis is not there. Sets Django up."""
+    """Exit with a message if the database or Redis is unavailable. Sets Django up."""
     import django
     import redis
     from django.db import connection
 
     django.setup()
     try:
-        # Past its pool, which would try for some seconds, and not say why it has failed.
+        # Without the pool, which would retry for some seconds and not report why it failed.
         connection.Database.connect(**connection.get_connection_params()).close()
     except connection.Database.Error as error:
         sys.exit(

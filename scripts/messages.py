@@ -1,7 +1,7 @@
-"""Collect the words that people read into agentchat/locale, and compile what has been translated.
+"""Collect the translatable texts into agentchat/locale, and compile the translations.
 
-Everything has one catalogue: the app, its templates, and chatsite with its error pages. Needs GNU gettext (Debian:
-apt-get install gettext). The compiled files are kept in the repository: a clone and a wheel need no gettext.
+One catalogue per language covers the app, its templates, and chatsite with its error pages. Needs GNU gettext (Debian:
+apt-get install gettext). The compiled files are kept in the repository, so a clone or a wheel needs no gettext.
 """
 
 import os

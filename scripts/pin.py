@@ -1,7 +1,8 @@
-"""Write deploy/constraints.txt: what the image holds, in the versions that this environment has.
+"""Write deploy/constraints.txt: the packages of the image, in the versions that are installed in this environment.
 
-Run it in an environment that has just passed all tests: `make test && .venv/bin/python scripts/pin.py`. Everything that
-the wheel with its extras `scale` and `site` needs is followed to its end; what only tests or checks need is left out.
+Run it in an environment that has just passed all tests: `make test && .venv/bin/python scripts/pin.py`. It lists all
+dependencies, direct and indirect, of the wheel with its extra `scale` and of the group `site`, but not what only tests
+or checks need.
 """
 
 import tomllib
@@ -13,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).resolve().parent.parent
 HEAD = """\
-# The packages in the image, in versions that all tests have passed with. Written by scripts/pin.py: raise them by
+# The packages in the image, in versions that have passed all tests. Written by scripts/pin.py; to update them, run
 #
 #   make clean test && .venv/bin/python scripts/pin.py
 
@@ -21,10 +22,11 @@ HEAD = """\
 
 
 def needed() -> dict[str, str]:
-    """Names and installed versions."""
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    wanted = [Requirement(line) for line in (*project["dependencies"], *extras["scale"], *extras["site"])]
+    """The installed version of each package that the image needs, by canonical name."""
+    metadata = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    project, site = metadata["project"], metadata["dependency-groups"]["site"]
+    lines = (*project["dependencies"], *project["optional-dependencies"]["scale"], *site)
+    wanted = [Requirement(line) for line in lines]
     found: dict[str, str] = {}
     followed: set[tuple[str, frozenset[str]]] = set()
     while wanted:

@@ -1,11 +1,13 @@
 """Serve the chat on this machine: what `make run` does once everything is installed.
 
-Brings the database up to date, makes the account `admin` if nobody could get into admin otherwise, says where to go,
-and becomes daphne: signals reach the server itself.
+It migrates the database, creates the account `admin` if there is no superuser yet, prints the addresses, and replaces
+itself with daphne, so signals reach the server directly. With MODEL=local, a small real model on this machine answers.
 """
 
 import argparse
+import contextlib
 import errno
+import json
 import os
 import secrets
 import socket
@@ -19,14 +21,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", default="8000")
+    parser.add_argument("--model", default="")
     arguments = parser.parse_args()
+    if arguments.model not in ("", "local"):
+        sys.exit(
+            f"MODEL={arguments.model} is not known: make run MODEL=local serves with a small model on this machine; "
+            "any other model is set by OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL"
+        )
     host, port = arguments.host, port_of(arguments.port)
 
     os.chdir(PROJECT)
+    keep_private()
     sys.path.insert(0, str(PROJECT))
     os.environ.setdefault("DEBUG", "1")
     os.environ["DJANGO_SETTINGS_MODULE"] = "chatsite.settings"
     check_free(host, port)
+    model = use_local_model() if arguments.model else None
 
     import django
     from django.core.management import call_command
@@ -39,14 +49,37 @@ def main() -> None:
     print(f"\n  Chat   {address}/\n  Admin  {address}/admin/")
     if password:
         print(f"         user admin, password {password} (shown only this once)")
+    if model:
+        print(f"  Model  {model}, on this machine: a very small one, often wrong")
     print("\n  Ctrl-C stops the server.\n", flush=True)
     command = ["-m", "daphne", "--bind", host, "--port", str(port), "--access-log", os.devnull]
     os.execv(sys.executable, [sys.executable, *command, "chatsite.asgi:application"])
 
 
+def keep_private() -> None:
+    """What is made from here on, only its owner can read: the database has what users wrote. So has an older one."""
+    os.umask(0o077)
+    for file in (*PROJECT.glob("db.sqlite3*"), *PROJECT.glob(".local/*"), PROJECT / ".local"):
+        with contextlib.suppress(OSError):  # another user's
+            file.chmod(0o700 if file.is_dir() else 0o600)
+
+
+def use_local_model() -> str:
+    """Start the local model, before all others that are set. Return its name."""
+    from scripts import local_model
+
+    try:
+        _, entry = local_model.start()
+    except RuntimeError as error:
+        sys.exit(str(error))
+    os.environ.pop("AGENTCHAT_LLM", None)
+    os.environ["OAI_CONFIG_LIST"] = json.dumps([entry])
+    return str(entry["model"])
+
+
 def port_of(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        sys.exit(f"PORT={text} is no port: give a number from 1 to 65535, as in: make run PORT=8001")
+        sys.exit(f"PORT={text} is not a port: use a number from 1 to 65535, as in: make run PORT=8001")
     return int(text)
 
 
@@ -54,7 +87,7 @@ def check_free(host: str, port: int) -> None:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as daphne does: not in use, only just left
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as daphne does: ignore closed connections
             probe.bind(address)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
@@ -64,7 +97,7 @@ def check_free(host: str, port: int) -> None:
 
 
 def make_admin() -> str | None:
-    """Make the superuser `admin` if there is none. Return its password; None if nothing was made."""
+    """Create the superuser `admin` if there is no superuser. Return its password, or None if nothing was created."""
     from django.contrib.auth import get_user_model
 
     users = get_user_model()._default_manager

@@ -1,9 +1,9 @@
-"""Make the screenshots in docs/ anew, of a fresh site on the demo model.
+"""Update the screenshots in docs/, from a new site with the demo model.
 
     python -m scripts.screenshots
 
-It wants Chromium (CHROMIUM names one that is not in the path). To look at the pages in more sizes than are shown, name
-a folder: each scene goes there at the size of a phone, of a tablet and of a desktop, light and dark.
+Needs Chromium (CHROMIUM is the path of one that is not in PATH). To see the pages in more sizes than the docs show,
+pass a folder: each scene is saved there at the size of a phone, of a tablet and of a desktop, light and dark.
 
     python -m scripts.screenshots /tmp/looks
 """
@@ -21,7 +21,7 @@ from tests.browser.chromium import launch
 from tests.sites import ROOT, Site
 
 PHONE, TABLET, DESKTOP = ((390, 844), (768, 1024), (1440, 900))
-SHOWN = [  # the scene, its size and colours, and its file in docs/
+SHOWN = [  # the scene, its size and colour scheme, and its file in docs/
     ("weather", DESKTOP, "light", "screenshot.png"),
     ("approval", DESKTOP, "dark", "screenshot-approval.png"),
     ("team", PHONE, "light", "screenshot-phone.png"),
@@ -70,7 +70,7 @@ def look(page: Page, address: str, size: tuple[int, int], scheme: str, file: Pat
     print(file)
 
 
-# --- scenes: each starts a chat, plays it to where it is looked at, and returns its address ---------------------------
+# --- scenes: each starts a chat, plays it up to the screenshot, and returns its address -------------------------------
 
 
 def begin(page: Page, site: str, agent: str, words: str) -> str:
@@ -90,13 +90,13 @@ def assistant(page: Page, site: str) -> str:
 
 
 def team(page: Page, site: str) -> str:
-    address = begin(page, site, "Writing team", "Write a note that welcomes a new colleague.")
+    address = begin(page, site, "Writing team", "Write a welcome note for a new colleague.")
     expect(page.locator(".usage")).to_be_visible(timeout=60_000)
     return address
 
 
 def approval(page: Page, site: str) -> str:
-    address = begin(page, site, "Refund desk", "I want my money back for order 1017.")
+    address = begin(page, site, "Refund desk", "I'd like a refund for order 1017.")
     form = page.locator(".card form")
     form.get_by_label("Account holder").fill("Ada Lovelace")
     form.get_by_label("IBAN").fill("DE02120300000000202051")

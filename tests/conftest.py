@@ -1,16 +1,170 @@
-"""For all tests: agentchat's own fixtures, and no way out to the network.
+"""For all tests: agentchat's own fixtures, the order of files, and no way out to the network.
 
-The block is an audit hook: it sees every connection and every name that is looked up by this process, in any thread and
-on any event loop, however it is made. Processes that a test starts are told loopback addresses only.
+The block replaces what Python's sockets connect and look names up with, in any thread and on any event loop. (An audit
+hook would run in the middle of `sys.settrace`, where CPython 3.11 lets no second thread begin to be traced.) Processes
+that a test starts are told loopback addresses only.
 """
 
+import fcntl
+import functools
 import ipaddress
+import os
 import socket
 import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from django.utils import translation
+
+from agentchat.core import registry
+from agentchat.infra import moments
+from agentchat.llm import amendments, profiles
+from agentchat.markup import budget
+from tests.services import standing
+from tests.sites import Site
 
 pytest_plugins = ["agentchat.testing"]
 
-_ADDRESS_AT = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
+# How fast this machine makes examples, or runs one, says nothing about the product.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
+
+# --- how many processes ---------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """As many as there are processors. One more is not faster, and starves servers that a test measures."""
+    return os.cpu_count() or 1
+
+
+# --- the order of files ---------------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parent
+# What finds most in least time comes first. Then the longest files, so that no worker is left with one of them when the
+# others are done, and at the end many of medium length.
+SLOW_FOLDERS = [ROOT / "foreign", ROOT / "services", ROOT / "local_model", ROOT / "faults", ROOT / "browser"]
+
+
+# What they test runs in other processes. Coverage of the client here would tell nothing, take time, and now and then
+# keep a thread from starting: CPython 3.11 refuses to begin to trace in two of them at the same moment.
+CLIENTS_ONLY = [ROOT / "faults", ROOT / "browser"]
+
+
+def _rank(item: pytest.Item) -> int:
+    return next((rank for rank, folder in enumerate(SLOW_FOLDERS, 1) if folder in item.path.parents), 0)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put slow folders last. Within a folder the order stays as it is: random."""
+    items.sort(key=_rank)
+    for item in items:
+        if item.path.parent in CLIENTS_ONLY or item.path.name.startswith("test_cluster"):
+            item.add_marker("no_cover")
+
+
+# --- agent functions --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def agent_function() -> Iterator[Callable[..., str]]:
+    """Register agent functions for one test: `agent_function(function, name="probe", **options)` returns the name."""
+    names = []
+
+    def register(function: Callable[..., object], name: str = "probe", **options: Any) -> str:
+        registry.on_connect(name, **options)(function)
+        names.append(name)
+        return name
+
+    yield register
+    for name in names:
+        registry.unregister(name)
+
+
+# --- databases ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Look for PostgreSQL where it is asked for. `tests.settings` gives each process a database of its own already."""
+    if os.environ.get("TEST_DATABASE_ENGINE", "sqlite") != "sqlite":
+        standing.database_server()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A migrated SQLite file, made once for all workers; each site starts with a copy."""
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        folder = folder.parent
+    site = Site(folder)
+    done = folder / "migrated"
+    with (folder / "migrating").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            site.manage("migrate", "--verbosity", "0")
+            site.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            done.touch()
+    return site.database
+
+
+# --- what is measured -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Pause coverage in this thread: a test that measures a processor's time would measure the tracer."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def any_speed() -> Iterator[None]:
+    """Render texts as long as their counted work lasts: neither the tracer nor a slow machine makes them plain."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(budget, "MIN_SECONDS", 3_600.0)
+        yield
+
+
+@pytest.fixture
+def time_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    """`time_passes(timedelta(hours=2))`: for the app it is so much later from now on, and nobody has to wait for it."""
+
+    def advance(span: timedelta) -> None:
+        now = moments.now
+        monkeypatch.setattr(moments, "now", lambda: now() + span)
+
+    return advance
+
+
+# --- what a test leaves active --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def nothing_learned() -> Iterator[None]:
+    """Forget what services were found to accept: another test's may have the same port."""
+    yield
+    profiles.forget_learned()
+    amendments.forget_learned()
+
+
+@pytest.fixture(autouse=True)
+def no_active_language() -> Iterator[None]:
+    """Deactivate the language that a request of a test's client has left active in this thread."""
+    yield
+    translation.deactivate()
+
+
+# --- the network ----------------------------------------------------------------------------------------------------
 
 
 class NetworkBlocked(RuntimeError):
@@ -28,16 +182,26 @@ def is_local(host: str | bytes | None) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def block_network(event: str, args: tuple[object, ...]) -> None:
-    if event not in _ADDRESS_AT:
-        return
-    address = args[_ADDRESS_AT[event]]
-    if event != "socket.getaddrinfo":
-        if args[0].family not in (socket.AF_INET, socket.AF_INET6) or not address:  # type: ignore[attr-defined]
-            return  # a unix socket, or one that is connected already
-        address = address[0]  # type: ignore[index]
-    if not is_local(address):  # type: ignore[arg-type]
-        raise NetworkBlocked(f"tests stay on this machine: {event} to {address!r} is blocked")
+def block(owner: Any, name: str, host_of: Callable[..., Any]) -> None:
+    """Replace this function by one that refuses to leave the machine. `host_of(…)` takes its arguments."""
+    allowed = getattr(owner, name)
+
+    @functools.wraps(allowed)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        if not is_local(host := host_of(*args, **kwargs)):
+            raise NetworkBlocked(f"tests stay on this machine: {name} to {host!r} is blocked")
+        return allowed(*args, **kwargs)
+
+    setattr(owner, name, checked)
 
 
-sys.addaudithook(block_network)
+def host_in(here: socket.socket, address: Any) -> Any:
+    is_ip = here.family in (socket.AF_INET, socket.AF_INET6)
+    return address[0] if is_ip and address else None  # else a unix socket, or one that is connected already
+
+
+block(socket.socket, "connect", host_in)
+block(socket.socket, "connect_ex", host_in)
+block(socket.socket, "sendto", lambda here, data, *more: host_in(here, more[-1]))
+block(socket.socket, "sendmsg", lambda here, buffers, *more: host_in(here, more[2] if len(more) > 2 else None))
+block(socket, "getaddrinfo", lambda host, *more, **named: host)

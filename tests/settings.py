@@ -25,6 +25,8 @@ if os.environ.get("TEST_DATABASE_ENGINE", "sqlite") == "sqlite":
     DATABASES["default"]["TEST"] = {"NAME": _database}  # noqa: F405
 else:  # "postgres": those tests that need Django's database have it there
     _url = os.environ.get("TEST_DATABASE_URL") or "postgres://postgres@127.0.0.1:5432/postgres"
+    # Processes die in these tests, and no machine does.
+    _url += f"{'&' if '?' in _url else '?'}options=-c%20synchronous_commit%3Doff"
     DATABASES = databases(_url, otherwise=_database)  # noqa: F405
     DATABASES["default"]["TEST"] = {"NAME": f"agentchat_test_{os.getpid()}"}
 

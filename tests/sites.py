@@ -19,10 +19,29 @@ START_S = 60
 EXIT_S = 20
 
 
-def free_port() -> int:
+# Below the ports that the kernel gives away (to any connection, until the server under test has its own), and each
+# process begins elsewhere: tests run in several.
+_PORTS = range(15_000, 32_000)
+_next_port = os.getpid() * 7919  # a prime: neighbouring processes are far apart
+
+
+def free_port(count: int = 1) -> int:
+    """A port that nobody listens on; the first of several in a row. No two calls get the same one."""
+    global _next_port
+    while True:
+        first = _PORTS[_next_port % (len(_PORTS) - count)]
+        _next_port += count
+        if all(_is_free(port) for port in range(first, first + count)):
+            return first
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 class Site:

@@ -39,7 +39,7 @@ def test_what_was_set_is_got_and_nothing_else(make):
         assert cache.get("key") == VALUE
 
 
-def test_only_json_is_kept(make):
+def test_only_json_is_cached(make):
     with make() as cache, pytest.raises(TypeError):
         cache.set("key", object())
 
@@ -67,7 +67,7 @@ def test_the_directory_and_its_files_are_the_owner_s_alone(tmp_path):
     assert oct(file.stat().st_mode & 0o777) == "0o600"
 
 
-def test_nothing_is_made_before_something_is_kept(tmp_path):
+def test_nothing_is_created_before_something_is_stored(tmp_path):
     Cache.disk(42, str(tmp_path / "kept")).get("key")
     assert list(tmp_path.iterdir()) == []
 

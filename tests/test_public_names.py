@@ -3,10 +3,17 @@
 import importlib
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 import agentchat
+
+
+def test_the_version_is_the_wheels():
+    project = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert agentchat.__version__ == project["version"]
 
 
 @pytest.mark.parametrize("name", agentchat.__all__)

@@ -7,18 +7,22 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import translation
 
-from agentchat.errors import LLMStreamCut
+from agentchat.errors import LLMStreamTruncated
 from agentchat.events import RunStarted, TextMessage, TextMessageContent, TextMessageEnd
 from agentchat.io import InputStream, IOStream, OutputStream
 from agentchat.llm import config
 from agentchat.llm.client import complete
 from agentchat.llm.config import llm_config
 from agentchat.testing import RecordingStream, ScriptedLLM, call, cut, fail, hang, say
+from agentchat.testing.runs import AgentChat, running_server
 
+ROOT = Path(__file__).parents[1]
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -102,7 +106,7 @@ def test_it_remembers_what_it_was_asked(scripted_llm):
         scripted_llm.wait_for_request(timeout=0)
 
 
-def test_an_answer_is_held_back_and_goes_on_piece_by_piece(scripted_llm):
+def test_an_answer_is_held_back_and_continued_chunk_by_chunk(scripted_llm):
     answer = say("one two three").paused(after=1)
     scripted_llm.replies(answer)
     told = []
@@ -140,7 +144,7 @@ def test_a_client_that_leaves_is_noticed(scripted_llm):
         scripted_llm.wait_for_disconnect()
 
 
-def test_a_client_that_hears_the_end_has_not_left(scripted_llm):
+def test_a_client_that_reads_to_the_end_has_not_disconnected(scripted_llm):
     scripted_llm.replies(say("Hi"))
     ask()
     assert scripted_llm.disconnections == 0
@@ -158,7 +162,7 @@ def test_failures_carry_their_status_and_headers(scripted_llm):
 def test_a_cut_answer_breaks_off(scripted_llm):
     scripted_llm.replies(cut("Half an"))
     deltas = []
-    with pytest.raises(LLMStreamCut):
+    with pytest.raises(LLMStreamTruncated):
         ask(scripted_llm.llm_config(max_retries=0), on_delta=deltas.append)
     assert "".join(delta.text for delta in deltas) == "Half an"
 
@@ -179,13 +183,14 @@ def test_a_tool_may_have_a_parameter_of_any_name(scripted_llm):
 
 
 def test_closing_it_leaves_no_thread():
-    before = threading.enumerate()
+    before = set(threading.enumerate())
     with ScriptedLLM() as llm:
         llm.replies(hang())
         connection = post(llm, {})
         llm.wait_for_request()
-        assert threading.enumerate() != before
-    assert threading.enumerate() == before
+        its_own = set(threading.enumerate()) - before
+        assert its_own
+    assert not its_own & set(threading.enumerate())
     connection.close()
 
 
@@ -226,14 +231,18 @@ def test_a_recording_stream_keeps_the_events():
     assert stream.events_of(RunStarted) == [RunStarted()]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_chat_speaks_the_sites_language_whatever_was_active_before(request):
+@pytest.fixture
+def german():
     with translation.override("de"):
         assert translation.gettext("Guest") == "Gast"
-        chat = request.getfixturevalue("agent_chat")("weather")
-        request.getfixturevalue("scripted_llm").always(say("Fine. TERMINATE"))
-        chat.send("How is Paris?")
-        chat.wait_for("RUN_FINISHED")
+        yield
+
+
+def test_a_chat_speaks_the_sites_language_whatever_was_active_before(german, agent_chat, scripted_llm):
+    chat = agent_chat("weather")
+    scripted_llm.always(say("Fine. TERMINATE"))
+    chat.send("How is Paris?")
+    chat.wait_for("RUN_FINISHED")
     assert chat.said[0] == ("Guest", "How is Paris?")
 
 
@@ -241,3 +250,105 @@ def test_the_tools_for_tests_need_no_django():
     code = "import sys, agentchat.testing; print([name for name in sys.modules if name.split('.')[0] == 'django'])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+# --- the database of a project's tests ------------------------------------------------------------------------------
+
+PROJECT = {
+    "site_settings.py": """
+from tests.settings import *
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+""",
+    "conftest.py": 'pytest_plugins = ["agentchat.testing"]',
+    "test_chats.py": """
+import os
+import pytest
+from django.db import connection
+from agentchat import on_connect
+
+@on_connect("busy")
+def busy(iostream):
+    iostream.input()
+    for number in range(10):
+        iostream.print(iostream.step(str(number), lambda: number))
+    iostream.input("More?")
+
+@pytest.mark.parametrize("number", range(3))
+def test_several_at_once(number, agent_chat):
+    assert os.path.isfile(connection.settings_dict["NAME"])
+    chats = [agent_chat("busy") for _ in range(4)]
+    for chat in chats:
+        chat.send("go")
+    for chat in chats:
+        chat.wait_for("INPUT_REQUESTED")
+        chat.send("no")
+    for chat in chats:
+        chat.wait_for("RUN_FINISHED")
+        chat.replayed()
+
+def test_the_other_tests_work_as_ever(db, django_user_model):
+    import sys
+    assert "celery" not in sys.modules
+    assert django_user_model.objects.count() == 0
+""",
+}
+
+
+def test_a_project_with_djangos_default_test_database_can_use_the_fixtures(tmp_path):
+    for name, text in PROJECT.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    code = "import sys, pytest; sys.path.insert(0, '.'); sys.exit(pytest.main(sys.argv[1:]))"
+    arguments = [
+        "-q",
+        "-W",
+        "error",
+        "-p",
+        "no:asyncio",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        ".",
+    ]
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "site_settings",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "TMPDIR": str(tmp_path),
+        "PYTEST_ADDOPTS": "",
+    }
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID", "TEST_DATABASE_ENGINE"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0
+    assert not list(tmp_path.glob("agentchat-test-*"))
+
+
+# --- what a test leaves behind --------------------------------------------------------------------------------------
+
+
+def test_an_agent_chat_leaves_no_connection(transactional_db, agent_function):
+    def greet(iostream):
+        iostream.step("one", int)
+        iostream.print(iostream.input())
+
+    opened = []
+    connect = BaseDatabaseWrapper.connect
+    close = BaseDatabaseWrapper.close
+
+    def counting(self):
+        opened.append(threading.get_ident())
+        return connect(self)
+
+    with pytest.MonkeyPatch.context() as patch, running_server() as loop:
+        patch.setattr(BaseDatabaseWrapper, "connect", counting)
+        patch.setattr(BaseDatabaseWrapper, "close", lambda self: (opened.append(-threading.get_ident()), close(self)))
+        chat = AgentChat(agent_function(greet), loop)
+        chat.send("hi")
+        chat.wait_for("RUN_FINISHED")
+    left = {ident for ident in opened if ident > 0 and -ident not in opened}
+    assert left <= {threading.get_ident()}

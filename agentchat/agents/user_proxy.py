@@ -1,19 +1,19 @@
-"""The agent that stands for the person: it asks them, and runs the tools that others ask for."""
+"""The agent that represents the user: it asks for input, and runs the tools that other agents call."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
-from agentchat.agents.base import HumanInputMode, Message
 from agentchat.agents.conversable import ConversableAgent
+from agentchat.agents.protocols import HumanInputMode, Message
 
 
 class UserProxyAgent(ConversableAgent):
-    """A ConversableAgent that asks the person before each reply and has no model, unless told otherwise."""
+    """A ConversableAgent that asks the user before each reply and has no model, by default."""
 
     DESCRIPTIONS: ClassVar[dict[str, str]] = {
-        "ALWAYS": "Stands for the person, who has the word at every turn.",
-        "TERMINATE": "Stands for the person, who has the word when the chat is about to end. Runs tools.",
-        "NEVER": "Runs tools. Nobody is asked.",
+        "ALWAYS": "Represents the user, who is asked at every turn.",
+        "TERMINATE": "Represents the user, who is asked when the chat is about to end. Runs tools.",
+        "NEVER": "Runs tools. Never asks the user.",
     }
 
     def __init__(

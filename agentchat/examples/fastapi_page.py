@@ -1,6 +1,6 @@
-"""A chat page from a FastAPI application, which starts the websocket server with itself and stops it with itself.
+"""A chat page from a FastAPI application, which starts and stops the websocket server with itself.
 
-Wants `pip install "agentchat[examples]"`. Run it with `python -m agentchat.examples.fastapi_page` and open
+Needs `pip install "agentchat[examples]"`. Run it with `python -m agentchat.examples.fastapi_page` and open
 http://127.0.0.1:8000/; `--help` has the ports.
 """
 

@@ -10,7 +10,7 @@ format, where `# %%` begins a cell.
 # ## The model
 #
 # `llm_config()` takes the model that the environment names: a config list in `OAI_CONFIG_LIST`, or `OPENAI_API_KEY` and
-# its kin. Without any of them the demo model answers, which is scripted. A list of one's own is given as
+# the like. Without any of them the demo model answers, which is scripted. Pass your own list as
 # `{"config_list": config_list_from_json("OAI_CONFIG_LIST", filter_dict={"model": ["gpt-5.4-mini"]})}`.
 
 # %%
@@ -27,8 +27,8 @@ print("Models:", [entry["model"] for entry in config["config_list"]])
 # %% [markdown]
 # ## What happens when a client connects
 #
-# The server calls this function for each client, in a thread of its own. It is plain synchronous code; whatever the
-# agents print in it goes to the client.
+# The server calls this function for each client, in a thread of its own. It is plain synchronous code; everything that
+# the agents print in it is sent to the client.
 
 
 # %%
@@ -44,7 +44,7 @@ def on_connect(iostream: IOWebsockets) -> None:
     # 1. Receive the first message.
     question = iostream.input()
 
-    # 2. Make the agent that answers it.
+    # 2. Create the agent that answers it.
     agent = ConversableAgent(
         name="chatbot",
         system_message="Complete a task given to you and reply TERMINATE when the task is done. If asked about the "
@@ -53,7 +53,7 @@ def on_connect(iostream: IOWebsockets) -> None:
         human_input_mode="NEVER",
     )
 
-    # 3. Make the agent that stands for the person: it runs tools, and knows the end when it hears it.
+    # 3. Create the agent that represents the user: it runs tools, and recognizes the end of the chat.
     user_proxy = UserProxyAgent(
         name="user_proxy",
         is_termination_msg=says_terminate,
@@ -61,17 +61,17 @@ def on_connect(iostream: IOWebsockets) -> None:
         max_consecutive_auto_reply=10,
     )
 
-    # 4. Let the first one ask for the tool, and the second one run it.
+    # 4. Let the first one call the tool, and the second one run it.
     register_function(weather_forecast, caller=agent, executor=user_proxy, description="Weather forecast for a city")
 
-    # 5. Let them talk. The connection is closed when this function returns.
+    # 5. Start the chat. The connection is closed when this function returns.
     user_proxy.initiate_chat(agent, message=question)
 
 
 # %% [markdown]
 # ## A client
 #
-# The server runs as long as the `with` block does. The client prints what comes until the server closes.
+# The server runs as long as the `with` block does. The client prints what it receives until the server closes.
 
 # %%
 with IOWebsockets.run_server_in_thread(on_connect=on_connect, port=0) as uri, connect(uri) as websocket:
@@ -83,5 +83,5 @@ with IOWebsockets.run_server_in_thread(on_connect=on_connect, port=0) as uri, co
 # %% [markdown]
 # ## A page
 #
-# `python -m agentchat.examples.fastapi_page` and `python -m agentchat.examples.http_server_page` put a page before the
-# same function. Accounts, a history, and chats that outlive the process: that is what the Django app is for.
+# `python -m agentchat.examples.fastapi_page` and `python -m agentchat.examples.http_server_page` serve a page for
+# the same function. For accounts, a history, and chats that outlive the process, use the Django app.

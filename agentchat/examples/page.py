@@ -1,6 +1,6 @@
-"""The page of the examples, `chat.html`, and what both of its servers need besides.
+"""The page of the examples, `chat.html`, and what both of its servers share.
 
-It speaks the bare websocket's text. A page that shows tools, forms and a history is what the Django app is for.
+It shows the text of the bare websocket. For a page with tools, forms and a history, use the Django app.
 """
 
 import argparse
@@ -15,7 +15,7 @@ DEMO_NOTICE = "Demo model: scripted, no AI. Set OPENAI_API_KEY to use a real mod
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Where the page is served, and where its websocket is."""
+    """The ports of the page and of its websocket."""
 
     page: int
     websocket: int
@@ -37,5 +37,5 @@ def page_for(uri: str) -> str:
 
 
 def origins_of(port: int) -> list[str]:
-    """How browsers name the page's site when they open its websocket. Pages of other sites may not use it."""
+    """The page's origins, as browsers send them with its websocket. Pages of other origins may not use it."""
     return [f"http://127.0.0.1:{port}", f"http://localhost:{port}"]

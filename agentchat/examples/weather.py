@@ -7,7 +7,7 @@ from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, re
 
 
 def weather_forecast(city: str) -> str:
-    """A forecast that is always the same. Nobody is asked for it."""
+    """A forecast that is always the same."""
     return f"The weather forecast for {city} at {datetime.now():%H:%M} is sunny."
 
 

@@ -1,11 +1,11 @@
-"""Streams: where an agent's words go, and where a person's come from.
+"""Streams: where agents write to, and where users' answers come from.
 
-    base.py         the protocols, and which stream is the default
-    console.py      the terminal
-    websockets.py   a client at the other end of a websocket, with the server for it
-    classic.py      an event as AutoGen 0.2 would print it
+    base.py             the protocols, and which stream is the default
+    console.py          the terminal
+    websockets.py       a client at the other end of a websocket, with the server for it
+    autogen_format.py   an event as AutoGen 0.2 would print it
 
-`agentchat.runs` has the stream of a run. Streams know events, and nothing of agents, models or tools.
+`agentchat.runs` has the stream of a run. Streams know events, but not agents, models or tools.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["IOConsole", "IOStream", "IOWebsockets", "InputStream", "OutputStream"]
 
-IOStream.set_global_default(IOConsole())
+IOStream._console = IOConsole()
+IOStream.set_global_default(IOStream._console)
 
 
 def __getattr__(name: str) -> Any:
-    # Late: a console need not wait for the library.
+    # Late: a console does not need the library.
     if name == "IOWebsockets":
         from agentchat.io.websockets import IOWebsockets
 

@@ -1,26 +1,32 @@
-"""The streams that agents talk through, and which of them is the default.
+"""The streams that agents write to and read from, and which of them is the default.
 
-Agents only print(), send() and input(); where the words go is the stream's affair. A stream of one's own needs no base
-class: with `print` and `input` alone it gets every event as the text that AutoGen 0.2 prints. One that shows more than
-text takes events as values, by a `send` of its own.
+Agents only print(), send() and input(); the stream decides where the output goes. A custom stream needs no base class:
+with `print` and `input` alone it gets every event as the text that AutoGen 0.2 prints. One that shows more than text
+takes events as values, with a `send` of its own.
 """
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, ClassVar, Optional, Protocol, TypeVar, runtime_checkable
 
-from agentchat.events import Event
-from agentchat.io import classic
-from agentchat.questions import Approval, Decision, M, approve_by_text, ask_by_text
+from agentchat.core.approvals import Approval, Decision, M, approve_by_text, ask_by_text
+from agentchat.core.per_run import own_objects
+from agentchat.core.state import replace_entries
+from agentchat.core.steps import call_own, gathered_name
+from agentchat.errors import ConfigError
+from agentchat.events import ChatEvent
+from agentchat.io import autogen_format
+from agentchat.io.post import post
 
 T = TypeVar("T")
 
 
 @runtime_checkable
 class OutputStream(Protocol):
-    """Something that can be printed on."""
+    """Something to print to."""
 
     def print(self, *objects: Any, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
         """Print as the built-in does."""
@@ -29,61 +35,114 @@ class OutputStream(Protocol):
 
 @runtime_checkable
 class InputStream(Protocol):
-    """Something that can be asked."""
+    """Something to ask for input."""
 
     def input(self, prompt: str = "", *, password: bool = False) -> str:
-        """Return what the person answers. May block for as long as they take, or unwind the caller (`errors.Unwound`).
+        """Return the user's answer. May block until there is one, or unwind the caller (`errors.RunInterrupt`).
 
-        `password`: the answer must not be shown.
+        `password`: the answer must not be shown. The streams of agentchat also take `name`, which identifies a
+        question whose words may change; agents do not use it.
         """
         ...
 
 
 @runtime_checkable
 class IOStream(InputStream, OutputStream, Protocol):
-    """A stream that can be printed on and asked; a base class for streams that want `send` for nothing.
+    """A stream for output and input; also a base class for streams that need no `send` of their own.
 
     The default stream is the one of this context (a thread or a task), else the one of the process: the console.
     """
 
     user: Any = None
-    """The Django user who is spoken to; None for a guest, and wherever there are no accounts."""
+    """The Django user at the other end; None for a guest, and wherever there are no accounts."""
+
+    agent_name: str = "agent"
+    """Who speaks with `post`: in a run, the name of the agent function."""
 
     session: Any = None
     """The chat session of a run; None elsewhere."""
 
     @property
     def history(self) -> list[dict[str, str]]:
-        """What was said in this chat session before: role, name and content of each message. Elsewhere: nothing."""
+        """The earlier messages of this chat session: role, name and content of each. Empty elsewhere."""
         return []
 
-    def step(self, name: str, function: Callable[[], T]) -> T:
-        """Return what `function()` gives, a JSON value. A run returns the same again when it is resumed."""
-        return function()
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the agent function keeps in this chat session, as JSON values. Elsewhere, as long as this stream."""
+        own: dict[str, Any] = vars(self).setdefault("_state", {})
+        return own
 
-    def ask(self, prompt: str, schema: "type[M]", *, expires_at: datetime | None = None) -> "M":
+    @state.setter
+    def state(self, value: dict[str, Any]) -> None:
+        replace_entries(self.state, value)
+
+    def step(self, name: str, function: Callable[[], T]) -> T:
+        """Return the result of `function()`, a JSON value. A run returns the same again when it is resumed.
+
+        Raise StepFailed if the function raises anything, here and each time that the run is resumed.
+        """
+        result: T = call_own(name, function)
+        return result
+
+    def gather(self, functions: Sequence[Callable[[], T]]) -> list[T]:
+        """The results of the functions, JSON values, in their order. A run calls them at the same time, as steps.
+
+        Each is a step as a whole: what it asks of models and tools is done again if it did not come to its end. Raise
+        what `step` raises, when all of them have ended.
+        """
+        return [self.step(gathered_name(function), function) for function in functions]
+
+    def post(self, text: str | Iterable[str], *, name: str = "") -> str:
+        """Say something in the agent's name, without a model: Markdown, as a text or piece by piece. Return the whole.
+
+        In a run it is a step: an iterator is consumed once. `name` is who speaks, by default the agent function.
+        """
+        whole = post(self, text, name=name or self.agent_name)
+        self.remember("assistant", whole)
+        return whole
+
+    @property
+    def said(self) -> list[dict[str, str]]:
+        """What was said in this run so far, by `input`, `post` and `agentchat.reply`: role and content of each."""
+        return list(vars(self).get("_said", ()))
+
+    def remember(self, role: str, content: str) -> None:
+        """Add to `said`. For streams that have an `input` of their own, and what speaks by itself."""
+        vars(self).setdefault("_said", []).append({"role": role, "content": content})
+
+    def ask(
+        self, prompt: str, schema: "type[M]", *, expires_at: datetime | None = None, name: str | None = None
+    ) -> "M":
         """Have a form filled in, and return it: an instance of the pydantic model `schema`.
 
         A run shows a form and waits as `input` does; after `expires_at` it raises InputExpired instead. Here each field
-        is asked for by itself, and nothing expires.
+        is asked for separately, and nothing expires.
         """
         return ask_by_text(self, prompt, schema)
 
     def approve(self, approval: Approval) -> Decision:
-        """Have a tool call approved. Tools registered with `approval=` come here by themselves."""
+        """Have a tool call approved. This is called for tools registered with `approval=`."""
         return approve_by_text(self, approval)
 
     _of_context: ClassVar[ContextVar[Optional["IOStream"]]] = ContextVar("agentchat_stream", default=None)
     _of_process: ClassVar[Optional["IOStream"]] = None
+    _console: ClassVar[Optional["IOStream"]] = None
+    _runs: ClassVar[set[object]] = set()  # what calls agent functions for chat sessions in this process: see begin_runs
 
-    def send(self, event: Event) -> None:
-        """Say what happened: here, as the text that AutoGen 0.2 prints."""
-        print_classic(self, event)
+    def send(self, event: ChatEvent) -> None:
+        """Emit an event: here, as the text that AutoGen 0.2 prints."""
+        print_autogen_format(self, event)
 
     @staticmethod
     def get_default() -> "IOStream":
-        """The stream to talk through, here and now."""
+        """The stream of the current context."""
         return IOStream._of_context.get() or IOStream.get_global_default()
+
+    @staticmethod
+    def has_context() -> bool:
+        """Whether this context has a stream of its own: threads that an agent function starts have none."""
+        return IOStream._of_context.get() is not None
 
     @staticmethod
     @contextmanager
@@ -100,10 +159,45 @@ class IOStream(InputStream, OutputStream, Protocol):
 
     @staticmethod
     def get_global_default() -> "IOStream":
-        """The default of contexts that have none of their own."""
+        """The default of contexts that have none of their own.
+
+        Raise ConfigError where that would be the console of a server: in another thread than the main one, in a
+        process that advances runs.
+        """
         if IOStream._of_process is None:
             raise RuntimeError("no default stream: call IOStream.set_global_default(...)")
+        if IOStream._of_process is IOStream._console and IOStream._runs:
+            thread = threading.current_thread()
+            if thread is not threading.main_thread():
+                raise ConfigError(no_stream_in(thread))
         return IOStream._of_process
+
+    @staticmethod
+    @contextmanager
+    def in_run(stream: "IOStream") -> Iterator[None]:
+        """Make `stream` the default while an agent function is called for a chat session. From any thread.
+
+        Agents in module globals are copies meanwhile (`core.per_run`).
+        """
+        IOStream.begin_runs(run := object())
+        try:
+            with IOStream.set_default(stream), own_objects():
+                yield
+        finally:
+            IOStream.end_runs(run)
+
+    @staticmethod
+    def begin_runs(by: object) -> None:
+        """From now on `by` advances runs in this process: a server, as long as it lives. From any thread, once or more.
+
+        So threads without a stream are refused from its start, not just while some run advances.
+        """
+        IOStream._runs.add(by)
+
+    @staticmethod
+    def end_runs(by: object) -> None:
+        """What `begin_runs` has begun is over."""
+        IOStream._runs.discard(by)
 
     @staticmethod
     def set_global_default(stream: "IOStream") -> None:
@@ -111,16 +205,26 @@ class IOStream(InputStream, OutputStream, Protocol):
         IOStream._of_process = stream
 
 
-def print_classic(stream: OutputStream, event: Event) -> None:
-    """Print an event on a stream for text. Events without a classic text print nothing."""
-    if text := classic.text_of(event):
+def no_stream_in(thread: threading.Thread) -> str:
+    """What to say to developers whose threads have no stream."""
+    return (
+        f"thread {thread.name!r} has no stream. What an agent function starts in a thread of its own belongs to no "
+        f"run: models would be asked again each time that it resumes, and their answers shown nowhere. Use "
+        f"iostream.gather([f, g]) for functions that run at the same time; outside of agent functions, set a stream "
+        f"with IOStream.set_default()"
+    )
+
+
+def print_autogen_format(stream: OutputStream, event: ChatEvent) -> None:
+    """Print an event to a text stream. Events that AutoGen does not print are left out."""
+    if text := autogen_format.text_of(event):
         stream.print(text, end="", flush=True)
 
 
-def send_to(stream: OutputStream, event: Event) -> None:
-    """Give an event to a stream that may or may not have a `send` of its own."""
+def send_to(stream: OutputStream, event: ChatEvent) -> None:
+    """Send an event to a stream that may or may not have a `send` of its own."""
     send = getattr(stream, "send", None)
     if send is None:
-        print_classic(stream, event)
+        print_autogen_format(stream, event)
     else:
         send(event)

@@ -12,5 +12,9 @@ class IOConsole(IOStream):
     def print(self, *objects: Any, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
         print(*objects, sep=sep, end=end, flush=flush)
 
-    def input(self, prompt: str = "", *, password: bool = False) -> str:
-        return getpass.getpass(prompt or "Password: ") if password else input(prompt)
+    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None) -> str:
+        if password:
+            return getpass.getpass(prompt or "Password: ")
+        text = input(prompt)
+        self.remember("user", text)
+        return text

@@ -1,8 +1,8 @@
-"""TLS for sockets that one thread reads while another writes, as a websocket's are.
+"""A TLS socket that one thread may read while another one writes.
 
-OpenSSL wants one call at a time for each connection, and before Python 3.13 nobody sees to that: a read and a write
-that meet lose data now and then (on a busy machine, in one connection of a hundred). Here they take turns, and whoever
-has to wait for the network does so without holding up the other.
+OpenSSL allows one call at a time per connection, and Python's `ssl` does not enforce that before 3.13. The threads of
+`websockets` read and write at once; with a plain SSLSocket, about one connection in a hundred then waits forever. Here
+calls are serialized, and a call that has to wait for the network does not block the others.
 """
 
 import select
@@ -15,53 +15,56 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class TurnTakingSocket(ssl.SSLSocket):
-    """An SSLSocket for two threads: set it as a context's `sslsocket_class`. Times out as any socket does."""
+class SerializedSSLSocket(ssl.SSLSocket):
+    """An SSLSocket for two threads: set it as the `sslsocket_class` of a context. Timeouts work as for any socket."""
 
-    # Made at the handshake, which only one thread makes: an SSLSocket comes into being without __init__. From then on
-    # the socket itself never blocks, and its time-out is ours to keep.
-    _turn: "threading.Lock | None" = None
-    _patience: float | None = None
+    # Set at the handshake, which runs in one thread: an SSLSocket is created without calling __init__. From then on the
+    # socket itself is non-blocking, and `_serialize` waits instead.
+    _lock: "threading.Lock | None" = None
+    _call_timeout: float | None = None
 
     def settimeout(self, value: float | None) -> None:
-        if self._turn is None:
+        if self._lock is None:
             super().settimeout(value)
         else:
-            self._patience = value
+            self._call_timeout = value
 
     def gettimeout(self) -> float | None:
-        return super().gettimeout() if self._turn is None else self._patience
+        return super().gettimeout() if self._lock is None else self._call_timeout
 
     def do_handshake(self, block: bool = False) -> None:
-        self._in_turn(super().do_handshake)
+        self._serialize(super().do_handshake)
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         arguments = (len,) if buffer is None else (len, buffer)
-        return self._in_turn(lambda: super(TurnTakingSocket, self).read(*arguments))
+        return self._serialize(lambda: super(SerializedSSLSocket, self).read(*arguments))
 
     def send(self, data: Any, flags: int = 0) -> int:
-        return self._in_turn(lambda: super(TurnTakingSocket, self).send(data, flags))
+        return self._serialize(lambda: super(SerializedSSLSocket, self).send(data, flags))
 
-    def _in_turn(self, call: Callable[[], T]) -> T:
-        """Make the call as often as the network wants it. Raise TimeoutError if that takes too long."""
-        if self._turn is None:
-            self._patience = super().gettimeout()
+    def _serialize(self, call: Callable[[], T]) -> T:
+        """Repeat a non-blocking call until it succeeds, with the lock held only during the call itself.
+
+        Raise TimeoutError if the socket's timeout passes first.
+        """
+        if self._lock is None:
+            self._call_timeout = super().gettimeout()
             super().settimeout(0)
-            self._turn = threading.Lock()
-        until = None if self._patience is None else time.monotonic() + self._patience
+            self._lock = threading.Lock()
+        deadline = None if self._call_timeout is None else time.monotonic() + self._call_timeout
         while True:
-            with self._turn:
+            with self._lock:
                 try:
                     return call()
                 except ssl.SSLWantReadError:
-                    wanted = select.POLLIN
+                    event = select.POLLIN
                 except ssl.SSLWantWriteError:
-                    wanted = select.POLLOUT
-            self._wait(wanted, until)
+                    event = select.POLLOUT
+            self._wait(event, deadline)
 
-    def _wait(self, wanted: int, until: float | None) -> None:
-        left = None if until is None else max(0.0, until - time.monotonic())
+    def _wait(self, event: int, deadline: float | None) -> None:
+        remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
         poll = select.poll()
-        poll.register(self, wanted)
-        if not poll.poll(None if left is None else left * 1000):
-            raise TimeoutError("the other side of the TLS connection is silent")
+        poll.register(self, event)
+        if not poll.poll(None if remaining is None else remaining * 1000):
+            raise TimeoutError("the peer of the TLS connection does not respond")

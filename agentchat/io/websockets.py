@@ -1,10 +1,11 @@
 """A stream over a bare websocket: one client, one agent function, text frames both ways.
 
-`IOWebsockets.run_server_in_thread` serves agents without Django: to a script, a notebook, a page of one's own. The text
-is the console's, one frame for each `print`. Accepting clients and sending them away is `websocket_server`'s part;
-accounts, pages, and chats that outlive the process are the Django app's.
+`IOWebsockets.run_server_in_thread` serves agents without Django: to a script, a notebook, a page of your own. The text
+is what a console shows, one frame for each `print`. `websocket_server` accepts and closes connections. Accounts, pages,
+and chats that outlive the process need the Django app.
 
-Built on the threads of the library `websockets`, so that `.websocket` is a connection that synchronous code can use.
+Built on the threading server of `websockets` and not on its asyncio server: agent functions may call the methods of
+`.websocket`, and a `process_request` that blocks must not hold up other clients.
 """
 
 import re
@@ -22,33 +23,44 @@ from websockets.frames import CloseCode
 from websockets.sync.server import ServerConnection
 
 from agentchat.errors import Disconnected
+from agentchat.events import ChatEvent, TextMessageContent, TextMessageEnd
 from agentchat.io.base import IOStream
 from agentchat.io.connection_bridge import ConnectionBridge
 from agentchat.io.websocket_server import WebsocketServer
 
-SEND_TIMEOUT_S = 30.0
-BEAT_S = 1.0
-MOST_UNREAD = 4 * 2**20  # characters, of messages that nobody has asked for yet
-EACH = 100  # what a message takes besides its characters
+SEND_TIMEOUT_SECONDS = 30.0
+POLL_SECONDS = 1.0
+END_SIGNAL = "TERMINATE"
+MAX_UNREAD = 4 * 2**20  # characters of messages that `input` has not returned yet
+MESSAGE_OVERHEAD = 100  # counted for each message, in addition to its characters
+MAX_FRAME_CHARS = 128 * 1024  # many clients take no frame of more than 1 MiB
 
 
 class IOWebsockets(IOStream):
-    """The stream of one client. Once the client has left, every call on it raises Disconnected.
+    """The stream of one client. Once the client has disconnected, every call on it raises Disconnected.
 
-    A thread listens from the start: it keeps what the client says, notices at once when the client leaves, and then
-    calls off what goes on for it, such as the answer of a model. May be used from several threads.
+    A thread receives from the start: it queues messages, notices at once when the client disconnects, and then cancels
+    what runs for it, such as a request to a model. The stream may be used from several threads.
     """
 
-    def __init__(self, websocket: ServerConnection, *, send_timeout: float = SEND_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        websocket: ServerConnection,
+        *,
+        send_timeout: float = SEND_TIMEOUT_SECONDS,
+        whole_messages: bool = False,
+    ) -> None:
         self.bridge = ConnectionBridge()
         self._websocket = websocket
+        self._whole_messages = whole_messages
+        self._held: dict[str, str] = {}  # by the id of a message: the beginning of an end signal, perhaps
         self._send_timeout = send_timeout
         self._sending = threading.Lock()
         self._sending_since: float | None = None
-        self._said: deque[str] = deque()
+        self._received: deque[str] = deque()
         self._unread = 0
-        self._changed = threading.Condition()
-        threading.Thread(target=self._listen, name="agentchat-websocket-listener", daemon=True).start()
+        self._condition = threading.Condition()
+        threading.Thread(target=self._receive, name="agentchat-websocket-receiver", daemon=True).start()
 
     @staticmethod
     @contextmanager
@@ -59,23 +71,27 @@ class IOWebsockets(IOStream):
         on_connect: Callable[["IOWebsockets"], Any],
         ssl_context: ssl.SSLContext | None = None,
         origins: Sequence[str | re.Pattern[str] | None] | None = None,
-        send_timeout: float = SEND_TIMEOUT_S,
+        send_timeout: float = SEND_TIMEOUT_SECONDS,
+        whole_messages: bool = False,
         **kwargs: Any,
     ) -> Iterator[str]:
-        """Serve clients as long as the `with` block lasts, and give the server's URI.
+        """Serve clients for the duration of the `with` block, which gets the server's URI.
 
         `on_connect(iostream)` is called for each client, in a thread of its own, with the client's stream as the
-        default. Port 0 is a free one; the URI has it. `origins` lists the sites whose pages may connect, such as
-        "https://example.org", and None for clients that are no browsers; without it, any page that a person has open
-        may. A client that takes nothing for `send_timeout` seconds is cut off. Other arguments are those of
-        `websockets.sync.server.serve`.
+        default. Port 0 selects a free port, which is in the URI. `origins` lists the sites whose pages may connect,
+        such as "https://example.org", and None for clients other than browsers; without it, every page that a user has
+        open may. A client that does not read for `send_timeout` seconds is disconnected, one that sends
+        too many frames is closed with 4429, and one more than `MAX_CLIENTS` with 1013. With `whole_messages` each
+        streamed message is sent once more when it is complete, as one frame, as AutoGen 0.2 does. Other arguments are
+        those of `websockets.sync.server.serve`.
 
-        Leaving the block closes the clients with 1001 and waits for their threads, up to 5 s. Raise OSError at once if
-        the port is taken, ConfigError if `on_connect` is async.
+        Leaving the block closes all connections with 1001 and waits for their threads, up to 5 s. Raise OSError at once
+        if the port is in use, ConfigError if `on_connect` is async, a generator, or takes anything but the
+        stream.
         """
         server = WebsocketServer(
             on_connect,
-            lambda websocket: IOWebsockets(websocket, send_timeout=send_timeout),
+            lambda websocket: IOWebsockets(websocket, send_timeout=send_timeout, whole_messages=whole_messages),
             host,
             port,
             ssl=ssl_context,
@@ -89,67 +105,116 @@ class IOWebsockets(IOStream):
 
     @property
     def websocket(self) -> ServerConnection:
-        """The connection: its `request`, its `remote_address`, frames of one's own. Its `recv` is this stream's."""
+        """The connection, for its `request` and `remote_address`, or to send frames; `recv` is for the stream alone."""
         return self._websocket
 
+    def send(self, event: ChatEvent) -> None:
+        """Send an event as text. `END_SIGNAL` is never divided between frames: classic clients wait for it in one."""
+        match event:
+            case TextMessageContent(message_id=id_, offset=offset, delta=delta):
+                before = self._held.pop(id_, "")
+                text = before + delta if offset else delta  # a restarted answer begins at 0 again
+                held = _beginning_of_signal(text)
+                if held:
+                    self._held[id_] = held
+                if ready := text.removesuffix(held):
+                    self.print(ready, end="", flush=True)
+            case TextMessageEnd(message_id=id_, content=content):
+                if held := self._held.pop(id_, ""):
+                    self.print(held, end="", flush=True)
+                if self._whole_messages and content:
+                    self.print()
+                    self.print(content, flush=True)
+                super().send(event)
+            case _:
+                super().send(event)
+
     def print(self, *objects: Any, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
-        """Send one text frame, `end` included. Blocks while the client takes nothing, up to the send time-out."""
-        # A lone surrogate would make the library break the connection off.
-        frame = (sep.join(map(str, objects)) + end).encode("utf-8", "replace")
+        """Send one text frame, `end` included; more than one if it is very long (`MAX_FRAME_CHARS`).
+
+        Blocks while the client does not read, up to the send timeout.
+        """
+        text = sep.join(map(str, objects)) + end
         with self._sending:
-            self.bridge.check()
-            self._sending_since = time.monotonic()
-            try:
-                self._websocket.send(frame, text=True)
-            except ConnectionClosed:
-                self.call_off()
-                raise Disconnected from None
-            finally:
-                self._sending_since = None
+            for frame in _frames(text):
+                self._send_frame(frame)
 
-    def input(self, prompt: str = "", *, password: bool = False) -> str:
-        """Send the prompt as a frame, if there is one, and return the next message that the client sends or has sent.
+    def _send_frame(self, text: str) -> None:
+        self.bridge.check()
+        self._sending_since = time.monotonic()
+        try:
+            # A lone surrogate would make the library drop the connection.
+            self._websocket.send(text.encode("utf-8", "replace"), text=True)
+        except ConnectionClosed:
+            self.cancel()
+            raise Disconnected from None
+        finally:
+            self._sending_since = None
 
-        Nothing here hides a password: that is the client's affair.
+    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None) -> str:
+        """Send the prompt as a frame, unless it is empty, and return the next message of the client.
+
+        Messages that arrived earlier are returned first. Hiding a password is up to the client.
         """
         if prompt:
             self.print(prompt, end="")
-        with self._changed:
-            self._changed.wait_for(lambda: self._said or self.bridge.reason)
+        with self._condition:
+            self._condition.wait_for(lambda: self._received or self.bridge.reason)
             self.bridge.check()
-            message = self._said.popleft()
-            self._unread -= len(message) + EACH
-            return message
+            message = self._received.popleft()
+            self._unread -= len(message) + MESSAGE_OVERHEAD
+        if not password:
+            self.remember("user", message)
+        return message
 
-    def call_off(self) -> None:
-        """From any thread: nobody listens any more. Whoever waits on this stream, or for a model, is unwound."""
-        self.bridge.call_off(Disconnected)
-        with self._changed:
-            self._changed.notify_all()
+    def cancel(self) -> None:
+        """Raise Disconnected in all current and future calls on the stream. May be called from any thread."""
+        self.bridge.cancel(Disconnected)
+        with self._condition:
+            self._condition.notify_all()
 
-    def break_off(self) -> None:
-        """Break the connection without a word. A `print` that is stuck comes back."""
-        with suppress(OSError):  # it is closed already
+    def abort(self) -> None:
+        """Break the TCP connection, without a closing handshake. A blocked `print` raises Disconnected."""
+        with suppress(OSError):  # already closed
             self._websocket.socket.shutdown(socket.SHUT_RDWR)
 
-    # --- in the listening thread --------------------------------------------------------------------------------------
+    # --- in the receiving thread -------------------------------------------------------------------------------------
 
-    def _listen(self) -> None:
-        # Always reading: the library notices that a client has left only where its messages end.
+    def _receive(self) -> None:
+        # Always read: the library notices a disconnect only after all messages before it have been read.
         with suppress(ConnectionClosed):
             while True:
                 with suppress(TimeoutError):
-                    self._take(self._websocket.recv(BEAT_S, decode=True))
+                    self._store(self._websocket.recv(POLL_SECONDS, decode=True))
                 since = self._sending_since
                 if since is not None and time.monotonic() - since > self._send_timeout:
-                    self.break_off()
-        self.call_off()
+                    self.abort()
+        self.cancel()
 
-    def _take(self, message: str) -> None:
-        with self._changed:
-            self._said.append(message)
-            self._unread += len(message) + EACH
-            self._changed.notify_all()
-            too_much = self._unread > MOST_UNREAD
+    def _store(self, message: str) -> None:
+        with self._condition:
+            self._received.append(message)
+            self._unread += len(message) + MESSAGE_OVERHEAD
+            self._condition.notify_all()
+            too_much = self._unread > MAX_UNREAD
         if too_much:
-            self._websocket.close(CloseCode.POLICY_VIOLATION, "too much was said before it was asked for")
+            self._websocket.close(CloseCode.POLICY_VIOLATION, "too many unread messages")
+
+
+def _frames(text: str) -> Iterator[str]:
+    """A text in frames. None of them ends within an end signal."""
+    start = 0
+    while len(text) - start > MAX_FRAME_CHARS:
+        piece = text[start : start + MAX_FRAME_CHARS]
+        piece = piece.removesuffix(_beginning_of_signal(piece))
+        yield piece
+        start += len(piece)
+    yield text[start:]
+
+
+def _beginning_of_signal(text: str) -> str:
+    """The end of a text that may go on as `END_SIGNAL`; "" if it is complete, or there is none."""
+    for length in range(len(END_SIGNAL), 0, -1):
+        if text.endswith(END_SIGNAL[:length]):
+            return "" if length == len(END_SIGNAL) else text[-length:]
+    return ""

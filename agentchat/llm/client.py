@@ -1,40 +1,44 @@
 """Asking a model: `complete()`.
 
-The entries of the config list are asked in turn until one answers, and its answer will do. Each is asked again if that
-may help, after a pause. Where an answer breaks off, what was told of it is void: the next one begins anew, and its
-deltas say so (`reply.Delta`). Kept answers (`agentchat.cache`) are told as a model's are.
+The entries of the config list are asked in turn until one gives an acceptable answer. Each is asked again if that may
+help, after a pause. Where an answer breaks off, the deltas so far are void: the next one restarts, and its deltas say
+so (`response.Delta`). Cached answers (`agentchat.cache`) are emitted as a model's are.
 
 Runs on an event loop, and never blocks it. Cancelling the task that waits closes the connection at once.
 """
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import importlib
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from agentchat.bridge import begin_in_thread
 from agentchat.cache import Cache
-from agentchat.errors import LLMAuthError, LLMError
-from agentchat.llm.answer import Answer
-from agentchat.llm.failure import Failure
-from agentchat.llm.model_client import ModelClient, reply_of
-from agentchat.llm.question import Question, questions_of
-from agentchat.llm.reply import Delta, Reply
+from agentchat.core.async_bridge import begin_in_thread, contained
+from agentchat.core.log import get_logger
+from agentchat.core.secrets import mask, mask_error
+from agentchat.errors import LLMError, LLMNotFound, LLMRefused
+from agentchat.llm.amendments import amended, learn
+from agentchat.llm.config_entries import ConfigEntry
+from agentchat.llm.errors import Failure, is_transient
+from agentchat.llm.model_client import ModelClient, response_of
+from agentchat.llm.request import ModelRequest, requests_for
+from agentchat.llm.response import Delta, ModelResponse
+from agentchat.llm.stream_parser import StreamParser
+from agentchat.llm.timeouts import Timeout
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Delta", "Reply", "complete"]
+logger = get_logger("agentchat.llm")
 
-logger = logging.getLogger("agentchat.llm")
-
-LINGER_S = 0.1  # for the end of a stream, when the answer is complete
+LINGER_SECONDS = 0.1  # for the end of a stream, when the answer is complete
+USAGE_SECONDS = 3.0  # of silence after the finish reason: some servers send no end marker, and keep the stream open
 
 _sdk: ModuleType | None = None
 
@@ -48,153 +52,197 @@ async def complete(
     clients: Mapping[int, ModelClient] | None = None,
     cache: Cache | None = None,
     context: Any = None,
-) -> Reply:
-    """Ask for the next message, and tell each piece of its text to `on_delta`, on the loop, when it comes.
+) -> ModelResponse:
+    """Ask for the next message, and call `on_delta` with each piece of its text, on the loop, when it arrives.
 
-    `clients` are the model clients of one's own, by the positions of their entries. With a `cache`, or an entry's
-    `cache_seed`, the same is asked once. `context` is for a `filter_func`; the last answer counts, whatever that says.
-    Raise LLMError, or the subclass that fits, if no entry of the config list answers; ConfigError if the llm_config
-    cannot be used.
+    `clients` are the custom model clients, by the positions of their entries. With a `cache`, or an entry's
+    `cache_seed`, the same request is sent once. `context` is for a `filter_func`; the last answer counts, whatever that
+    says. Raise LLMError, or the subclass that fits, if no entry of the config list answers: also an instance of the
+    SDK's class of that kind. Raise ConfigError if the llm_config cannot be used.
     """
-    questions = questions_of(llm_config, messages, tools=tools, clients=clients or {}, cache=cache)
-    sdk = await _loaded_sdk()
-    telling = _Telling(on_delta)
+    sdk = await _load_sdk()
+    llm_config = sdk.with_json_schemas(llm_config)
+    requests = requests_for(llm_config, messages, tools=tools, clients=clients or {}, cache=cache)
+    emitter = _DeltaEmitter(on_delta)
     refused: list[dict[str, Any]] = []
-    for position, question in enumerate(questions):
-        last = position == len(questions) - 1
-        outcome = await _answer(sdk, question, telling)
-        if isinstance(outcome, Reply):
-            reply = replace(outcome, config_id=position)
-            will_do = await _will_do(sdk, question, reply, context)
-            if will_do or last:
-                return replace(reply, pass_filter=will_do, refused=tuple(refused))
-            refused.append(reply.to_json())
-            outcome = Failure(error=LLMError(f"the filter_func does not take the answer of {question.entry}"))
+    for position, request in enumerate(requests):
+        last = position == len(requests) - 1
+        outcome = await _answer(sdk, request, emitter)
+        if isinstance(outcome, ModelResponse):
+            if outcome.cut_off:
+                logger.warning("%s left its answer incomplete (%s)", request.entry, outcome.cut_off)
+            response = replace(outcome, config_id=position)
+            accepted = await _accepts(sdk, request, response, context)
+            if accepted or last:
+                return replace(response, pass_filter=accepted, refused=tuple(refused))
+            refused.append(response.to_json())
+            outcome = Failure(error=LLMError(f"the filter_func does not take the answer of {request.entry}"))
         if last:
-            raise outcome.error from outcome.cause
-        logger.warning("%s. Asking %s instead.", outcome.error, questions[position + 1].entry)
+            raise sdk.as_sdk_error(outcome.error, outcome.cause, request.entry) from outcome.cause
+        logger.warning("%s. Asking %s instead.", outcome.error, requests[position + 1].entry)
     raise AssertionError("a config list has at least one entry")
 
 
-async def _loaded_sdk() -> ModuleType:
-    """`agentchat.llm.openai`. It is imported in a thread: the loop must not stand still for a second."""
+async def _load_sdk() -> ModuleType:
+    """`agentchat.llm.openai_client`. It is imported in a thread, because that would block the loop for a second."""
     global _sdk
     if _sdk is None:
-        _sdk = await asyncio.to_thread(importlib.import_module, "agentchat.llm.openai")
+        _sdk = await asyncio.to_thread(importlib.import_module, "agentchat.llm.openai_client")
     return _sdk
 
 
 async def _in_thread(function: Callable[[], Any]) -> Any:
-    return await asyncio.wrap_future(begin_in_thread(function))
+    """Call a site's own code. This loop may be a server's: no exception of it may end it."""
+
+    def work() -> Any:
+        with contained("a model client or filter_func"):
+            return function()
+
+    return await asyncio.wrap_future(begin_in_thread(work))
 
 
-class _Telling:
-    """Tells the text of one answer after another, each under a number of its own."""
+class _DeltaEmitter:
+    """Emits the text of one answer after another, each under a number of its own."""
 
     def __init__(self, on_delta: Callable[[Delta], None]) -> None:
         self._on_delta = on_delta
         self._number = 1
-        self._begun = False
+        self._has_emitted = False
 
-    def tell(self, text: str) -> None:
+    def emit(self, text: str) -> None:
         if text:
-            self._begun = True
+            self._has_emitted = True
             self._on_delta(Delta(self._number, text))
 
-    def begin_anew(self) -> None:
-        """What was told is void, if anything was."""
-        self._number += self._begun
-        self._begun = False
+    def restart(self) -> None:
+        """Begin another answer: the deltas so far are void, if there were any."""
+        self._number += self._has_emitted
+        self._has_emitted = False
 
 
-async def _answer(sdk: ModuleType, question: Question, telling: _Telling) -> Reply | Failure:
-    """The answer that was kept, or else one that is kept from now on."""
-    telling.begin_anew()
-    if question.cache is None:
-        return await _ask(sdk, question, telling)
-    kept = await asyncio.to_thread(question.kept_answer)
-    if kept is not None:
-        telling.tell(kept.content)
-        return kept
-    outcome = await _ask(sdk, question, telling)
-    if isinstance(outcome, Reply):
-        await asyncio.to_thread(question.keep, outcome)
+async def _answer(sdk: ModuleType, request: ModelRequest, emitter: _DeltaEmitter) -> ModelResponse | Failure:
+    """The cached answer, or else a new one, which is cached from now on."""
+    emitter.restart()
+    if request.cache is None:
+        return await _ask(sdk, request, emitter)
+    cached = await asyncio.to_thread(request.cached_response)
+    if cached is not None:
+        emitter.emit(cached.content)
+        return cached
+    outcome = await _ask(sdk, request, emitter)
+    if isinstance(outcome, ModelResponse):
+        await asyncio.to_thread(request.store, outcome)
     return outcome
 
 
-async def _will_do(sdk: ModuleType, question: Question, reply: Reply, context: Any) -> bool:
-    filter_func = question.entry.filter_func
+async def _accepts(sdk: ModuleType, request: ModelRequest, response: ModelResponse, context: Any) -> bool:
+    filter_func = request.entry.filter_func
     if filter_func is None:
         return True
-    return bool(await _in_thread(lambda: filter_func(context=context, response=sdk.completion_of(reply))))
+    return bool(await _in_thread(lambda: filter_func(context=context, response=sdk.completion_of(response))))
 
 
-async def _ask(sdk: ModuleType, question: Question, telling: _Telling) -> Reply | Failure:
+async def _ask(sdk: ModuleType, request: ModelRequest, emitter: _DeltaEmitter) -> ModelResponse | Failure:
     """Ask one entry, again and again while that may help."""
-    if question.client is not None:
-        return await _ask_client(question.client, question, telling)
-    entry, tries = question.entry, 0
+    if request.client is not None:
+        return await _ask_client(request.client, request, emitter)
+    entry, attempts = request.entry, 0
+    simpler_requests, refusal = request.simpler(), None
     while True:
-        tries += 1
-        telling.begin_anew()
-        outcome = await _ask_once(sdk, question, telling)
-        if isinstance(outcome, Reply) or tries > entry.max_retries or not outcome.may_retry:
+        attempts += 1
+        emitter.restart()
+        body = amended(entry, request.body)
+        outcome = await _ask_once(sdk, entry, body, emitter)
+        if _is_refused(outcome):
+            learn(entry, body, str(outcome.error))
+            if amended(entry, request.body) != body:  # learned now, or meanwhile in another chat
+                logger.info("%s. Asking again without what it does not know.", outcome.error)
+                attempts -= 1
+                continue
+        if isinstance(outcome, Failure) and outcome.refuses_form:
+            refusal = refusal or outcome  # it says what is wrong with the request that was meant
+            simpler = next(simpler_requests, None)
+            if simpler is None:
+                return refusal
+            logger.info("%s. Asking again in a simpler form.", outcome.error)
+            request, attempts = simpler, 0
+            continue
+        if refusal and isinstance(outcome, ModelResponse):
+            logger.warning("%s. A simpler form was accepted, and is used from now on.", refusal.error)
+            request.learn()
+        if isinstance(outcome, ModelResponse) or attempts > entry.max_retries or not outcome.may_retry:
             return outcome
-        pause = outcome.pause_s(tries)
-        logger.info("%s. Asking again in %.1f s (%d of %d).", outcome.error, pause, tries, entry.max_retries)
+        pause = outcome.pause_seconds(attempts)
+        logger.info("%s. Asking again in %.1f s (%d of %d).", outcome.error, pause, attempts, entry.max_retries)
         await asyncio.sleep(pause)
 
 
-async def _ask_client(client: ModelClient, question: Question, telling: _Telling) -> Reply | Failure:
+def _is_refused(outcome: ModelResponse | Failure) -> TypeGuard[Failure]:
+    return isinstance(outcome, Failure) and type(outcome.error) is LLMRefused
+
+
+async def _ask_client(client: ModelClient, request: ModelRequest, emitter: _DeltaEmitter) -> ModelResponse | Failure:
     try:
-        reply: Reply = await _in_thread(lambda: reply_of(client, dict(question.body)))
+        response: ModelResponse = await _in_thread(lambda: response_of(client, dict(request.body)))
     except Exception as error:  # a client may raise anything, and the next entry may answer
-        return Failure(error=LLMError(question.entry.without_key(f"{question.entry}: {error!r}")), cause=error)
-    telling.tell(reply.content)
-    return reply
+        mask_error(error)
+        return Failure(error=LLMError(mask(f"{request.entry}: {error!r}")), cause=error)
+    emitter.emit(response.content)
+    return response
 
 
-async def _ask_once(sdk: ModuleType, question: Question, telling: _Telling) -> Reply | Failure:
-    entry, body = question.entry, question.body
-    answer = Answer(telling.tell, model=entry.model, new_call_id=lambda position: _call_id(body, position))
+async def _ask_once(
+    sdk: ModuleType, entry: ConfigEntry, body: Mapping[str, Any], emitter: _DeltaEmitter
+) -> ModelResponse | Failure:
+    parser = StreamParser(emitter.emit, model=entry.model, new_call_id=lambda position: _call_id(body, position))
 
-    def whole() -> Reply:
-        reply = answer.reply()
-        return replace(reply, cost=sdk.cost_of(entry, reply.model, answer.usage))
+    def complete_response() -> ModelResponse:
+        response = parser.response()
+        if not parser.usage:
+            _warn_of_missing_usage(str(entry))
+        return replace(response, cost=sdk.cost_of(entry, response.model, parser.usage))
 
     try:
-        async with sdk.answer_from(entry, body) as response:
-            await _read(response, answer)
-        return whole()
+        async with sdk.answer_from(entry, body) as (http_response, patience):
+            await _read(http_response, parser, entry.timeout, patience)
+        return complete_response()
     except LLMError as error:
-        words = entry.without_key(f"{entry}: {error}")
-        again = not isinstance(error, LLMAuthError)
-        return Failure(error=type(error)(words), worth_retrying=again)
+        kind = type(error)
+        return Failure(error=kind(mask(f"{entry}: {error}")), retryable=is_transient(kind))
     except Exception as error:
         failure: Failure | None = sdk.failure_of(error, entry)
         if failure is None:
             raise
-        return whole() if answer.finished else failure
+        return complete_response() if parser.finished else failure
 
 
-async def _read(response: "httpx2.Response", answer: Answer) -> None:
-    """Feed the answer with the response's body, to its end."""
+@functools.cache  # once for each
+def _warn_of_missing_usage(model: str) -> None:
+    logger.warning("%s reports no usage: limits on tokens and cost do not count its answers", model)
+
+
+async def _read(response: "httpx2.Response", parser: StreamParser, timeout: Timeout, patience: asyncio.Timeout) -> None:
+    """Feed the parser with the response's body, to its end, with patience for the next piece of it."""
     if response.headers.get("content-type", "").startswith("application/json"):
-        answer.feed_whole(await response.aread())
+        parser.feed_unstreamed(await response.aread())
         return
     chunks = response.aiter_bytes()
     async for chunk in chunks:
-        answer.feed(chunk)
-        if answer.done:
+        parser.feed(chunk)
+        if parser.done:
             break
-    # Only a connection that was read to its end can be used again; some servers leave it open, and are not waited for.
+        silence = USAGE_SECONDS if parser.finished else timeout.read if parser.has_begun else timeout.first
+        patience.reschedule(None if silence is None else asyncio.get_running_loop().time() + silence)
+    if not (parser.has_begun or parser.finished) and response.headers.get("content-type", "").startswith("text/html"):
+        raise LLMNotFound("it answered with a web page, so its API is elsewhere; check the entry's 'base_url'")
+    # Only a connection that was read to its end can be reused; some servers keep it open, and are not waited for.
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_S):
+        async with asyncio.timeout(LINGER_SECONDS):
             async for _ in chunks:
                 pass
 
 
 def _call_id(body: Mapping[str, Any], position: int) -> str:
-    """An id for a tool call that came without one: the same at every try, another one for every other request."""
-    asked = json.dumps(body["messages"], default=str, sort_keys=True).encode()
-    return f"call_{hashlib.sha256(asked).hexdigest()[:16]}_{position}"
+    """An id for a tool call that came without one: the same at every attempt, different for every other request."""
+    messages = json.dumps(body["messages"], default=str, sort_keys=True).encode()
+    return f"call_{hashlib.sha256(messages).hexdigest()[:16]}_{position}"

@@ -2,7 +2,7 @@
 
 The order is fixed, and the choice is logged once: the source that was set (Django's `AGENTCHAT["LLM"]`),
 OAI_CONFIG_LIST, OPENAI_BASE_URL / OPENAI_API_KEY, the demo model. Only `llm_config()` falls back to the demo;
-`config_list_from_json` raises. Asking the models is `client`'s affair.
+`config_list_from_json` raises. Asking the models is in `client`.
 """
 
 import json
@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from agentchat.core.log import get_logger
+from agentchat.core.secrets import masked
 from agentchat.errors import AgentChatError, ConfigError
-from agentchat.llm.entries import entries_of, masked
+from agentchat.llm.config_entries import entries_of
 
-logger = logging.getLogger("agentchat.llm")
+logger = get_logger("agentchat.llm")
 
 ConfigList = list[dict[str, Any]]
 Source = Callable[[], ConfigList | None]
@@ -39,7 +41,7 @@ def llm_config(**overrides: Any) -> dict[str, Any]:
     """The models to ask, as agents take them: `{"config_list": […], **overrides}`.
 
     `model=…` replaces the model of every entry but the demo's. Raise ConfigError, or FileNotFoundError, if what is set
-    cannot be used: the demo model steps in only where nothing is set.
+    cannot be used: the demo model is used only where nothing is set.
     """
     where, load = _choose()
     entries = [dict(entry) for entry in load()]
@@ -50,8 +52,13 @@ def llm_config(**overrides: Any) -> dict[str, Any]:
     return config
 
 
+def configured() -> ConfigList:
+    """The entries that `llm_config()` has, as they are written. Raises what it raises."""
+    return [dict(entry) for entry in _choose()[1]()]
+
+
 def uses_demo() -> bool:
-    """Whether `llm_config()` falls back to the demo model here and now; false if it raises."""
+    """Whether `llm_config()` falls back to the demo model at the moment; false if it raises."""
     try:
         return _choose()[0] == _NOWHERE
     except AgentChatError:
@@ -100,19 +107,22 @@ def filter_config(
 
 
 def _path_in(written: str) -> Path | None:
-    """The file that the text names, if it is no JSON."""
+    """The file that the text names, unless it is JSON."""
     if written.lstrip().startswith(("[", "{")):
         return None
     path = Path(written.strip())
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except OSError:  # too long for a path; its message would quote the whole, with its keys
+        return None
 
 
 def _parsed(text: str, where: str) -> ConfigList:
     try:
         value = json.loads(text)
-    except ValueError as error:
-        # Its words may hold a key: say where, not what.
-        raise ConfigError(f"{where} holds neither JSON nor the path of a file that exists: {error}") from None
+    except (ValueError, RecursionError) as error:
+        # The text may hold a key: say where, not what.
+        raise ConfigError(f"{where} is neither JSON nor the path of a file that exists: {error}") from None
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise ConfigError(f'{where} must be a JSON list of objects, such as [{{"model": …, "api_key": …}}]')
     return value

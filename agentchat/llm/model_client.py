@@ -1,14 +1,14 @@
-"""Model clients of one's own: a class that an entry of the config list names, asked instead of a service.
+"""Custom model clients: a class that an entry of the config list names, asked instead of a service.
 
     {"model": "mine", "model_client_cls": "MyClient"}     then    agent.register_model_client(MyClient)
 
-The protocol is AutoGen's. A client is synchronous, so it is called in a thread, and its answer is told in one piece.
+The protocol is AutoGen's. A client is synchronous, so it is called in a thread, and its answer arrives as one delta.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from agentchat.llm.reply import Reply
+from agentchat.llm.response import ModelResponse
 
 
 @runtime_checkable
@@ -29,18 +29,18 @@ class ModelClient(Protocol):
 
     @staticmethod
     def get_usage(response: Any) -> Mapping[str, Any] | None:
-        """`prompt_tokens`, `completion_tokens`, `total_tokens`, `cost` and `model`; None if nobody counts."""
+        """`prompt_tokens`, `completion_tokens`, `total_tokens`, `cost` and `model`; None if unknown."""
         ...
 
 
-def reply_of(client: ModelClient, params: dict[str, Any]) -> Reply:
+def response_of(client: ModelClient, params: dict[str, Any]) -> ModelResponse:
     """Ask the client; blocks. Raises whatever it raises."""
     response = client.create(params)
-    said = client.message_retrieval(response)
-    message = _fields(said[0]) if said else {}
+    messages = client.message_retrieval(response)
+    message = _fields(messages[0]) if messages else {}
     usage = client.get_usage(response) or {}
     cost = client.cost(response)
-    return Reply(
+    return ModelResponse(
         content=message.get("content") or "",
         tool_calls=tuple(_fields(call, deep=True) for call in message.get("tool_calls") or ()),
         function_call=_fields(message["function_call"]) if message.get("function_call") else None,
@@ -53,7 +53,7 @@ def reply_of(client: ModelClient, params: dict[str, Any]) -> Reply:
 
 
 def _fields(value: Any, *, deep: bool = False) -> dict[str, Any]:
-    """What a text, a dict, a pydantic model or any other object has to say, as a dict."""
+    """The fields of a dict, a pydantic model or any other object; a string is the field `content`."""
     if isinstance(value, str):
         return {"content": value}
     if hasattr(value, "model_dump"):

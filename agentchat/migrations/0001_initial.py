@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ("title", models.CharField(blank=True, max_length=200, verbose_name="title")),
                 ("next_seq", models.PositiveBigIntegerField(default=1, editable=False)),
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="started")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="last change")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="last updated")),
                 ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="deleted")),
                 (
                     "owner",
@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("queued", "queued"),
                             ("running", "running"),
-                            ("waiting", "waiting for the person"),
+                            ("waiting", "waiting for the user"),
                             ("finished", "finished"),
                             ("stopped", "stopped"),
                             ("failed", "failed"),
@@ -69,12 +69,12 @@ class Migration(migrations.Migration):
                 ("queued_at", models.DateTimeField(auto_now_add=True, verbose_name="queued")),
                 ("owner_process", models.CharField(blank=True, max_length=100, verbose_name="process")),
                 ("epoch", models.PositiveIntegerField(default=0, verbose_name="epoch")),
-                ("lease_until", models.DateTimeField(blank=True, null=True, verbose_name="lease until")),
-                ("waits_until", models.DateTimeField(blank=True, null=True, verbose_name="waits until")),
-                ("running_s", models.FloatField(default=0, verbose_name="seconds of running")),
+                ("lease_until", models.DateTimeField(blank=True, null=True, verbose_name="lease expires")),
+                ("waits_until", models.DateTimeField(blank=True, null=True, verbose_name="waiting until")),
+                ("running_s", models.FloatField(default=0, verbose_name="running time (seconds)")),
                 ("stop_requested", models.BooleanField(default=False, verbose_name="stop requested")),
                 ("error_code", models.CharField(blank=True, max_length=50, verbose_name="error")),
-                ("error_id", models.CharField(blank=True, max_length=32, verbose_name="error id")),
+                ("error_id", models.CharField(blank=True, max_length=32, verbose_name="error ID")),
                 ("prompt_tokens", models.PositiveBigIntegerField(default=0, verbose_name="prompt tokens")),
                 ("completion_tokens", models.PositiveBigIntegerField(default=0, verbose_name="completion tokens")),
                 (
@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
             name="InboxItem",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("client_id", models.UUIDField(verbose_name="client's id")),
+                ("client_id", models.UUIDField(verbose_name="client ID")),
                 ("request_id", models.CharField(blank=True, max_length=100, verbose_name="request")),
                 ("value", models.JSONField(verbose_name="value")),
                 ("step", models.PositiveIntegerField(blank=True, null=True, verbose_name="step")),
@@ -151,7 +151,7 @@ class Migration(migrations.Migration):
                 ("ordinal", models.PositiveIntegerField(default=0, verbose_name="ordinal")),
                 ("type", models.CharField(max_length=40, verbose_name="type")),
                 ("payload", models.JSONField(verbose_name="payload")),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="at")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="time")),
                 (
                     "session",
                     models.ForeignKey(
@@ -194,7 +194,7 @@ class Migration(migrations.Migration):
                         verbose_name="status",
                     ),
                 ),
-                ("tries", models.PositiveIntegerField(default=1, verbose_name="tries")),
+                ("tries", models.PositiveIntegerField(default=1, verbose_name="attempts")),
                 ("result", models.JSONField(blank=True, null=True, verbose_name="result")),
                 ("usage", models.JSONField(blank=True, null=True, verbose_name="usage")),
                 ("started_at", models.DateTimeField(verbose_name="started")),

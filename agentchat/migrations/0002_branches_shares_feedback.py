@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("token", models.CharField(editable=False, max_length=64, unique=True, verbose_name="token")),
                 ("last_seq", models.PositiveBigIntegerField(verbose_name="last event")),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="shared")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="shared on")),
                 (
                     "head",
                     models.ForeignKey(
@@ -74,8 +74,8 @@ class Migration(migrations.Migration):
                     models.CharField(choices=[("up", "good"), ("down", "bad")], max_length=4, verbose_name="value"),
                 ),
                 ("comment", models.TextField(blank=True, verbose_name="comment")),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="given")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="last change")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="submitted")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="last updated")),
                 (
                     "session",
                     models.ForeignKey(

@@ -1,8 +1,10 @@
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 from django.db.models import OuterRef, Subquery
 
 
-def link_runs(apps, schema_editor):
+def link_runs(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Until now every run went on where the one before it ended."""
     database = schema_editor.connection.alias
     runs = apps.get_model("agentchat", "Run").objects.using(database)

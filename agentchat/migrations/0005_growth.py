@@ -1,8 +1,10 @@
 from django.conf import settings
 from django.db import DatabaseError, migrations, models, transaction
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 
-def forget_last_moments(apps, schema_editor):
+def forget_last_moments(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """What has ended waits no longer: the index of what waits shall have nothing else."""
     Run = apps.get_model("agentchat", "Run")
     runs = Run.objects.using(schema_editor.connection.alias)
@@ -12,7 +14,7 @@ def forget_last_moments(apps, schema_editor):
 TITLES = "agentchat_words_of_titles"
 
 
-def find_titles_by_their_words(apps, schema_editor):
+def find_titles_by_their_words(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """What staff search for. SQLite looks at all titles, as does a server that has no pg_trgm, or refuses it to us."""
     if schema_editor.connection.vendor != "postgresql":
         return
@@ -26,7 +28,7 @@ def find_titles_by_their_words(apps, schema_editor):
         pass
 
 
-def forget_the_words_of_titles(apps, schema_editor):
+def forget_the_words_of_titles(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(f"DROP INDEX IF EXISTS {TITLES}")
 

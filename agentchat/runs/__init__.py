@@ -1,14 +1,13 @@
 """Runs: how an agent function lives in a server, waits without a thread, and outlives its process.
 
-session.py   a chat session's row: lock it, number facts, begin a run; ending.py ends one
-journal.py   save and replay the steps of a run while it lives
-control.py   what people do to a chat session: send, answer, stop
-chats.py     what they do to it as a whole: name, delete, take back
-lists.py     the bell of the lists of chats
-iostream.py  the IOStream and the bridge of a run
-runner.py    claim, advance, keep, drain: the runs of this process
-hub.py       the watchers of this process, and the text of messages being written
-pool.py      threads
-frames.py    events as the wire has them
-engines/     how "advance this run" reaches a process: in threads of the server's own, or in Celery's workers
+runner.py         claim, advance, release: the runs of this process; active_runs.py has them
+supervisor.py     once a second: leases, stop requests, runs that are ready, events without a notification
+execution.py      one execution of a run: the call of its agent function
+stream.py         the IOStream of a run; async_bridge.py is how it waits, history.py what was said before
+journal.py        steps and events, saved once and found again; transactions.py, origins.py, determinism.py
+questions.py      questions to the user; limits.py, failures.py
+session_lock.py   the row of a chat session: lock it, number events, start a run; finalize.py ends one
+leases.py         which process a run belongs to
+branching/        the tree of runs: what a branch shows, what a run inherits, where it forks
+engines/          how "advance this run" reaches a process: in the server's own threads, or in Celery's workers
 """

@@ -1,212 +1,144 @@
-"""Number, save, replay: what a run writes down, and how it finds it again.
+"""The journal of a run: its steps and events are numbered and saved once, and found again when the run is replayed.
 
-The rules, each of which was paid for:
+The rules, each of which has a failure behind it:
 
-- Every transaction locks the chat session first (`agentchat.runs.session`).
-- Then it checks that the run is still ours (`epoch`): a process that was frozen past its lease writes nothing.
-- A fact has an origin (run, step, ordinal), and what exists already is not written again: a replay shows nothing twice.
-- A step's result and the facts that tell of it are one transaction: neither is ever there without the other.
-- A transaction that the database has lost is made again as a whole (`agentchat.runs.database`). What the journal knows
-  in memory changes after the commit only; and whoever makes it again looks whether it was committed after all.
+- Every transaction locks the chat session first (`agentchat.runs.session_lock`).
+- Then it checks that the run still belongs to this process (`agentchat.runs.transactions`).
+- An event has an origin (`agentchat.runs.origins`), and what is saved already is not saved again: a replay shows
+  nothing twice.
+- A step's result and the events that report it are one transaction: neither is ever there without the other.
+- A transaction that the database has lost is made again as a whole (`agentchat.infra.database`, `runs.recorded`).
 
-Synchronous, for the agent's thread. What is saved is returned as frames; to publish them is the caller's affair.
+Synchronous, for the agent's thread. What is saved is returned as frames; publishing them is the caller's
+responsibility.
 """
 
-import hashlib
-import itertools
-import json
-import logging
-import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, TypeVar
-from uuid import UUID
+from typing import Any, NoReturn, TypeVar
 
-from django.utils import timezone
-
-from agentchat.errors import DatabaseAway, Diverged, Released, Stopped
+from agentchat.core.log import get_logger
+from agentchat.core.state import StateChange
+from agentchat.errors import AgentChatError, LeaseLost
 from agentchat.events import (
-    Event,
+    ChatEvent,
     InputAnswered,
     InputRequested,
     RunError,
     RunFinished,
-    TextMessage,
-    TextMessageEnd,
-    TextMessageStart,
     Usage,
 )
-from agentchat.models import ChatSession, InboxItem, Run, Step
-from agentchat.models import Event as StoredEvent
-from agentchat.runs.answers import Question, is_expired
-from agentchat.runs.branches import Life, Tree
-from agentchat.runs.caps import Spent
-from agentchat.runs.database import RUN_S, whole
-from agentchat.runs.ending import end_run
-from agentchat.runs.frames import Frame, frame_of, frames_after
-from agentchat.runs.process import PROCESS
-from agentchat.runs.session import Origin, append, locked
-from agentchat.runs.storable import clean_json, short
+from agentchat.infra import moments
+from agentchat.infra.sanitize import clean_json, short
+from agentchat.infra.statements import insert, select_one, update
+from agentchat.models import InboxItem, Run, Step
+from agentchat.realtime.frames import Frame
+from agentchat.runs.determinism import changed_question, changed_step, digest_of, unexpected_step
+from agentchat.runs.finalize import end_run
+from agentchat.runs.leases import Claim
+from agentchat.runs.limits import RunUsage, cost_so_far
+from agentchat.runs.origins import Origin, OriginSequence, Phase
+from agentchat.runs.questions import EXPIRED, WAITING, Question, is_expired, is_the_same, request_id
+from agentchat.runs.recorded import Recorded
+from agentchat.runs.transactions import (
+    JournalTransaction,
+    committed_end,
+    reset_crash_count,
+    saved_step,
+)
+
+logger = get_logger("agentchat.runs")
 
 T = TypeVar("T")
 
-logger = logging.getLogger("agentchat.runs")
-
-# Facts told between step n and step n+1 belong to n, with ordinals from AFTER on; those told within n count from 0, and
-# those that tell its result from RESULT: another try may tell more or less before it. The questions whether n is to be
-# made again count from ASKED_AGAIN.
-RESULT = 400_000
-ASKED_AGAIN = 500_000
-AFTER = 1_000_000
-
-# What the columns take: a service may say that it has used anything.
-MOST_TOKENS, MOST_COST = 2**63 - 1, Decimal(999_999)
-
-WAITS = object()
-EXPIRED = {"expired": True}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """The right to advance a run, for as long as `epoch` is the run's.
-
-    `left_by`: the process that seems to have died with it, if one has. `crashes`: those that have in a row, that one
-    included, without a step recorded in between.
-    """
-
-    run_id: int
-    session_id: UUID
-    number: int
-    epoch: int
-    agent: str
-    left_by: str = ""
-    crashes: int = 0
-
-
-@dataclass(kw_only=True)
-class Writing:
-    """One try of a transaction of a run: what it has locked, and what the journal knows once it is committed.
-
-    `again`: an earlier try may have been committed. `was_left`: it was, for it has given the run away.
-    """
-
-    session: ChatSession
-    run: Run
-    again: bool
-    was_left: bool
-    origins: dict[Origin, int] = field(default_factory=dict)
-    steps: dict[int, Step] = field(default_factory=dict)
-    questions: dict[int, Question] = field(default_factory=dict)
-
 
 class Journal:
-    """The journal of one claimed run. One thread uses it at a time, except `save`, which any of the run's may call."""
+    """The journal of one claimed run.
+
+    Steps are numbered, looked up and begun in the agent's thread alone. `restart`, `finish` and `save` may be called
+    from any thread of the run: several steps may be made at the same time.
+    """
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        run = Run.objects.get(pk=claim.run_id)
-        # A first life has nothing behind it, unless it is a branch: that spares three questions at every start.
-        has_past = claim.epoch > 1 or run.from_seq is not None
-        steps = Step.objects.filter(run_id=claim.run_id) if has_past else ()
-        own = {step.number: step for step in steps}
-        self._steps = own
-        told = StoredEvent.objects.filter(run_id=claim.run_id) if has_past else StoredEvent.objects.none()
-        self._origins = {
-            Origin(step=step or 0, ordinal=ordinal): seq
-            for step, ordinal, seq in told.filter(step_number__isnull=False).values_list(
-                "step_number", "ordinal", "seq"
-            )
-        }
-        questions = told.filter(type=InputRequested.type, ordinal=0)
-        self._questions: dict[int, Question] = {event.step_number or 0: event.payload for event in questions}
-        self._again: set[int] = set()
-        if run.from_seq is not None:
-            self._inherit(Life(Tree.of(claim.session_id), claim.run_id))
+        run = select_one(Run, id=claim.run_id)
+        if run is None:
+            raise LeaseLost  # it was deleted a moment ago
+        self._recorded = Recorded(claim, run)
         self._next_number = 1
-        self._lost: DatabaseAway | None = None
-        self.spent = Spent(
-            steps=sum(step.kind != "input" and step.status == Step.Status.DONE for step in own.values()),
+        self.after_step = OriginSequence(0, Phase.AFTER)  # the origins of what is shown between two steps
+        self.usage = RunUsage(
+            steps=sum(step.kind != "input" and step.status == Step.Status.DONE for step in self._recorded.own.values()),
             tokens=run.prompt_tokens + run.completion_tokens,
-            cost=float(run.cost or 0),
+            cost=cost_so_far(run),
             seconds_before=run.running_s,
         )
 
-    def _inherit(self, life: Life) -> None:
-        """Begin with what the runs before the point have recorded and told."""
-        self._steps, self._again = life.steps, life.again
-        for event in life.inherited():
-            origin = Origin(step=event.step_number or 0, ordinal=event.ordinal)
-            recorded = life.steps.get(origin.step)
-            is_about_a_try = ASKED_AGAIN <= origin.ordinal < AFTER
-            if is_about_a_try and recorded is not None and recorded.status == Step.Status.STARTED:
-                continue  # the next question about it is this run's own
-            self._origins.setdefault(origin, event.seq)
-            if event.type == InputRequested.type and event.ordinal == 0:
-                self._questions.setdefault(origin.step, event.payload)
+    def check(self) -> None:
+        """Raise what has ended the run, if something has: see `Recorded`."""
+        self._recorded.check()
+
+    def abort(self, error: AgentChatError) -> NoReturn:
+        """End the run, whatever the agent function catches."""
+        self._recorded.abort(error)
 
     # --- steps -----------------------------------------------------------------------------------------------------
 
     def next_number(self) -> int:
-        """The number of the next step. In the agent's thread, in the order of the calls: a replay counts the same."""
+        """Number the next step. In the agent's thread, in the order of the calls: a replay counts the same."""
         self._next_number += 1
         return self._next_number - 1
 
     def peek(self) -> Step | None:
         """The journal's next step, if it has one."""
-        return self._steps.get(self._next_number)
+        return self._recorded.steps.get(self._next_number)
 
     @property
     def last_number(self) -> int:
         return self._next_number - 1
 
-    def recorded(self, number: int, kind: str, name: str, *, digest: str | None = None) -> Step | None:
-        """The journal's step with this number. Raise Diverged if it is another one than the one that came.
+    def finished_between(self, first: int, last: int) -> list[Step]:
+        """The recorded steps with these numbers that are made already."""
+        numbers = range(first, last + 1)
+        return [step for n in numbers if (step := self._recorded.steps.get(n)) is not None and step.done_at is not None]
 
-        `digest`: of what a person approved, which must be the same too.
+    def passed(self, number: int) -> None:
+        """The step with this number is made: what is shown from now on comes after it. In the agent's thread."""
+        self.after_step = OriginSequence(number, Phase.AFTER)
+
+    def recorded(self, number: int, kind: str, name: str, *, digest: str | None = None) -> Step | None:
+        """The journal's step with this number. Raise NonDeterminismError if the code makes a different one now.
+
+        `digest`: of what a user has approved, which must be the same too.
         """
+        self._recorded.check()
         name = short(name)
-        step = self._steps.get(number)
+        step = self._recorded.steps.get(number)
         first_possible = number + 1 if kind == "input" else number  # a question that was asked here may be this one
-        is_new = step is None and number not in self._again
-        if is_new and any(later >= first_possible for later in (*self._steps, *self._questions)):
-            raise Diverged(
-                f"step {number} of run {self.claim.number} is {kind} {name!r} now, and was another one before: a "
-                f"question, or a step that failed and was caught. Did the code of {self.claim.agent!r} change while "
-                f"the run waited? An own step that may fail should return what went wrong instead of raising it"
-            )
-        if step is not None and digest is not None and step.request_hash != digest and step.name == name:
-            raise Diverged(
-                f"step {number} of run {self.claim.number} was {name!r}, and the person has approved it with other "
-                f"arguments than it has now: a recorded model reply decides them, so did the code change?"
-            )
-        if step is not None and (step.kind, step.name) != (kind, name):
-            raise Diverged(
-                f"step {number} of run {self.claim.number} was {step.kind} {step.name!r}, and is now {kind} {name!r}: "
-                f"did the code of {self.claim.agent!r} change while the run waited, or does it decide by a clock, a "
-                f"random number or the database? Put such a decision into iostream.step(name, function)"
-            )
+        is_new = step is None and number not in self._recorded.to_repeat
+        if is_new and any(later >= first_possible for later in (*self._recorded.steps, *self._recorded.questions)):
+            self._recorded.abort(unexpected_step(self.claim, number, kind, name))
+        if step is not None and (difference := changed_step(self.claim, step, kind, name, digest)):
+            self._recorded.abort(difference)
         return step
 
     def begin(self, number: int, kind: str, name: str, request: Any) -> None:
-        """Write down that a step begins: after a crash nobody can know otherwise whether it took effect."""
+        """Record that a step begins: otherwise it could not be known after a crash whether it may have taken effect."""
+        row = {**_columns(kind, name, digest_of(request), Step.Status.STARTED), "started_at": moments.now()}
 
-        def begin(writing: Writing) -> None:
-            Step.objects.get_or_create(
-                run=writing.run,
-                number=number,
-                defaults={
-                    "kind": kind,
-                    "name": short(name),
-                    "request_hash": digest_of(request),
-                    "status": Step.Status.STARTED,
-                    "started_at": timezone.now(),
-                },
-            )
+        def begin(tx: JournalTransaction) -> None:
+            Step.objects.get_or_create(run=tx.run, number=number, defaults=row)
 
-        self._write(begin, going_on=True)
+        self._recorded.write(begin, unless_cancelled=True)
+
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Forget that these steps have begun: nothing of them was called."""
+
+        def withdraw(tx: JournalTransaction) -> None:
+            Step.objects.filter(run=tx.run, number__in=numbers, status=Step.Status.STARTED).delete()
+
+        self._recorded.write(withdraw)
 
     def finish(
         self,
@@ -215,331 +147,235 @@ class Journal:
         name: str,
         request: Any,
         result: Any,
-        facts: Sequence[Event],
+        events: Sequence[ChatEvent],
         *,
         started_at: Any,
         status: Step.Status = Step.Status.DONE,
+        state: StateChange | None = None,
     ) -> list[Frame]:
-        """Save a step's result, or how it failed, and the facts that tell of it."""
-        usage = [fact for fact in facts if isinstance(fact, Usage)]
+        """Save a step's result, or how it failed, how it has changed the state, and the events that report it."""
+        usage = [event for event in events if isinstance(event, Usage)]
 
-        def finish(writing: Writing) -> list[Frame]:
-            _has_come_on(writing.run)
-            Step.objects.update_or_create(
-                run=writing.run,
+        def finish(tx: JournalTransaction) -> list[Frame]:
+            reset_crash_count(tx.run)
+            step = Step(
+                run=tx.run,
                 number=number,
-                defaults={
-                    "kind": kind,
-                    "name": short(name),
-                    "request_hash": digest_of(request),
-                    "status": status,
-                    "result": clean_json(result),
-                    "usage": clean_json(usage[0].payload()) if usage else None,
-                    "started_at": started_at,
-                    "done_at": timezone.now(),
-                },
+                **_columns(kind, name, digest_of(request), status),
+                result=clean_json(result),
+                usage=clean_json(usage[0].payload()) if usage else None,
+                state=clean_json(state),
+                started_at=started_at,
+                done_at=moments.now(),
             )
-            return self._append(writing, number, facts, itertools.count(RESULT))
+            insert([step], or_update=("run", "number"))
+            return self._recorded.append(tx, events, OriginSequence(number, Phase.RESULT))
 
-        frames = self._write(finish)
-        self.spent.steps += 1
-        self.spent.add(usage)
+        frames = self._recorded.write(finish)
+        self.usage.add(usage, steps=1)
         return frames
 
-    # --- facts -----------------------------------------------------------------------------------------------------
-
-    def seq_of(self, origin: Origin) -> int | None:
-        """The number of the fact with this origin, if it was saved."""
-        return self._origins.get(origin)
-
-    def save(self, step: int, fact: Event, ordinals: Iterator[int]) -> list[Frame]:
-        """Save a fact told in this step, or after it (as `ordinals` count); nothing, if it was saved before."""
-        facts = [*self._expand(step, fact, ordinals)]
-        if all(origin in self._origins for _, origin in facts):
-            return []  # a replay: no transaction needed to know
-        frames = self._write(lambda writing: self._append_new(writing, facts), going_on=True)
-        if isinstance(fact, Usage):
-            self.spent.add([fact])
-        return frames
-
-    def _append(self, writing: Writing, step: int, facts: Sequence[Event], ordinals: Iterator[int]) -> list[Frame]:
-        return self._append_new(writing, [pair for fact in facts for pair in self._expand(step, fact, ordinals)])
-
-    def _append_new(self, writing: Writing, facts: Sequence[tuple[Event, Origin]]) -> list[Frame]:
-        new = [(fact, origin) for fact, origin in facts if origin not in self._origins]
-        written = _written(writing.run, [origin for _, origin in new]) if writing.again else {}
-        new = [(fact, origin) for fact, origin in new if origin not in written]
-        _count(writing.run, [fact for fact, _ in new if isinstance(fact, Usage)])
-        frames = append(writing.session, writing.run, [fact for fact, _ in new], [origin for _, origin in new])
-        writing.origins |= {origin: frame["seq"] for origin, frame in written.items()}
-        writing.origins |= {origin: frame["seq"] for (_, origin), frame in zip(new, frames, strict=True)}
-        return [*written.values(), *frames]
-
-    def _expand(self, step: int, fact: Event, ordinals: Iterator[int]) -> Iterator[tuple[Event, Origin]]:
-        """A fact with its origin; a whole message is a start and an end."""
-        origin = Origin(step=step, ordinal=next(ordinals))
-        if not isinstance(fact, TextMessage):
-            yield fact, origin
-            return
-        message_id = f"{self.claim.number}-{step}-{origin.ordinal}"
-        yield TextMessageStart(message_id=message_id, role=fact.role, name=fact.name), origin
-        end = TextMessageEnd(message_id=message_id, content=fact.content)
-        yield end, Origin(step=step, ordinal=next(ordinals))
-
-    # --- people ----------------------------------------------------------------------------------------------------
-
-    def request_of(self, number: int) -> str:
-        """The id of the question that this step asks: where an answer is edited, of the one that was asked before."""
-        asked = self._questions.get(number)
-        return str(asked["request"]) if asked else f"{self.claim.number}-{number}"
-
-    def take(
-        self, number: int, name: str, question: InputRequested, *, takes_any: bool = False, holds: bool = False
-    ) -> tuple[Any, list[Frame]]:
-        """Take the person's answer as a step, and return its result; or ask, and mark the run as waiting: then WAITS.
-
-        `takes_any`: what was said to no question counts as an answer too. `holds`: the thread waits, and the run stays
-        ours meanwhile. The result is EXPIRED if nobody can answer any more.
-        """
-        asked_before = self._questions.get(number)
-        if asked_before is not None and not _is_same(asked_before, question):
-            raise Diverged(
-                f"question {question.request} of run {self.claim.number} was about something else before than {name!r} "
-                f"is now, and the person's answer is not meant for that"
-            )
-        name = short(name)
-
-        def take(writing: Writing) -> tuple[Any, list[Frame]]:
-            if writing.again and (taken := _step_of(writing.run, number)) is not None:
-                writing.steps[number] = taken
-                return taken.result, []  # its fact, if there is one, is found without a bell
-            untaken = InboxItem.objects.filter(session=writing.session, run=None).order_by("id")
-            item = untaken.filter(request_id=question.request).first()
-            if item is None and takes_any:
-                item = untaken.filter(request_id="").first()
-            if item is None or writing.was_left:
-                asked = self._questions.get(number) or question.payload()
-                if writing.was_left or not is_expired(asked):
-                    return WAITS, self._wait(writing, number, question, asked, itertools.count(), holds=holds)
-                answered = InputAnswered(request=question.request, by="", expired=True)
-                frames = self._append(writing, number, [answered], itertools.count(1))
-            else:
-                frames = []
-                writing.run.status = Run.Status.RUNNING
-                writing.run.save(update_fields=["status"])
-                item.run, item.step = writing.run, number
-                item.save(update_fields=["run", "step"])
-            _has_come_on(writing.run)
-            now = timezone.now()
-            writing.steps[number] = step = Step.objects.create(
-                run=writing.run,
-                number=number,
-                kind="input",
-                name=name,
-                request_hash=question.digest or "",
-                status=Step.Status.DONE,
-                result=EXPIRED if item is None else item.value,
-                started_at=now,
-                done_at=now,
-            )
-            return step.result, frames
-
-        return self._write(take, going_on=True, may_leave=True)
-
-    def ask_about(self, step: Step, question: InputRequested) -> tuple[Any, list[Frame]]:
-        """Ask, as `take` does, whether to make a step again that may have taken effect. `question` names the try."""
-
-        def ask(writing: Writing) -> tuple[Any, list[Frame]]:
-            item = InboxItem.objects.filter(session=writing.session, request_id=question.request).first()
-            if item is None or writing.was_left:
-                origins = itertools.count(ASKED_AGAIN + step.tries)
-                return WAITS, self._wait(writing, step.number, question, question.payload(), origins, holds=False)
-            item.run, item.step = writing.run, step.number
-            item.save(update_fields=["run", "step"])
-            return item.value, []
-
-        return self._write(ask, going_on=True, may_leave=True)
-
-    def begin_again(self, step: Step) -> None:
-        """Write down that a step begins again: the person's leave is good for one try."""
+    def restart(self, step: Step) -> None:
+        """Record that a step is made again: the user's consent holds for one attempt."""
         tries = step.tries + 1
         is_own = step.run_id == self.claim.run_id
 
-        def begin(writing: Writing) -> Step:
+        def restart(tx: JournalTransaction) -> Step:
             if is_own:
                 Step.objects.filter(pk=step.pk).update(tries=tries)
                 return step
             # Another run's record stays as it is.
-            kept = ("kind", "name", "request_hash", "status", "result", "usage", "started_at", "done_at")
+            kept = ("kind", "name", "request_hash", "status", "result", "usage", "state", "started_at", "done_at")
             defaults = {"tries": tries, **{name: getattr(step, name) for name in kept}}
-            return Step.objects.update_or_create(run=writing.run, number=step.number, defaults=defaults)[0]
+            return Step.objects.update_or_create(run=tx.run, number=step.number, defaults=defaults)[0]
 
-        begun = self._write(begin, going_on=True)
-        step.pk, step.run_id, step.tries = begun.pk, self.claim.run_id, tries
+        restarted = self._recorded.write(restart, unless_cancelled=True)
+        step.pk, step.run_id, step.tries = restarted.pk, self.claim.run_id, tries
+
+    # --- events ----------------------------------------------------------------------------------------------------
+
+    def seq_of(self, origin: Origin) -> int | None:
+        """The number of the event with this origin, if it was saved."""
+        return self._recorded.origins.get(origin)
+
+    def save(self, event: ChatEvent, origins: Iterator[Origin]) -> list[Frame]:
+        """Save an event with the next of these origins, unless it was saved before. From any thread of the run."""
+        events = [*self._recorded.expand(event, origins)]
+        if all(origin in self._recorded.origins for _, origin in events):
+            return []  # a replay: no transaction needed to know
+        frames = self._recorded.write(lambda tx: self._recorded.append_new(tx, events), unless_cancelled=True)
+        if isinstance(event, Usage):
+            self.usage.add([event])
+        return frames
+
+    # --- questions -------------------------------------------------------------------------------------------------
+
+    def warn_of_other_words(self, number: int, question: InputRequested) -> None:
+        """Log if the recorded answer of this step was given to a question in other words. It stays the answer."""
+        asked = self._recorded.questions.get(number)
+        if asked is not None and not is_the_same(asked, clean_json(question.payload())):
+            logger.warning(
+                "run %d of chat session %s: the recorded answer to %r is used for %r",
+                self.claim.number,
+                self.claim.session_id,
+                asked["prompt"],
+                question.prompt,
+            )
+
+    def answer(
+        self,
+        number: int,
+        name: str,
+        question: InputRequested,
+        *,
+        accepts_unsolicited: bool = False,
+        blocking: bool = False,
+    ) -> tuple[Any, list[Frame]]:
+        """Record the user's answer as a step and return it; without one, ask, mark the run as waiting, return WAITING.
+
+        `request` of the question is filled in here. If an earlier execution has asked in other words, the user is asked
+        once more, and what they have answered is no answer to this.
+
+        `accepts_unsolicited`: a message that answers no question counts as an answer too. `blocking`: the thread waits,
+        and the run stays claimed meanwhile. The answer is EXPIRED if none can be given any more.
+        """
+        asked = self._recorded.questions.get(number)
+        if asked is not None and (difference := changed_question(self.claim, asked, question, name)):
+            self._recorded.abort(difference)
+        replaced = asked if asked is not None and not is_the_same(asked, clean_json(question.payload())) else None
+        if replaced is not None or asked is None:
+            new_id = request_id(self.claim.number, number, in_other_words=replaced is not None)
+            asked = None
+        else:
+            new_id = str(asked["request"])  # where an answer is edited, the id of the question that was asked before
+        question = replace(question, request=new_id)
+        phase = Phase.WITHIN if replaced is None else Phase.ASKED_AGAIN
+
+        def answer(tx: JournalTransaction) -> tuple[Any, list[Frame]]:
+            if tx.is_retry and (recorded := saved_step(tx.run, number)) is not None:
+                tx.steps[number] = recorded
+                return recorded.result, []  # a saved event reaches pages without being published
+            frames: list[Frame] = self._discard(tx, number, replaced) if replaced is not None else []
+            wanted = (question.request, "") if accepts_unsolicited else question.request
+            first = ("-request_id", "id")  # an answer to this question goes before other messages
+            item = select_one(InboxItem, session_id=tx.session.pk, run_id=None, request_id=wanted, order=first)
+            if item is None or tx.was_released:
+                if tx.was_released or not is_expired(asked or question.payload()):
+                    return WAITING, frames + self._wait(
+                        tx, number, question, asked, OriginSequence(number, phase), blocking=blocking
+                    )
+                expired = InputAnswered(request=question.request, by="", expired=True)
+                frames = self._recorded.append(tx, [expired], OriginSequence(number, start=1))
+            else:
+                if tx.run.status != Run.Status.RUNNING:
+                    tx.run.status = Run.Status.RUNNING
+                    update(tx.run, "status")
+                _assign(item, tx.run, number)
+            reset_crash_count(tx.run)
+            now = moments.now()
+            tx.steps[number] = step = Step(
+                run=tx.run,
+                number=number,
+                **_columns("input", name, question.digest or "", Step.Status.DONE),
+                result=EXPIRED if item is None else item.value,
+                started_at=now,
+                done_at=now,
+            )
+            insert([step])
+            return step.result, frames
+
+        return self._recorded.write(answer, unless_cancelled=True, may_release=True)
+
+    def _discard(self, tx: JournalTransaction, number: int, replaced: Question) -> list[Frame]:
+        """The question is asked in other words: an answer to the former ones is taken from the inbox, or prevented."""
+        answer = InboxItem.objects.filter(session=tx.session, request_id=replaced["request"]).first()
+        if answer is not None:
+            _assign(answer, tx.run, number)
+            return []
+        closed = InputAnswered(request=replaced["request"], by="", expired=True)
+        return self._recorded.append(tx, [closed], OriginSequence(number, Phase.ASKED_AGAIN, start=1))
+
+    def consent_to_repeat(self, step: Step, question: InputRequested) -> tuple[Any, list[Frame]]:
+        """Ask as `answer` does whether to repeat a step that may have taken effect. `question` names the attempt."""
+
+        def consent(tx: JournalTransaction) -> tuple[Any, list[Frame]]:
+            item = InboxItem.objects.filter(session=tx.session, request_id=question.request).first()
+            if item is None or tx.was_released:
+                origins = OriginSequence(step.number, Phase.ASKED_AGAIN, start=step.tries)
+                return WAITING, self._wait(tx, step.number, question, None, origins, blocking=False)
+            _assign(item, tx.run, step.number)
+            return item.value, []
+
+        return self._recorded.write(consent, unless_cancelled=True, may_release=True)
 
     def _wait(
         self,
-        writing: Writing,
+        tx: JournalTransaction,
         number: int,
         question: InputRequested,
-        asked: Question,
-        ordinals: Iterator[int],
+        asked: Question | None,
+        origins: Iterator[Origin],
         *,
-        holds: bool,
+        blocking: bool,
     ) -> list[Frame]:
-        run = writing.run
-        if number not in self._questions:
-            writing.questions[number] = asked
-        if not writing.was_left:
+        run = tx.run
+        asked = tx.questions[number] = asked or question.payload()
+        if not tx.was_released:
             until = asked.get("expiresAt")
             run.waits_until = datetime.fromisoformat(until) if until else None
-            if holds and run.status == Run.Status.WAITING and not writing.again:
+            if blocking and run.status == Run.Status.WAITING and not tx.is_retry:
                 return []  # asked already, and not answered yet
-            if holds:
+            if blocking:
                 run.status = Run.Status.WAITING
-                run.save(update_fields=["status"])
+                update(run, "status")
             else:
-                self._leave(run, Run.Status.WAITING)
-        return self._append(writing, number, [question], ordinals)
+                self._release(run, Run.Status.WAITING)
+        return self._recorded.append(tx, [question], origins)
 
-    # --- the end of a life -----------------------------------------------------------------------------------------
+    # --- the end of an execution -----------------------------------------------------------------------------------
 
     def release(self) -> None:
-        """Give the run away: the next process that looks takes it."""
+        """Hand the run off: the next process that looks for work claims it."""
 
-        def release(writing: Writing) -> None:
-            if not writing.was_left:
-                self._leave(writing.run, Run.Status.QUEUED)
+        def release(tx: JournalTransaction) -> None:
+            if not tx.was_released:
+                self._release(tx.run, Run.Status.QUEUED)
 
-        self._write(release, may_leave=True, even_if_lost=True)
+        self._recorded.write(release, may_release=True, even_after_failure=True)
 
     def end(
-        self, status: Run.Status, fact: RunFinished | RunError, *, half_written: dict[str, str]
-    ) -> tuple[list[Frame], Run | None]:
-        """The run is over. `half_written` is the text so far of its messages. Return also the run that follows it."""
-
-        def end(writing: Writing) -> tuple[list[Frame], Run | None]:
-            if writing.was_left:
-                return _ended_before(writing)
-            writing.run.running_s = self.spent.seconds
-            return end_run(writing.session, writing.run, status, fact, half_written)
-
-        return self._write(end, may_leave=True, even_if_lost=True)
-
-    def _leave(self, run: Run, status: Run.Status) -> None:
-        """This life of the run is over, and another one follows."""
-        run.status, run.owner_process, run.lease_until, run.running_s = status, "", None, self.spent.seconds
-        run.save(update_fields=["status", "owner_process", "lease_until", "running_s", "waits_until"])
-
-    # --- transactions ----------------------------------------------------------------------------------------------
-
-    def check(self) -> None:
-        """Raise DatabaseAway if a write has failed: what comes after it would stand beside a hole."""
-        if self._lost is not None:
-            raise self._lost
-
-    def _write(
         self,
-        work: Callable[[Writing], T],
+        status: Run.Status,
+        event: RunFinished | RunError,
         *,
-        going_on: bool = False,
-        may_leave: bool = False,
-        even_if_lost: bool = False,
-    ) -> T:
-        """Do `work` in one transaction, as often as the database needs it; only then know what it has written."""
-        if not even_if_lost:
-            self.check()
+        half_written: dict[str, str],
+        state: dict[str, Any] | None = None,
+    ) -> tuple[list[Frame], Run | None]:
+        """End the run. `half_written`: the text so far of its messages, by id. Return also the run that follows it.
 
-        def once(again: bool) -> tuple[T, Writing]:
-            with _ours(self.claim, again=again, going_on=going_on, may_leave=may_leave) as writing:
-                return work(writing), writing
+        `state` is what the next run begins with.
+        """
 
-        try:
-            result, writing = whole(once, within=RUN_S)
-        except DatabaseAway as error:
-            self._lost = error
-            raise
-        self._origins.update(writing.origins)
-        self._steps.update(writing.steps)
-        self._questions.update(writing.questions)
-        return result
+        def end(tx: JournalTransaction) -> tuple[list[Frame], Run | None]:
+            if tx.was_released:
+                return committed_end(tx)
+            tx.run.running_s, tx.run.state = self.usage.seconds, clean_json(state)
+            return end_run(tx.session, tx.run, status, event, half_written)
 
+        return self._recorded.write(end, may_release=True, even_after_failure=True)
 
-def fail_unread(claim: Claim, fact: RunError) -> tuple[list[Frame], Run | None]:
-    """End a claimed run as failed, without its journal, which may be what no process outlives. Else as `Journal.end`.
-
-    Raise Released if it is no longer ours, DatabaseAway if it cannot be written.
-    """
-
-    def fail(again: bool) -> tuple[list[Frame], Run | None]:
-        with _ours(claim, again=again, may_leave=True) as writing:
-            if writing.was_left:
-                return _ended_before(writing)
-            return end_run(writing.session, writing.run, Run.Status.FAILED, fact)
-
-    return whole(fail, within=RUN_S)
+    def _release(self, run: Run, status: Run.Status) -> None:
+        """This execution of the run is over, and another one follows."""
+        run.status, run.owner_process, run.lease_until, run.running_s = status, "", None, self.usage.seconds
+        update(run, "status", "owner_process", "lease_until", "running_s", "waits_until")
 
 
-@contextmanager
-def _ours(claim: Claim, *, again: bool, going_on: bool = False, may_leave: bool = False) -> Iterator[Writing]:
-    """A transaction on the chat session of a claimed run. Raise Released if the run is no longer ours.
-
-    `going_on`: raise Stopped if somebody asked for that. What is over (a step's result, the run) is written still.
-    `may_leave`: it may give the run away, and so may an earlier try of it have done.
-    """
-    with locked(claim.session_id, gone=Released) as session:
-        run = session.runs.filter(pk=claim.run_id).first()
-        if run is None or run.epoch != claim.epoch:
-            raise Released
-        was_left = again and may_leave and not run.owner_process
-        if run.owner_process != PROCESS and not was_left:
-            raise Released
-        if going_on and run.stop_requested:
-            raise Stopped
-        yield Writing(session=session, run=run, again=again, was_left=was_left)
+def _columns(kind: str, name: str, digest: str, status: Step.Status) -> dict[str, Any]:
+    """What every record of a step has."""
+    return {"kind": kind, "name": short(name), "request_hash": digest, "status": status}
 
 
-def _has_come_on(run: Run) -> None:
-    """A step is recorded: whatever becomes of the process, the run's next life begins further on."""
-    if run.crashes:
-        run.crashes = 0
-        run.save(update_fields=["crashes"])
-
-
-def _step_of(run: Run, number: int) -> Step | None:
-    return Step.objects.filter(run=run, number=number).first()
-
-
-def _written(run: Run, origins: Sequence[Origin]) -> dict[Origin, Frame]:
-    """Those of these facts that are saved."""
-    wanted = set(origins)
-    rows = StoredEvent.objects.filter(run=run, step_number__in={each.step for each in wanted}).order_by("seq")
-    found = {Origin(step=row.step_number or 0, ordinal=row.ordinal): row for row in rows}
-    return {origin: frame_of(row, run.number) for origin, row in found.items() if origin in wanted}
-
-
-def _is_same(asked: Question, question: InputRequested) -> bool:
-    """Whether the question of an earlier life is the one that comes now: words may differ, what it decides may not."""
-    now = question.payload()
-    return all(asked.get(key) == now.get(key) for key in ("kind", "digest", "password"))
-
-
-def _count(run: Run, usage: Sequence[Usage]) -> None:
-    for fact in usage:
-        run.prompt_tokens = min(run.prompt_tokens + fact.prompt_tokens, MOST_TOKENS)
-        run.completion_tokens = min(run.completion_tokens + fact.completion_tokens, MOST_TOKENS)
-        if fact.cost is not None and math.isfinite(fact.cost):
-            run.cost = min((run.cost or Decimal(0)) + Decimal(str(fact.cost)), MOST_COST)
-    if usage:
-        run.save(update_fields=["prompt_tokens", "completion_tokens", "cost"])
-
-
-def _ended_before(writing: Writing) -> tuple[list[Frame], Run | None]:
-    """What an earlier try has told, and the run that it has made."""
-    session, run = writing.session, writing.run
-    following = session.runs.filter(number__gt=run.number, status__in=Run.LIVE).first()
-    return frames_after(session.pk, session.next_seq - 2), following
-
-
-def digest_of(request: Any) -> str:
-    return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
+def _assign(item: InboxItem, run: Run, step: int) -> None:
+    """This step has taken the item out of the inbox."""
+    item.run, item.step = run, step
+    update(item, "run", "step")

@@ -1,43 +1,96 @@
-"""`{% load agentchat %}`: a chat in any page of the site, the languages that the pages offer, and how they look."""
+"""`{% load agentchat %}`: a chat in any page of the site, and what our own pages ask for.
+
+The addresses of sockets, of signing in and out, the available languages, the user's appearance.
+"""
 
 from typing import Any
+from uuid import UUID
 
 from django import template
-from django.urls import reverse
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+from django.utils.safestring import SafeString
 
-from agentchat import languages, looks, registry
+from agentchat.core import registry
 from agentchat.errors import ConfigError
+from agentchat.i18n import language
+from agentchat.presentation.items import Item
+from agentchat.presentation.rendered_items import rendered_item
+from agentchat.routing import socket_path
+from agentchat.web import accounts, appearance, scripts
 
 register = template.Library()
 
 
+@register.simple_tag(takes_context=True)
+def agentchat_item(context: template.Context, item: Item) -> SafeString:
+    """An item of a transcript, by the template of its kind; a note instead of one that cannot be shown."""
+    return rendered_item(context, item)
+
+
 @register.inclusion_tag("agentchat/widget.html")
 def agentchat_widget(agent: str, title: str = "", inline: bool = False) -> dict[str, Any]:
-    """A chat with this agent function: a button in the corner of the page that unfolds it, or `inline` in the text.
+    """A chat with this agent function: behind a button in the corner of the page, or `inline` in the text.
 
-    `title` is the button's text and the frame's name; the agent's own title, if it is left out. Raise ConfigError if no
-    agent function has this name.
+    `title` is the text of the button and the title of the frame; the default is the agent's title. Raise ConfigError if
+    no agent function has this name.
     """
     found = registry.find(agent)
     if found is None:
         known = ", ".join(sorted(registry.names())) or "none"
-        raise ConfigError(f"{{% agentchat_widget {agent!r} %}}: there is no such agent function; there are: {known}")
+        raise ConfigError(f"{{% agentchat_widget {agent!r} %}}: no such agent function; there are: {known}")
     return {"url": reverse("agentchat:embed", args=[agent]), "title": title or found.title, "inline": inline}
 
 
+@register.inclusion_tag("agentchat/_script.html")
+def agentchat_script(name: str) -> dict[str, Any]:
+    """A script of the app, like "agentchat/js/chat/main.js", with all that it imports."""
+    return {"script": static(name), "modules": scripts.module_urls(name)}
+
+
 @register.simple_tag
-def agentchat_languages() -> list[languages.Language]:
-    """The languages that a person may choose from; none, if there is no choice."""
-    return languages.choices()
+def agentchat_socket(chat_id: UUID | None = None) -> str:
+    """Where the page opens the websocket of a chat, or of the list of chats."""
+    return socket_path(chat_id)
+
+
+@register.simple_tag
+def agentchat_embed_url(agent: str) -> str:
+    """The embedded page of an agent function. Empty for the name of a stored chat that no address can have."""
+    try:
+        return reverse("agentchat:embed", args=[agent])
+    except NoReverseMatch:
+        return ""
+
+
+@register.simple_tag
+def agentchat_login_url(next: str = "") -> str | None:
+    return accounts.login_url(next=next)
+
+
+@register.simple_tag
+def agentchat_logout_url() -> str | None:
+    return accounts.logout_url()
+
+
+@register.simple_tag
+def agentchat_password_change_url() -> str | None:
+    return accounts.password_change_url()
+
+
+@register.simple_tag
+def agentchat_languages() -> list[language.Language]:
+    """The languages to choose from; none, if there is only one."""
+    return language.choices()
 
 
 @register.simple_tag(takes_context=True)
-def agentchat_appearance(context: template.Context) -> looks.Appearance:
-    """Light or dark, if the reader has chosen. A page without a request looks as the device has it."""
-    return looks.appearance_of(getattr(context, "request", None))
+def agentchat_appearance(context: template.Context) -> appearance.Appearance:
+    """Light or dark, if the user has chosen. Without a request it is the device's."""
+    return appearance.appearance_of(getattr(context, "request", None))
 
 
 @register.simple_tag(takes_context=True)
 def agentchat_folded(context: template.Context) -> bool:
-    """Whether the reader has folded the list of chats away."""
-    return looks.is_sidebar_folded(getattr(context, "request", None))
+    """Whether the user has collapsed the list of chats."""
+    return appearance.is_sidebar_folded(getattr(context, "request", None))

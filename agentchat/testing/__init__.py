@@ -1,4 +1,4 @@
-"""What your own tests need: a model whose answers you write, a stream that remembers, and the fixtures for both.
+"""Tools for your own tests: a model whose answers you write, a stream that records, and the fixtures for both.
 
     # conftest.py
     pytest_plugins = ["agentchat.testing"]
@@ -13,11 +13,12 @@
         chat.wait_for("RUN_FINISHED")
         assert scripted_llm.requests[0]["messages"][-1]["content"] == "How is Paris?"
 
-The scripted LLM is a real server on a real port: the real SDK talks to it, from this process or from another one.
-Nothing has to sleep: what the server says can be held back, and what it hears can be waited for.
-`agent_chat` runs an agent function as the server would, with its journal and its database. Only it needs Django.
+The scripted LLM is a real server on a real port: the real SDK connects to it, from this process or from another one.
+Tests need no sleep: the server's answers can be held back, and its requests can be waited for. `agent_chat` runs an
+agent function as the server would, with its journal and its database. Only it needs Django.
 """
 
+from agentchat.testing.databases import pytest_configure, pytest_unconfigure
 from agentchat.testing.fixtures import agent_chat, scripted_llm
 from agentchat.testing.llm_server import ScriptedLLM
 from agentchat.testing.script import Scripted, call, cut, fail, hang, raw, say
@@ -32,6 +33,8 @@ __all__ = [
     "cut",
     "fail",
     "hang",
+    "pytest_configure",
+    "pytest_unconfigure",
     "raw",
     "say",
     "scripted_llm",

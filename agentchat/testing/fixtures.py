@@ -1,4 +1,4 @@
-"""The fixtures that `pytest_plugins = ["agentchat.testing"]` brings."""
+"""The fixtures of `pytest_plugins = ["agentchat.testing"]`."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def scripted_llm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedLLM]:
-    """A model that says what the test writes. `llm_config()` finds it, here and in processes that the test starts.
+    """A model with scripted answers. `llm_config()` finds it, here and in processes that the test starts.
 
-    The test fails if the model was asked when nothing was written.
+    The test fails if the model gets a request without a scripted answer.
     """
     with ScriptedLLM() as llm:
         for name, value in llm.environment().items():
@@ -30,9 +30,9 @@ def scripted_llm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedLLM]:
 def agent_chat(transactional_db: None) -> "Iterator[Callable[..., AgentChat]]":
     """Chats with registered agent functions, in real runs: `chat = agent_chat("weather", user=None)`.
 
-    `chat.send(text)` says something, `chat.wait_for("RUN_FINISHED")` waits for a frame, `chat.said` is what was said.
-    Needs pytest-django. A run that goes on when the test ends is given away. People speak LANGUAGE_CODE, whatever a
-    request of an earlier test's client has left active.
+    `chat.send(text)` sends a message, `chat.wait_for("RUN_FINISHED")` waits for a frame, `chat.said` has the messages.
+    Needs pytest-django. A run that has not ended by the end of the test is released. The language is LANGUAGE_CODE,
+    even if an earlier test has left another one active.
     """
     from django.conf import settings
     from django.utils import translation

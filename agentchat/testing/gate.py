@@ -1,4 +1,4 @@
-"""What holds a scripted answer back until the test lets it go."""
+"""A gate that holds a scripted answer back until the test opens it."""
 
 import asyncio
 import math
@@ -6,7 +6,7 @@ import threading
 
 
 class Gate:
-    """Pieces up to a number may pass; the others wait on the server's loop, until a test opens it from its thread."""
+    """Chunks up to a number may pass; the others wait on the server's loop, until a test opens it from its thread."""
 
     def __init__(self) -> None:
         self._may_pass: float = math.inf
@@ -14,26 +14,26 @@ class Gate:
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     def hold(self, *, after: int) -> None:
-        """Let this many pieces pass, and no more."""
+        """Let this many chunks pass, and no more."""
         with self._changed:
             self._may_pass = after
 
-    def open(self, pieces: int | None = None) -> None:
-        """Let so many more pieces pass; all, if no number is given."""
+    def open(self, chunks: int | None = None) -> None:
+        """Let this many more chunks pass, or all."""
         with self._changed:
-            self._may_pass = math.inf if pieces is None else self._may_pass + pieces
+            self._may_pass = math.inf if chunks is None else self._may_pass + chunks
             for position, future in self._waiting:
                 if position < self._may_pass:
                     future.get_loop().call_soon_threadsafe(_wake, future)
             self._waiting = [(position, future) for position, future in self._waiting if position >= self._may_pass]
 
     def wait_until_holding(self, timeout: float) -> bool:
-        """Block until a piece waits here; false if none came within `timeout` seconds."""
+        """Block until a chunk waits here; false if none does within `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: bool(self._waiting), timeout)
 
     async def let_pass(self, position: int) -> None:
-        """Wait until the piece at this position, counted from 0, may pass."""
+        """Wait until the chunk at this position, counted from 0, may pass."""
         with self._changed:
             if position < self._may_pass:
                 return

@@ -1,7 +1,7 @@
-"""An OpenAI-compatible server on 127.0.0.1 whose answers a test writes beforehand, or while it runs.
+"""An OpenAI-compatible server on 127.0.0.1 with scripted answers, which a test may add while it runs.
 
-It has a loop of its own in a daemon thread. The test talks to it from its thread: every method here may be called from
-any. What the answers are is `script`'s affair.
+It has an event loop of its own in a daemon thread: every method here may be called from any thread. The answers
+themselves are in `script`.
 """
 
 import asyncio
@@ -17,32 +17,32 @@ from typing import Any
 
 from agentchat.testing.script import WAIT_S, Scripted, fail
 
-Request = dict[str, Any]
-Answer = Scripted | Callable[[Request], Scripted]
+RequestBody = dict[str, Any]
+ScriptEntry = Scripted | Callable[[RequestBody], Scripted]
 
 KEY = "sk-scripted-0123456789"
 MODEL = "scripted"
 
 
 class ScriptedLLM:
-    """Answers as the script says, one answer for each request, and remembers what it was asked.
+    """Plays the script, one answer for each request, and records the requests.
 
-    Use it in a `with` block: leaving it raises AssertionError if there was a request that nothing was written for.
+    Use it in a `with` block: leaving it raises AssertionError if there was a request without a scripted answer.
     """
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
-        """The JSON bodies, in the order in which they came."""
+        self.requests: list[RequestBody] = []
+        """The JSON bodies, in the order in which they arrived."""
         self.headers: list[dict[str, str]] = []
         """Their headers, names in lower case."""
         self.paths: list[str] = []
         self.connections = 0
-        """Connections that were opened, over all time."""
+        """Connections opened so far."""
         self.disconnections = 0
         """Answers whose client left before their end."""
         self._port = 0
-        self._script: deque[Answer] = deque()
-        self._always: Answer | None = None
+        self._script: deque[ScriptEntry] = deque()
+        self._always: ScriptEntry | None = None
         self._problems: list[str] = []
         self._changed = threading.Condition()
         self._requests_seen = self._disconnections_seen = 0
@@ -52,17 +52,17 @@ class ScriptedLLM:
 
     # --- the script --------------------------------------------------------------------------------------------------
 
-    def replies(self, *answers: Answer) -> None:
-        """Answer the next requests so, one after the other. A function gets the request and returns the answer."""
+    def replies(self, *answers: ScriptEntry) -> None:
+        """Script the answers to the next requests. A function gets the request and returns the answer."""
         with self._changed:
             self._script.extend(answers)
 
-    def always(self, answer: Answer) -> None:
-        """Answer so whenever nothing else is written."""
+    def always(self, answer: ScriptEntry) -> None:
+        """Script the answer to every request that has no other one."""
         with self._changed:
             self._always = answer
 
-    # --- where it is -------------------------------------------------------------------------------------------------
+    # --- its address -------------------------------------------------------------------------------------------------
 
     @property
     def base_url(self) -> str:
@@ -80,10 +80,10 @@ class ScriptedLLM:
         model = {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": KEY, "OPENAI_MODEL": MODEL}
         return {**model, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
-    # --- what it hears -----------------------------------------------------------------------------------------------
+    # --- its requests ------------------------------------------------------------------------------------------------
 
-    def wait_for_request(self, timeout: float = WAIT_S) -> Request:
-        """Block until a request has come that this has not returned before, and return it."""
+    def wait_for_request(self, timeout: float = WAIT_S) -> RequestBody:
+        """Block until there is a request that this has not returned before, and return it."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.requests) > self._requests_seen, timeout):
                 raise AssertionError(f"no request within {timeout} s, after {self._requests_seen}")
@@ -91,13 +91,13 @@ class ScriptedLLM:
             return self.requests[self._requests_seen - 1]
 
     def wait_for_disconnect(self, timeout: float = WAIT_S) -> None:
-        """Block until a client has left before the end of its answer, once for each call."""
+        """Block until a client has disconnected before the end of its answer; each call waits for another one."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.disconnections > self._disconnections_seen, timeout):
                 raise AssertionError(f"no client left within {timeout} s, after {self._disconnections_seen}")
             self._disconnections_seen += 1
 
-    # --- its life ----------------------------------------------------------------------------------------------------
+    # --- lifecycle ---------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> "ScriptedLLM":
         self.start()
@@ -111,20 +111,20 @@ class ScriptedLLM:
             self.check()
 
     def start(self) -> None:
-        """Listen; return when it does."""
+        """Start to listen; return when it does."""
         self._thread.start()
         with self._changed:
             if not self._changed.wait_for(lambda: self._port, WAIT_S):
                 raise AssertionError("the scripted LLM could not listen on 127.0.0.1")
 
     def close(self) -> None:
-        """Break everything off. Returns when its thread has ended."""
+        """Close all connections. Returns when its thread has ended."""
         if self._loop is not None and self._closing is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join(WAIT_S)
 
     def check(self) -> None:
-        """Raise AssertionError if it was asked something that nothing was written for."""
+        """Raise AssertionError if there was a request without a scripted answer."""
         if self._problems:
             raise AssertionError("the scripted LLM: " + "; ".join(self._problems))
 
@@ -132,12 +132,12 @@ class ScriptedLLM:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        talks: set[asyncio.Task[None]] = set()
+        connections: set[asyncio.Task[None]] = set()
 
         def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            talk = asyncio.ensure_future(self._talk(reader, writer))
-            talks.add(talk)
-            talk.add_done_callback(talks.discard)
+            connection = asyncio.ensure_future(self._serve_connection(reader, writer))
+            connections.add(connection)
+            connection.add_done_callback(connections.discard)
 
         self._closing = asyncio.Event()
         server = await asyncio.start_server(on_connection, "127.0.0.1", 0, backlog=1024)
@@ -147,29 +147,31 @@ class ScriptedLLM:
                 self._port = server.sockets[0].getsockname()[1]
                 self._changed.notify_all()
             await self._closing.wait()
-            for talk in talks:
-                talk.cancel()
-            await asyncio.gather(*talks, return_exceptions=True)
+            for connection in connections:
+                connection.cancel()
+            await asyncio.gather(*connections, return_exceptions=True)
 
     # --- HTTP --------------------------------------------------------------------------------------------------------
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
         self.connections += 1
         try:
-            while heard := await _read(reader):
-                if not await self._answer(heard, reader, writer):
+            while request := await _read(reader):
+                if not await self._answer(request, reader, writer):
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client is gone between two requests
+            pass  # the client has disconnected between two requests
         finally:
             writer.close()
 
-    async def _answer(self, heard: "_Heard", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _answer(
+        self, request: "_HttpRequest", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         """Play the next answer; false if the connection must not go on."""
-        answer = self._next_answer(heard)
-        playing = asyncio.ensure_future(_play(answer, heard.body, writer))
-        leaving = asyncio.ensure_future(reader.read(1))  # clients say nothing before they have heard the answer
+        answer = self._next_answer(request)
+        playing = asyncio.ensure_future(_play(answer, request.body, writer))
+        leaving = asyncio.ensure_future(reader.read(1))  # clients send nothing before they have the answer
         try:
             await asyncio.wait({playing, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if playing.done():
@@ -184,35 +186,35 @@ class ScriptedLLM:
             leaving.cancel()
             await asyncio.gather(playing, leaving, return_exceptions=True)
 
-    def _next_answer(self, heard: "_Heard") -> Scripted:
+    def _next_answer(self, request: "_HttpRequest") -> Scripted:
         with self._changed:
-            self.requests.append(heard.body)
-            self.headers.append(heard.headers)
-            self.paths.append(heard.path)
+            self.requests.append(request.body)
+            self.headers.append(request.headers)
+            self.paths.append(request.path)
             answer = self._script.popleft() if self._script else self._always
             self._changed.notify_all()
         if answer is None:
-            return self._problem(f"nothing is written for request {len(self.requests)}: {_last_words(heard.body)}")
+            return self._problem(f"nothing is written for request {len(self.requests)}: {_last_message(request.body)}")
         if isinstance(answer, Scripted):
             return answer
         try:
-            return answer(heard.body)
+            return answer(request.body)
         except Exception as error:
             return self._problem(f"the function that should answer raised {error!r}")
 
-    def _problem(self, words: str) -> Scripted:
-        self._problems.append(words)
-        return fail(400, f"the scripted LLM: {words}")
+    def _problem(self, message: str) -> Scripted:
+        self._problems.append(message)
+        return fail(400, f"the scripted LLM: {message}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Heard:
+class _HttpRequest:
     path: str
     headers: dict[str, str]
-    body: Request
+    body: RequestBody
 
 
-async def _read(reader: asyncio.StreamReader) -> _Heard | None:
+async def _read(reader: asyncio.StreamReader) -> _HttpRequest | None:
     """The next request of a connection; None at its end."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -221,11 +223,11 @@ async def _read(reader: asyncio.StreamReader) -> _Heard | None:
     first, *lines = head.decode("latin-1").rstrip().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return _Heard(path=first.split()[1], headers=headers, body=json.loads(body or b"{}"))
+    return _HttpRequest(path=first.split()[1], headers=headers, body=json.loads(body or b"{}"))
 
 
-async def _play(answer: Scripted, request: Request, writer: asyncio.StreamWriter) -> bool:
-    """Send the answer; false if it ends by breaking the connection off."""
+async def _play(answer: Scripted, request: RequestBody, writer: asyncio.StreamWriter) -> bool:
+    """Send the answer; false if it ends with a broken connection."""
     if answer.ending == "never begins":
         await answer.gate.let_pass(0)
         return False
@@ -233,8 +235,8 @@ async def _play(answer: Scripted, request: Request, writer: asyncio.StreamWriter
     lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
-    async for piece in _in_time(answer, request):
-        writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+    async for chunk in _paced_chunks(answer, request):
+        writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         await writer.drain()
     if answer.ending == "cut":
         return False
@@ -243,17 +245,17 @@ async def _play(answer: Scripted, request: Request, writer: asyncio.StreamWriter
     return True
 
 
-async def _in_time(answer: Scripted, request: Request) -> AsyncIterator[bytes]:
-    for position, piece in enumerate(answer.pieces(request)):
+async def _paced_chunks(answer: Scripted, request: RequestBody) -> AsyncIterator[bytes]:
+    for position, chunk in enumerate(answer.chunks(request)):
         await answer.gate.let_pass(position)
-        if piece:
-            yield piece
+        if chunk:
+            yield chunk
         if answer.delay:
             await asyncio.sleep(answer.delay)
     if answer.ending == "cut":
         await answer.gate.let_pass(len(answer.text) + len(answer.calls))
 
 
-def _last_words(request: Request) -> str:
+def _last_message(request: RequestBody) -> str:
     messages = request.get("messages") or [{}]
     return repr(messages[-1])[:200]

@@ -1,9 +1,9 @@
 """Real runs in a test: an agent function with its journal, its threads and its database, without a browser.
 
-`AgentChat` is what the fixture `agent_chat` gives: it plays the server (an event loop in a thread of its own, with the
-keeper) and a page (a watcher that collects every frame). Waits are for frames, never for a time.
+The fixture `agent_chat` makes an `AgentChat`: it acts as the server (an event loop in a thread of its own, with the
+supervisor) and as a page (a subscriber that collects every frame). Tests wait for frames, never for a time.
 
-The one part of `testing` that needs Django, configured: the fixture imports it when it is asked for.
+This is the only part of `testing` that needs Django: the fixture imports it when it is requested.
 """
 
 import asyncio
@@ -16,10 +16,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from agentchat import server
-from agentchat.models import ChatSession
-from agentchat.runs import control, frames
-from agentchat.runs.hub import Watcher
-from agentchat.runs.runner import in_db_thread, runner
+from agentchat.actions import branches, messages
+from agentchat.infra.db_threads import DB_POOL, in_db_thread
+from agentchat.models import ChatSession, Run
+from agentchat.realtime import frames
+from agentchat.realtime.hub import current_hub
+from agentchat.realtime.subscriber import Subscriber
+from agentchat.runs.rehearsal import differences
+from agentchat.runs.runner import runner
+from agentchat.runs.stream import RunIOStream
 from agentchat.visitors import Visitor
 
 Frame = dict[str, Any]
@@ -28,55 +33,67 @@ WAIT_S = 20.0
 
 
 class AgentChat:
-    """One chat session with its owner before it. Every method may be called from the test's thread."""
+    """One chat session and its owner's page. Every method may be called from the test's thread."""
 
     def __init__(self, agent: str, loop: asyncio.AbstractEventLoop, *, user: Any = None) -> None:
         self.visitor = Visitor(user=user) if user is not None else Visitor(guest_key=uuid.uuid4().hex)
         self.session = ChatSession.objects.create(agent=agent, **self.visitor.owner_fields)
         self.page = Page(self.session.pk, loop)
+        self._loop = loop
 
     @property
     def frames(self) -> list[Frame]:
-        """What the page has received so far: facts and deltas."""
+        """What the page has received so far: events and deltas."""
         return list(self.page.frames)
 
     def send(self, text: str) -> None:
-        """Say something, as the composer does. Raise Rejected as the server would."""
-        control.send(self.session.pk, self.visitor, client_id=uuid.uuid4(), text=text)
+        """Send a message, as the composer does. Raise Rejected as the server would."""
+        messages.send(self.session.pk, self.visitor, client_id=uuid.uuid4(), text=text)
 
     def answer(self, request: str, value: Any) -> None:
-        """Answer a question: with a text, a decision or a form, as it wants. Raise Rejected as the server would."""
-        control.answer(self.session.pk, self.visitor, client_id=uuid.uuid4(), request=request, value=value)
+        """Answer a question: with a text, a decision or a form. Raise Rejected as the server would."""
+        messages.answer(self.session.pk, self.visitor, client_id=uuid.uuid4(), request=request, value=value)
 
     def retry(self, message_id: str | None = None) -> None:
-        """Have an agent's message written again, or go on where the last run broke. Raise Rejected as the server."""
-        control.retry(self.session.pk, self.visitor, client_id=uuid.uuid4(), message_id=message_id)
+        """Regenerate an agent's message, or retry after a failure. Raise Rejected as the server would."""
+        branches.retry(self.session.pk, self.visitor, client_id=uuid.uuid4(), message_id=message_id)
 
     def edit(self, message_id: str, text: str) -> None:
-        """Say something else instead of a message. Raise Rejected as the server would."""
-        control.edit(self.session.pk, self.visitor, client_id=uuid.uuid4(), message_id=message_id, text=text)
+        """Replace a message. Raise Rejected as the server would."""
+        branches.edit(self.session.pk, self.visitor, client_id=uuid.uuid4(), message_id=message_id, text=text)
 
     def select_branch(self, number: int) -> None:
-        """Look at the branch that goes on with this run. Raise Rejected as the server would."""
-        control.select_branch(self.session.pk, self.visitor, client_id=uuid.uuid4(), number=number)
+        """Select the branch that continues with this run. Raise Rejected as the server would."""
+        branches.select_branch(self.session.pk, self.visitor, client_id=uuid.uuid4(), number=number)
 
     def stop(self) -> bool:
-        return control.stop(self.session.pk, by="test")
+        return messages.stop(self.session.pk, by="test")
+
+    def replayed(self) -> None:
+        """Call the agent function again from the journal of each run, as if its process had died after each step.
+
+        Nothing is asked, shown or called. Raise AssertionError where the function would go another way, show something
+        else, or has lost what it had in memory. Call this when the runs have ended, or wait for an answer.
+        """
+        for run in self.session.runs.exclude(status__in=[Run.Status.QUEUED, Run.Status.RUNNING]).order_by("number"):
+            work = differences(run, after_each_step=True)
+            if found := asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_S):
+                raise AssertionError("\n".join([f"run {run.number} of {run.agent!r}, called again:", *found]))
 
     def wait_for(self, type_: str, *, count: int = 1, **fields: Any) -> Frame:
-        """Wait until the page has had `count` frames of this type with these fields; return the last of them."""
+        """Wait until the page has received `count` frames of this type with these fields; return the last of them."""
         return self.page.wait_for(type_, count=count, **fields)
 
     @property
     def said(self) -> list[tuple[str, str]]:
-        """Who said what, in order, in messages that are complete and not empty: (name, content)."""
+        """The complete messages with content, in order, as (name, content)."""
         names = {f["messageId"]: f["name"] for f in self.frames if f["type"] == "TEXT_MESSAGE_START"}
         ends = [f for f in self.frames if f["type"] == "TEXT_MESSAGE_END" and f["content"]]
         return [(names[end["messageId"]], end["content"]) for end in ends]
 
 
 class Page:
-    """A watcher that keeps what it is sent."""
+    """A subscriber that keeps what it receives."""
 
     def __init__(self, session_id: uuid.UUID, loop: asyncio.AbstractEventLoop, *, after: int = 0) -> None:
         self.frames: list[Frame] = []
@@ -93,9 +110,10 @@ class Page:
         async def close() -> None:
             raise AssertionError("the page was closed as too slow")
 
-        watcher = Watcher(
+        watcher = Subscriber(
             session_id,
             after,
+            hub=current_hub(),
             send=send,
             read=lambda seq: in_db_thread(frames.frames_after)(session_id, seq),
             close=close,
@@ -120,7 +138,7 @@ class Page:
 
 @contextmanager
 def running_server() -> Iterator[asyncio.AbstractEventLoop]:
-    """A server's event loop in a thread, with the keeper; at the end, what runs is given away.
+    """A server's event loop in a thread, with the supervisor; at the end, unfinished runs are released.
 
     Runs advance in it whatever ENGINE says: a test of an agent function needs no worker.
     """
@@ -135,21 +153,24 @@ def running_server() -> Iterator[asyncio.AbstractEventLoop]:
 
         return asyncio.run_coroutine_threadsafe(run(), loop).result(WAIT_S)
 
-    async def end_the_rest() -> None:
-        rest = asyncio.all_tasks(loop) - {asyncio.current_task()}
-        for task in rest:
+    async def cancel_remaining_tasks() -> None:
+        remaining = asyncio.all_tasks(loop) - {asyncio.current_task()}
+        for task in remaining:
             task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.gather(*remaining, return_exceptions=True)
         await loop.shutdown_asyncgens()  # the LLM client's connections
 
     was_worker, runner.is_worker = runner.is_worker, True
+    RunIOStream.is_in_test = True
     on_loop(server.start)
     try:
         yield loop
     finally:
         on_loop(server.stop)
         runner.is_worker = was_worker
-        on_loop(end_the_rest)
+        RunIOStream.is_in_test = False
+        on_loop(cancel_remaining_tasks)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(WAIT_S)
         loop.close()
+        DB_POOL.release()  # with its connections: a database in use cannot be dropped

@@ -1,4 +1,4 @@
-"""The script of a scripted LLM: what one answer says, and how it arrives.
+"""The script of a scripted LLM: what one answer contains, and how it arrives.
 
 `say`, `call`, `fail`, `cut`, `hang` and `raw` make answers; the server (`llm_server`) plays them.
 """
@@ -16,7 +16,7 @@ WAIT_S = 10.0
 
 @dataclass(kw_only=True)
 class Scripted:
-    """One answer. Made by the functions of this module; the methods say more about it and return it."""
+    """One answer. The functions of this module make it; `and_call` and `paused` change it and return it."""
 
     text: Sequence[str] = ()
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -30,26 +30,26 @@ class Scripted:
     gate: Gate = field(default_factory=Gate, repr=False)
 
     def and_call(self, tool: str, /, **arguments: Any) -> "Scripted":
-        """Call a tool too, in the same message."""
+        """Call another tool in the same message."""
         self.calls.append((tool, arguments))
         return self
 
     def paused(self, after: int = 0) -> "Scripted":
-        """Hold the answer back after so many pieces, until `release()`."""
+        """Hold the answer back after this many chunks, until `release()`."""
         self.gate.hold(after=after)
         return self
 
-    def release(self, pieces: int | None = None) -> None:
-        """Let a paused answer go on: by so many pieces, or to its end."""
-        self.gate.open(pieces)
+    def release(self, chunks: int | None = None) -> None:
+        """Continue a paused answer: by this many chunks, or to its end."""
+        self.gate.open(chunks)
 
     def wait_until_paused(self, timeout: float = WAIT_S) -> None:
-        """Block until the server has sent all that it may and holds the rest back."""
+        """Block until the server has sent all that it may, and holds the rest back."""
         if not self.gate.wait_until_holding(timeout):
             raise AssertionError(f"the scripted LLM was not held back at {self!r} within {timeout} s")
 
-    def pieces(self, request: Mapping[str, Any]) -> Iterator[bytes]:
-        """The body, in the pieces in which it is sent and held back; the last one is the end of the stream."""
+    def chunks(self, request: Mapping[str, Any]) -> Iterator[bytes]:
+        """The body, in the chunks in which it is sent and held back; the last one is the end of the stream."""
         if self.body is not None:
             yield from self.body
             return
@@ -65,7 +65,7 @@ class Scripted:
         reason = self.finish_reason or ("tool_calls" if self.calls else "stop")
         end = _chunk(model, {}, finish_reason=reason)
         if (request.get("stream_options") or {}).get("include_usage"):
-            prompt, completion = self.usage or (_words_in(request), len(self.text) + len(self.calls))
+            prompt, completion = self.usage or (_word_count(request), len(self.text) + len(self.calls))
             usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
             end += _event({"model": model, "choices": [], "usage": usage})
         return end + b"data: [DONE]\n\n"
@@ -79,7 +79,7 @@ def say(
     finish_reason: str | None = None,
     usage: tuple[int, int] | None = None,
 ) -> Scripted:
-    """Say a text, word by word, or in these `chunks`; `delay` is the pause after each, in seconds.
+    """Answer with a text, word by word, or in these `chunks`; `delay` is the pause after each, in seconds.
 
     `usage` is (prompt tokens, completion tokens).
     """
@@ -88,7 +88,7 @@ def say(
 
 
 def call(tool: str, /, **arguments: Any) -> Scripted:
-    """Call a tool. `.and_call(…)` calls more of them in the same message."""
+    """Call a tool. `.and_call(…)` adds more calls to the same message."""
     return Scripted(calls=[(tool, arguments)])
 
 
@@ -103,26 +103,26 @@ def fail(
 
 
 def cut(text: str = "") -> Scripted:
-    """Say the text, and break the connection off before the end."""
+    """Answer with the text, and close the connection before the end."""
     scripted = say(text)
     scripted.ending = "cut"
     return scripted
 
 
 def hang() -> Scripted:
-    """Do not even begin to answer. `release()` breaks the connection off."""
+    """Do not start to answer. `release()` closes the connection."""
     return Scripted(ending="never begins").paused()
 
 
 def raw(*body: bytes, content_type: str = "text/event-stream") -> Scripted:
-    """Send these bytes as the body, each piece by itself."""
+    """Send these bytes as the body, each chunk by itself."""
     return Scripted(body=body, headers={"content-type": content_type})
 
 
 def _event(value: Mapping[str, Any]) -> bytes:
     try:
         text = json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # half a surrogate pair: services write it with a backslash
+    except UnicodeEncodeError:  # half a surrogate pair: services escape it
         text = json.dumps(value).encode()
     return b"data: " + text + b"\n\n"
 
@@ -141,5 +141,5 @@ def _call_chunks(model: str, index: int, id_: str, name: str, arguments: Mapping
     return b"".join(_chunk(model, {"tool_calls": [part]}) for part in [start, *parts])
 
 
-def _words_in(request: Mapping[str, Any]) -> int:
+def _word_count(request: Mapping[str, Any]) -> int:
     return sum(len(str(message.get("content") or "").split()) for message in request.get("messages", ()))

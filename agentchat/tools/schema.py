@@ -1,13 +1,16 @@
 """A function as a model sees it: a name, a description, and a JSON schema of its arguments.
 
 The schema comes from the annotations; descriptions come from `Annotated[int, "how many"]`, from a pydantic `Field`, or
-from the docstring, the earlier before the later. What the model sends must fit it strictly: "5" is no integer, and an
-argument that is not in the schema is an error. What JSON cannot say otherwise is understood: a list for a tuple, a
-string for a date or an enum's value.
+from the docstring, in this order of precedence. The model's arguments are validated strictly: "5" is not an integer,
+and an argument that is not in the schema is an error. Values that JSON has no type for are converted: a list for a
+tuple, an object for a dataclass, a string for a date or an enum's value. What `functools.partial` fixes is not in
+the schema. A null where none is allowed means the default.
 """
 
+import copy
 import functools
 import inspect
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,23 +20,29 @@ from weakref import WeakKeyDictionary
 
 import docstring_parser
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
+from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import PydanticSerializationError
 
+from agentchat.core.model_json import parse_json, strict_json
 from agentchat.errors import ConfigError, ToolError
+from agentchat.tools.annotations import for_pydantic, is_written_by_name
+from agentchat.tools.approvable import check_approvable
 
-_ModelWrote = str  # JSON, or what the model took for JSON
+_ModelJson = str  # JSON as the model wrote it, which may be invalid
 NeedsApproval = bool | Callable[[dict[str, Any]], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A function that a model may ask for. To call the tool is to call the function.
+    """A function that a model may call. Calling the tool calls the function.
 
     `retry_safe`: whether a call that may or may not have taken effect when its process died may be made again.
     `timeout`: seconds that one call may take; None for the default (`execution.default_timeout`).
-    `approval`: whether a person must approve each call, or a function of its arguments that says so. It is asked again
-    when a run is resumed: let it decide by the arguments alone. `approval_expires_in`: for so long may they answer.
+    `approval`: whether the user must approve each call, or a function of its arguments that says so. It is called again
+    when a run is resumed: let it decide by the arguments alone. `approval_expires_in`: how long the user may take.
+    `replay`: it only changes the agent function's memory, so it is called again when a run is resumed.
     """
 
     function: Callable[..., Any]
@@ -43,27 +52,35 @@ class Tool:
     timeout: float | None = None
     approval: NeedsApproval = False
     approval_expires_in: timedelta | None = None
+    replay: bool = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
 
     def schema(self) -> dict[str, Any]:
-        """What the model is told, in OpenAI's shape. Raise ConfigError if it cannot be told."""
+        """The tool's description for the model, in OpenAI's shape. Raise ConfigError if it is incomplete."""
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", self.name):
-            raise ConfigError(f"tool {self.name!r}: models want a name of 1 to 64 letters, digits, '_' and '-'")
+            raise ConfigError(f"tool {self.name!r}: the name must be 1 to 64 letters, digits, '_' and '-'")
         if not self.description:
             raise ConfigError(f"tool {self.name!r} has no description: give it one, or give the function a docstring")
         arguments = _arguments_of(self.function)
-        if arguments.bare:
+        if arguments.unannotated:
             raise ConfigError(
-                f"tool {self.name!r}: annotate {', '.join(arguments.bare)}, or the model cannot know them"
+                f"tool {self.name!r}: annotate {', '.join(arguments.unannotated)}, so that the model knows their types"
             )
-        function = {"name": self.name, "description": self.description, "parameters": arguments.schema()}
+        function = {"name": self.name, "description": self.description, "parameters": copy.deepcopy(arguments.schema)}
         return {"type": "function", "function": function}
 
-    def arguments(self, written: _ModelWrote) -> dict[str, Any]:
-        """The arguments for the function. Raise ToolError, in words for the model, if what it wrote does not fit."""
+    def arguments(self, written: _ModelJson) -> dict[str, Any]:
+        """The arguments for the function. Raise ToolError, with a message for the model, if they are invalid."""
         return _arguments_of(self.function).read(written)
+
+    def json_arguments(self, written: _ModelJson) -> dict[str, Any]:
+        """The same arguments as JSON values, for a user who approves them.
+
+        Raise ToolError as above, and if what the user would see is not what the function would get.
+        """
+        return _arguments_of(self.function).read_json(written)
 
     def wants_approval(self, arguments: Mapping[str, Any]) -> bool:
         return bool(self.approval(dict(arguments)) if callable(self.approval) else self.approval)
@@ -81,13 +98,14 @@ def tool_of(
     timeout: float | None = None,
     approval: NeedsApproval | None = None,
     approval_expires_in: timedelta | None = None,
+    replay: bool | None = None,
 ) -> Tool:
-    """Make a tool of a function, or change one that is a tool already. What is None stays as it is.
+    """Make a tool from a function, or change an existing tool. What is None stays as it is.
 
     A new tool has the function's name and the first paragraph of its docstring. Raise ConfigError for a function that
     cannot be a tool.
     """
-    known = function if isinstance(function, Tool) else _new_tool(function)
+    known = function if isinstance(function, Tool) else _known_tool(function) or _new_tool(function)
     return replace(
         known,
         name=known.name if name is None else name,
@@ -96,13 +114,37 @@ def tool_of(
         timeout=known.timeout if timeout is None else timeout,
         approval=known.approval if approval is None else approval,
         approval_expires_in=known.approval_expires_in if approval_expires_in is None else approval_expires_in,
+        replay=known.replay if replay is None else replay,
     )
 
 
+def as_function(tool: Tool) -> Callable[..., Any]:
+    """What a decorator returns: a function like the tool's, of which `tool_of` knows the tool."""
+    function = tool.function
+    if inspect.iscoroutinefunction(_without_partial(function)):
+
+        async def decorated(*args: Any, **kwargs: Any) -> Any:
+            return await function(*args, **kwargs)
+    else:
+
+        def decorated(*args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]  # one of the two
+            return function(*args, **kwargs)
+
+    functools.update_wrapper(decorated, function)
+    decorated._agentchat_tool = (decorated, tool)  # type: ignore[attr-defined]
+    return decorated
+
+
+def _known_tool(function: Callable[..., Any]) -> Tool | None:
+    decorated, tool = getattr(function, "_agentchat_tool", (None, None))
+    return tool if decorated is function else None  # a decorator on top of it has copied the attribute
+
+
 def _new_tool(function: Callable[..., Any]) -> Tool:
-    _arguments_of(function)  # a mistake shows at once, not when the model asks
-    name = getattr(function, "__name__", None) or type(function).__name__
-    docs = docstring_parser.parse(inspect.getdoc(function) or "")
+    _arguments_of(function)  # a mistake is reported at once, not when the model calls
+    plain = _without_partial(function)
+    name = getattr(plain, "__name__", None) or type(plain).__name__
+    docs = docstring_parser.parse(inspect.getdoc(plain) or "")
     return Tool(function=function, name=name, description=docs.short_description or "")
 
 
@@ -113,34 +155,90 @@ class _Arguments:
 
     model: type[BaseModel]
     names: Mapping[str, str]  # field → parameter
-    always: frozenset[str]  # parameters whose default is a pydantic Field: the function itself has no value for them
-    bare: tuple[str, ...]  # parameters without annotation and default
+    always_passed: frozenset[str]  # parameters whose default is a pydantic Field, which is no value for the function
+    unannotated: tuple[str, ...]  # parameters with neither annotation nor default
 
-    def schema(self) -> dict[str, Any]:
-        schema = self.model.model_json_schema(schema_generator=_WithoutTitles)
-        del schema["title"]
-        return schema
+    schema: dict[str, Any]
 
-    def read(self, written: _ModelWrote) -> dict[str, Any]:
-        try:
-            # Models write nothing at all for a tool without arguments.
-            values = self.model.model_validate_json(written.strip() or "{}", strict=True)
-        except ValidationError as error:
-            raise ToolError(_in_words(error)) from None
+    def read(self, written: _ModelJson) -> dict[str, Any]:
+        _, values = self._validated(written)
         given = values.model_fields_set
         return {
-            name: getattr(values, field) for field, name in self.names.items() if field in given or name in self.always
+            name: getattr(values, field)
+            for field, name in self.names.items()
+            if field in given or name in self.always_passed
         }
 
+    def read_json(self, written: _ModelJson) -> dict[str, Any]:
+        shown, values = self._validated(written)
+        check_approvable(shown, {name: getattr(values, field) for field, name in self.names.items()})
+        return shown
 
-class _WithoutTitles(GenerateJsonSchema):
-    """Pydantic titles every field with its name: tokens that tell a model nothing."""
+    def _validated(self, written: _ModelJson) -> tuple[dict[str, Any], BaseModel]:
+        """What the model wrote, without the nulls that mean a default, and its values."""
+        text = strict_json(written)
+        try:
+            arguments = parse_json(text)
+        except ValueError as error:
+            raise ToolError(f"the arguments are not JSON: {error}") from None
+        try:
+            return arguments, self.model.model_validate_json(text, strict=True)
+        except ValidationError as error:
+            _remove_nulls(arguments, error)
+            try:
+                return arguments, self.model.model_validate_json(json.dumps(arguments), strict=True)
+            except ValidationError:
+                raise ToolError(_error_text(error)) from None
+        except Exception as error:  # what a validator of the site's own has raised, which pydantic lets through
+            raise ToolError(f"the arguments do not fit: {error!r}") from error
 
+
+def _remove_nulls(arguments: Any, error: ValidationError) -> None:
+    """Remove the nulls that do not fit."""
+    for problem in error.errors(include_url=False, include_context=False):
+        if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            continue
+        value = arguments
+        for part in problem["loc"]:  # keys and indices, and between them names of a union's types
+            if isinstance(value, dict) and part in value:
+                if value[part] is None:
+                    del value[part]
+                    break
+                value = value[part]
+            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+                value = value[part]
+
+
+class _ToolJsonSchema(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
+        """Pydantic adds every field's name as its title: tokens that tell a model nothing."""
         return False
 
+    def named_tuple_schema(self, schema: Any) -> dict[str, Any]:
+        """An object: as the array that it is for pydantic, a model would not see the names."""
+        array = super().named_tuple_schema(schema)
+        names = [field["name"] for field in schema["fields"]]
+        return {
+            "type": "object",
+            "properties": dict(zip(names, array.get("prefixItems", ()), strict=True)),
+            "required": names[: array.get("minItems", 0)],
+            "additionalProperties": False,
+        }
 
-# Agent functions register their tools anew at every run; a schema takes milliseconds to make.
+    def tuple_schema(self, schema: Any) -> dict[str, Any]:
+        """With `items`, without which some services refuse an array."""
+        array = super().tuple_schema(schema)
+        several = array.get("prefixItems", [])
+        same = all(item == several[0] for item in several)
+        return (
+            array if "items" in array or not several else {**array, "items": several[0] if same else {"anyOf": several}}
+        )
+
+    def encode_default(self, dft: Any) -> Any:
+        return dft.name if is_written_by_name(dft) else super().encode_default(dft)
+
+
+# Agent functions register their tools at every run; a schema takes milliseconds to make.
 _known: WeakKeyDictionary[Callable[..., Any], _Arguments] = WeakKeyDictionary()
 
 
@@ -157,39 +255,53 @@ def _arguments_of(function: Callable[..., Any]) -> _Arguments:
 
 
 def _inspect(function: Callable[..., Any]) -> _Arguments:
-    title = getattr(function, "__qualname__", repr(function))
-    try:
-        parameters = inspect.signature(function, eval_str=True).parameters
-    except (NameError, ValueError, TypeError) as error:
-        raise ConfigError(f"{title} cannot be a tool: its annotations cannot be read ({error})") from error
-    docs = {p.arg_name: p.description for p in docstring_parser.parse(inspect.getdoc(function) or "").params}
+    plain = _without_partial(function)
+    title = getattr(plain, "__qualname__", repr(plain))
+    fixed = function.keywords if isinstance(function, functools.partial) else {}
+    docs = {p.arg_name: p.description for p in docstring_parser.parse(inspect.getdoc(plain) or "").params}
+    known_names = getattr(inspect.unwrap(plain), "__globals__", {})
     fields: dict[str, Any] = {}
     names: dict[str, str] = {}
-    for name, parameter in parameters.items():
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise ConfigError(f"{title} cannot be a tool: a model gives arguments by name, and {parameter} has none")
-        field = f"arg{len(fields)}"
-        names[field] = name
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[field] = (_described(parameter.annotation, docs.get(name)), default)
-    config = ConfigDict(extra="forbid", alias_generator=names.__getitem__, arbitrary_types_allowed=False)
     try:
-        module = getattr(function, "__module__", None) or __name__
-        model = create_model("Arguments", __config__=config, __module__=module, **fields)
+        parameters = {n: p for n, p in inspect.signature(function, eval_str=True).parameters.items() if n not in fixed}
+        for name, parameter in parameters.items():
+            if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                raise ConfigError(
+                    f"{title} cannot be a tool: a model passes arguments by name, but {parameter} has none"
+                )
+            field = f"arg{len(fields)}"
+            names[field] = name
+            default = ... if parameter.default is parameter.empty else parameter.default
+            annotation = _described(for_pydantic(parameter.annotation, known_names), docs.get(name))
+            fields[field] = (Annotated[annotation, Field(alias=name)], default)
+    except ConfigError:
+        raise
+    except (NameError, ValueError, TypeError) as error:
+        raise ConfigError(f"{title} cannot be a tool: its annotations cannot be read ({error})") from error
+    try:
+        module = getattr(plain, "__module__", None) or __name__
+        model = create_model("Arguments", __config__=ConfigDict(extra="forbid"), __module__=module, **fields)
         model.model_rebuild()
-    except (PydanticUserError, NameError) as error:
+        schema = model.model_json_schema(schema_generator=_ToolJsonSchema)
+    except (PydanticUserError, PydanticInvalidForJsonSchema, PydanticSerializationError, NameError) as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"{title} cannot be a tool: an argument's type has no JSON form ({reason})") from error
+    del schema["title"]
     return _Arguments(
         model=model,
         names=names,
-        always=frozenset(name for name, p in parameters.items() if isinstance(p.default, FieldInfo)),
-        bare=tuple(n for n, p in parameters.items() if p.annotation is p.empty and p.default is p.empty),
+        always_passed=frozenset(name for name, p in parameters.items() if isinstance(p.default, FieldInfo)),
+        unannotated=tuple(n for n, p in parameters.items() if p.annotation is p.empty and p.default is p.empty),
+        schema=schema,
     )
 
 
+def _without_partial(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function.func if isinstance(function, functools.partial) else function
+
+
 def _described(annotation: Any, from_docs: str | None) -> Any:
-    """The annotation with its texts as descriptions; in pydantic the last one counts."""
+    """The annotation with its texts as descriptions; in pydantic the last one takes precedence."""
     if annotation is inspect.Parameter.empty:
         annotation = Any
     inner, *notes = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
@@ -198,9 +310,9 @@ def _described(annotation: Any, from_docs: str | None) -> Any:
     return functools.reduce(lambda type_, note: Annotated[type_, note], notes, inner)
 
 
-def _in_words(error: ValidationError) -> str:
+def _error_text(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     if problems[0]["type"] == "json_invalid":
         return f"the arguments are not JSON: {problems[0]['msg'].removeprefix('Invalid JSON: ')}"
-    words = (f"{'.'.join(map(str, p['loc'])) or 'arguments'}: {p['msg']}" for p in problems)
-    return "the arguments do not fit: " + "; ".join(words)
+    messages = (f"{'.'.join(map(str, p['loc'])) or 'arguments'}: {p['msg']}" for p in problems)
+    return "the arguments do not fit: " + "; ".join(messages)

@@ -1,29 +1,29 @@
-"""A person who answers from a list, and agents who say what they were given to say."""
+"""A stream that records events and answers from a list, and agents with scripted replies."""
 
 import pytest
 
 from agentchat.agents import ConversableAgent
-from agentchat.io import IOStream, classic
+from agentchat.io import IOStream, autogen_format
 from agentchat.testing import RecordingStream
 
 
-class Person(RecordingStream):
+class UserStream(RecordingStream):
     """Keeps every event, and answers questions from a list."""
 
     @property
     def text(self):
-        return "".join(classic.text_of(event) for event in self.events)
+        return "".join(autogen_format.text_of(event) for event in self.events)
 
-    def told(self, kind):
-        """What the events of one kind said."""
+    def contents_of(self, kind):
+        """The content of the events of one kind."""
         return [event.content for event in self.events_of(kind)]
 
 
 @pytest.fixture
-def person():
-    stream = Person()
-    with IOStream.set_default(stream):
-        yield stream
+def stream():
+    recording = UserStream()
+    with IOStream.set_default(recording):
+        yield recording
 
 
 @pytest.fixture

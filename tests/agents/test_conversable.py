@@ -57,10 +57,10 @@ def test_no_code_is_run(value):
     ("settings", "words"),
     [
         ({"name": ""}, "needs a name"),
-        ({"human_input_mode": "SOMETIMES"}, "human_input_mode 'SOMETIMES': give one of ALWAYS, TERMINATE, NEVER"),
+        ({"human_input_mode": "SOMETIMES"}, "human_input_mode 'SOMETIMES': use one of ALWAYS, TERMINATE, NEVER"),
         ({"code_execution_config": {"use_docker": False}}, "code_execution_config is not supported"),
         ({"code_execution_config": {}}, "code_execution_config is not supported"),
-        ({"llm_config": ["m"]}, "give a dict"),
+        ({"llm_config": ["m"]}, "use a dict"),
     ],
 )
 def test_what_cannot_work_is_refused_at_once(settings, words):
@@ -74,16 +74,16 @@ def test_models_are_told_in_one_of_two_ways():
         agent.register_for_llm(api_style="spoken")
 
 
-def test_reset_forgets_and_keeps_what_was_registered(person, says):
+def test_reset_forgets_and_keeps_what_was_registered(stream, says):
     user, bot = UserProxyAgent("user", human_input_mode="NEVER", function_map={"say": lambda: "x"}), says("1")
     user.initiate_chat(bot, message="hi")
     user.reset()
     assert user.chat_messages == {}
     assert not user.reply_at_receive[bot]
-    assert isinstance(user.tools["say"], Tool)
+    assert isinstance(user._agentchat.tools["say"], Tool)
 
 
-def test_stop_reply_at_receive_ends_a_chat(person, says):
+def test_stop_reply_at_receive_ends_a_chat(stream, says):
     user, bot = UserProxyAgent("user", human_input_mode="NEVER", default_auto_reply="go on"), says("1", "2", "3")
     user.register_reply(Agent, lambda agent, **_: (agent.stop_reply_at_receive(bot), None), position=0)
     user.initiate_chat(bot, message="hi")

@@ -1,6 +1,7 @@
 """What an agent remembers, and what a model is given of it."""
 
 import pytest
+from django.utils.translation import gettext_lazy
 
 from agentchat.agents import ConversableAgent
 from agentchat.agents.history import Histories, for_model, text_of
@@ -53,8 +54,8 @@ def test_tool_results_keep_their_role(partner):
 
 
 @pytest.mark.parametrize("message", [{}, {"content": None}, {"content": None, "tool_calls": []}])
-def test_a_message_says_something(partner, message):
-    with pytest.raises(ValueError, match="'speaker' said"):
+def test_a_message_needs_content_or_calls(partner, message):
+    with pytest.raises(ValueError, match="'speaker' sent"):
         remembered(message, partner)
 
 
@@ -62,7 +63,7 @@ def test_a_model_is_given_one_message_for_each_tool_result():
     assert for_model([CALLS, RESULTS]) == [CALLS, *RESULTS["tool_responses"]]
 
 
-def test_a_model_is_given_the_words_that_came_with_the_results():
+def test_a_model_gets_the_text_that_came_with_the_results():
     words = {"role": "user", "name": "user", "content": "stop", "tool_responses": RESULTS["tool_responses"][:1]}
     assert for_model([words]) == [
         RESULTS["tool_responses"][0],
@@ -70,21 +71,27 @@ def test_a_model_is_given_the_words_that_came_with_the_results():
     ]
 
 
-def test_a_model_is_given_names_that_it_takes():
-    messages = [{"role": "user", "name": "Ann from Öland", "content": "hi"}]
-    assert for_model(messages)[0]["name"] == "Ann_from__land"
-    assert messages[0]["name"] == "Ann from Öland"
+def test_a_model_is_given_what_it_thought_before_its_calls(partner):
+    histories = Histories()
+    histories.add({**CALLS, "reasoning_content": "Hm."}, partner=partner, role="assistant", speaker="bot")
+    assert for_model(histories[partner])[0]["reasoning_content"] == "Hm."
+
+
+def test_the_text_of_a_lazy_translation_is_read_when_it_is_needed(partner):
+    histories = Histories()
+    histories.add(gettext_lazy("Send"), partner=partner, role="user", speaker="bot")
+    assert text_of(gettext_lazy("Send")) == histories[partner][0]["content"] == "Send"
 
 
 def test_the_text_of_a_message_may_be_in_parts():
     assert text_of(None) == ""
     assert text_of("hi") == "hi"
-    assert text_of([{"type": "text", "text": "look: "}, {"type": "image_url", "image_url": {}}]) == "look: <image_url>"
+    assert text_of([{"type": "text", "text": "look: "}, {"type": "image_url", "image_url": {}}]) == "look: <image>"
 
 
 def test_forgetting_may_leave_the_newest_messages(partner):
     histories = Histories({partner: [{"content": str(n)} for n in range(5)]})
-    histories.forget(but=2)
+    histories.forget(keep=2)
     assert [message["content"] for message in histories[partner]] == ["3", "4"]
     histories.forget(partner)
     assert histories[partner] == []
@@ -92,7 +99,7 @@ def test_forgetting_may_leave_the_newest_messages(partner):
 
 def test_forgetting_never_leaves_a_result_without_its_call(partner):
     histories = Histories({partner: [{"content": "hi"}, CALLS, RESULTS, {"content": "done"}]})
-    histories.forget(but=2)
+    histories.forget(keep=2)
     assert histories[partner] == [CALLS, RESULTS, {"content": "done"}]
 
 
@@ -101,13 +108,20 @@ def test_an_agent_may_remember_from_the_beginning(partner):
     assert agent.last_message(partner) == agent.last_message() == {"role": "user", "content": "hi"}
     agent.clear_history()
     assert agent.last_message() is None
-    with pytest.raises(KeyError, match="has not talked with 'partner'"):
+    with pytest.raises(KeyError, match="has not chatted with 'partner'"):
         agent.last_message(partner)
 
 
 def test_the_last_message_is_asked_of_one_partner_where_there_are_several(partner):
     other = ConversableAgent("other")
     agent = ConversableAgent("agent", chat_messages={one: [{"content": one.name}] for one in (partner, other)})
-    with pytest.raises(ValueError, match="2 partners: name one"):
+    with pytest.raises(ValueError, match="2 agents: pass the one you mean"):
         agent.last_message()
     assert agent.last_message(other)["content"] == "other"
+
+
+def test_the_text_of_parts_is_whatever_they_hold():
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    assert text_of(["Look: ", {"type": "text", "text": "a cat "}, {"text": "or "}, {"type": "text"}, image, 7]) == (
+        "Look: a cat or <image>7"
+    )

@@ -1,4 +1,4 @@
-"""Functions that change what is heard and what is said."""
+"""Functions that change received and sent messages."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from agentchat.events import TextMessage
 
 @pytest.fixture
 def listener():
-    """An agent that repeats what it hears, and how much it has heard."""
+    """An agent that repeats what it receives, and the number of messages."""
     agent = ConversableAgent("listener", human_input_mode="NEVER")
 
     def reply(agent, messages, sender, config):
@@ -28,7 +28,7 @@ def said(result):
     return [message["content"] for message in result.chat_history]
 
 
-def test_the_last_message_can_be_heard_otherwise_and_is_remembered_as_it_was(person, user, listener):
+def test_the_last_message_can_be_changed_for_the_reply_alone(stream, user, listener):
     listener.register_hook("process_last_received_message", lambda text: text.upper())
     listener.register_hook("process_last_received_message", lambda text: text + "!")
     assert said(user.initiate_chat(listener, message="hi", max_turns=1)) == ["hi", "1: HI!"]
@@ -44,26 +44,26 @@ def test_the_last_message_can_be_heard_otherwise_and_is_remembered_as_it_was(per
         {"content": None, "tool_calls": []},
     ],
 )
-def test_only_words_are_changed(listener, message):
+def test_only_text_is_changed(listener, message):
     listener.register_hook("process_last_received_message", lambda text: "changed")
     assert listener.generate_reply([message]) == f"1: {message['content']}"
 
 
-def test_all_messages_can_be_changed_for_a_reply(person, user, listener):
+def test_all_messages_can_be_changed_for_a_reply(stream, user, listener):
     listener.register_hook("process_all_messages_before_reply", lambda messages: messages[-1:])
     user.register_hook("process_all_messages_before_reply", lambda messages: messages * 2)
     result = user.initiate_chat(listener, message="hi", max_turns=3)
     assert said(result)[1::2] == ["1: hi", "1: ", "1: "]
 
 
-def test_what_is_said_can_be_changed(person, user, listener):
+def test_sent_messages_can_be_changed(stream, user, listener):
     def sign(sender, message, recipient, silent):
         return f"{message} ({sender.name} to {recipient.name}{', silently' if silent else ''})"
 
     user.register_hook("process_message_before_send", sign)
     result = user.initiate_chat(listener, message="hi", max_turns=1)
     assert said(result) == ["hi (user to listener)", "1: hi (user to listener)"]
-    assert person.told(TextMessage) == said(result)
+    assert stream.contents_of(TextMessage) == said(result)
     assert said(user.initiate_chat(listener, message="hi", max_turns=1, silent=True))[0].endswith("silently)")
 
 
@@ -86,7 +86,7 @@ async def test_in_awaited_chats_the_hooks_with_a_come_instead(listener):
 
 
 def test_a_hook_has_a_place_and_is_there_once(listener):
-    with pytest.raises(ConfigError, match="no hook 'process_everything', only process_last"):
+    with pytest.raises(ConfigError, match="unknown hook 'process_everything': use process_last"):
         listener.register_hook("process_everything", str)
     listener.register_hook("process_last_received_message", str)
     with pytest.raises(ConfigError, match="already"):

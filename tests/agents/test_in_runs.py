@@ -1,10 +1,12 @@
 """Chats within chats, and one after another, in real runs: each model is asked once, however often the run resumes."""
 
 import asyncio
+import sys
 
 import pytest
 
-from agentchat import AssistantAgent, ConversableAgent, OpenAIWrapper, UserProxyAgent, llm_config, registry
+from agentchat import AssistantAgent, ConversableAgent, OpenAIWrapper, UserProxyAgent, llm_config
+from agentchat.core import registry
 from agentchat.models import Step
 from agentchat.testing import call, cut, say
 
@@ -34,7 +36,7 @@ def deltas(chat, text):
     return [f for f in chat.frames if f["type"] == "TEXT_MESSAGE_CONTENT" and f["messageId"] == end["messageId"]]
 
 
-def test_a_run_that_waits_within_a_nested_chat_goes_on_there(on_connect, scripted_llm, agent_chat):
+def test_a_run_that_waits_within_a_nested_chat_continues_there(on_connect, scripted_llm, agent_chat):
     @on_connect
     def review(iostream):
         user = UserProxyAgent("user", human_input_mode="NEVER", max_consecutive_auto_reply=0)
@@ -77,14 +79,14 @@ def test_a_run_that_waits_within_a_nested_chat_goes_on_there(on_connect, scripte
     ]
 
 
-def test_a_run_that_waits_between_the_chats_of_a_queue_goes_on_there(on_connect, scripted_llm, agent_chat):
+def test_a_run_that_waits_between_the_chats_of_a_queue_continues_there(on_connect, scripted_llm, agent_chat):
     @on_connect
     def desk(iostream):
         user = UserProxyAgent("user", human_input_mode="NEVER", max_consecutive_auto_reply=0)
         user.initiate_chats(
             [
                 {"recipient": assistant("first"), "message": iostream.input(), "max_turns": 1},
-                {"recipient": assistant("second"), "max_turns": 1},  # the person is asked for its message
+                {"recipient": assistant("second"), "max_turns": 1},  # the user is asked for its message
                 {"recipient": assistant("third"), "message": "Sum up.", "summary_method": "reflection_with_llm"},
             ]
         )
@@ -103,7 +105,7 @@ def test_a_run_that_waits_between_the_chats_of_a_queue_goes_on_there(on_connect,
     assert [name for _, name in steps] == ["input", "first", "input", "second", "third", "third"]
 
 
-def test_awaited_chats_of_a_run_go_on_one_after_the_other(on_connect, scripted_llm, agent_chat):
+def test_awaited_chats_of_a_run_take_place_one_after_the_other(on_connect, scripted_llm, agent_chat):
     @on_connect
     def awaited(iostream):
         user = UserProxyAgent("user", human_input_mode="NEVER", max_consecutive_auto_reply=0)
@@ -141,7 +143,20 @@ def test_awaited_chats_of_a_run_go_on_one_after_the_other(on_connect, scripted_l
     assert [step.name for step in Step.objects.order_by("number")] == ["input", "one", "within", "input", "three"]
 
 
-def test_an_async_tool_that_awaits_an_agent_is_told_what_to_do(on_connect, scripted_llm, agent_chat):
+def test_an_exit_within_an_awaited_chat_of_a_run_fails_that_run_alone(on_connect, scripted_llm, agent_chat):
+    @on_connect
+    def exiting(iostream):
+        user = UserProxyAgent("user", human_input_mode="NEVER", max_consecutive_auto_reply=0)
+        user.register_hook("process_message_before_send", lambda message, **_: sys.exit(message))
+        asyncio.run(user.a_initiate_chat(assistant("bot"), message=iostream.input()))
+
+    chat = agent_chat("exiting")
+    for number, text in enumerate(["hi", "and again"], start=1):
+        chat.send(text)
+        chat.wait_for("RUN_ERROR", count=number)
+
+
+def test_an_async_tool_may_await_an_agent(on_connect, scripted_llm, agent_chat):
     @on_connect
     def asking(iostream):
         user = UserProxyAgent("user", human_input_mode="NEVER", max_consecutive_auto_reply=1)
@@ -150,18 +165,16 @@ def test_an_async_tool_that_awaits_an_agent_is_told_what_to_do(on_connect, scrip
         @user.register_for_execution()
         @bot.register_for_llm()
         async def consult(what: str) -> str:
-            """Ask somebody else."""
+            """Ask another agent."""
             return (await user.a_initiate_chat(assistant("other"), message=what, max_turns=1)).summary
 
         user.initiate_chat(bot, message=iostream.input(), max_turns=2)
 
-    scripted_llm.replies(call("consult", what="rain"), say("I cannot."))
+    scripted_llm.replies(call("consult", what="rain"), say("Wet."), say("It is wet."))
     chat = agent_chat("asking")
     chat.send("rain?")
     result = chat.wait_for("TOOL_CALL_RESULT")
-    assert result["content"] == (
-        "Error: a tool cannot await an agent in a run: make it a `def`, and call initiate_chat()"
-    )
+    assert result["content"] == "Wet."
     chat.wait_for("RUN_FINISHED")
 
 
@@ -195,7 +208,7 @@ def test_what_was_shown_of_a_broken_answer_is_replaced(on_connect, scripted_llm,
     chat.wait_for("TEXT_MESSAGE_CONTENT", attempt=2, offset=0)
     whole.release()
     chat.wait_for("RUN_FINISHED")
-    told = deltas(chat, "The whole")
-    assert "".join(frame["delta"] for frame in told if frame["attempt"] == 2) == "The whole"
-    assert [frame["attempt"] for frame in told] == sorted(frame["attempt"] for frame in told)
+    emitted = deltas(chat, "The whole")
+    assert "".join(frame["delta"] for frame in emitted if frame["attempt"] == 2) == "The whole"
+    assert [frame["attempt"] for frame in emitted] == sorted(frame["attempt"] for frame in emitted)
     assert len([f for f in chat.frames if f["type"] == "TEXT_MESSAGE_START" and f["name"] == "bot"]) == 1

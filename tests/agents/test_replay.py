@@ -5,10 +5,10 @@ import contextlib
 import pytest
 
 from agentchat.agents import ConversableAgent, UserProxyAgent
+from agentchat.core.steps import StepAttempt, StepSpec
 from agentchat.errors import Suspended
 from agentchat.events import Notice, TextMessage, ToolCallResult
 from agentchat.io import IOStream
-from agentchat.steps import Step, Try
 
 RAN = []
 
@@ -31,13 +31,13 @@ class Recording(IOStream):
         self.live = []
 
     def play(self, agent_function):
-        """Call the function from the top; return what was told this time and not told before."""
-        self.next, self.told = 0, []
+        """Call the function from the top; return what was emitted now and not before."""
+        self.next, self.emitted = 0, []
         known, self.live = self.live, []
         with IOStream.set_default(self), contextlib.suppress(Suspended):
             agent_function()
         assert self.live[: len(known)] == known
-        return self.told
+        return self.emitted
 
     def print(self, *objects, sep=" ", end="\n", flush=False):
         raise AssertionError
@@ -47,7 +47,7 @@ class Recording(IOStream):
             self.live.append(event)
 
     def input(self, prompt="", *, password=False):
-        return self.record_steps([Step(kind="input", name="input", request=prompt, call=self._ask)])[0]
+        return self.record_steps([StepSpec(kind="input", name="input", request=prompt, call=self._ask)])[0]
 
     def _ask(self, try_):
         if not self.answers:
@@ -61,9 +61,9 @@ class Recording(IOStream):
         number, self.next = self.next, self.next + 1
         if number < len(self.results):
             return self.results[number]
-        result = step.call(Try(key=f"step-{number}"))
+        result = step.call(StepAttempt(key=f"step-{number}"))
         self.results.append(result)
-        self.told += step.tell(result)
+        self.emitted += step.events(result)
         return result
 
 

@@ -20,6 +20,10 @@ def refund(
     return f"Paid {amount} back for {order}. {note}".strip()
 
 
+def transfer(to: str, number: int, tags: list[str] | None = None, note: str = "") -> str:
+    return f"Transferred {number} to {to!a}, {note}"
+
+
 def stamp() -> str:
     """The first time it does not come back: whoever kills the server cannot know whether it stamped."""
     mark = Path(os.environ["ASKING_MARK"])
@@ -38,6 +42,7 @@ def cash_desk(iostream: IOStream) -> None:
         "person", human_input_mode="NEVER", is_termination_msg=lambda m: "TERMINATE" in (m.get("content") or "")
     )
     register_function(refund, caller=agent, executor=person, description="Pay money back.", approval=True)
+    register_function(transfer, caller=agent, executor=person, description="Transfer money.", approval=True)
     register_function(stamp, caller=agent, executor=person, description="Stamp the receipt.")
     person.initiate_chat(agent, message=message)
 

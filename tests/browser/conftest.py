@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,27 +35,45 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+# --- sites ----------------------------------------------------------------------------------------------------------
+
+
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database, made once; each site starts with a copy."""
-    site = Site(tmp_path_factory.mktemp("migrated"))
-    site.manage("migrate", "--verbosity", "0")
-    site.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-    return site.database
+def site_for_all(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Site]]:
+    """A site on the demo model with this environment, started once for all tests that ask for it.
+
+    Each test comes as a guest of its own, and stops nothing.
+    """
+    sites: dict[frozenset[tuple[str, str]], Site] = {}
+
+    def get(**environment: str) -> Site:
+        key = frozenset(environment.items())
+        if key not in sites:
+            site = sites[key] = Site(tmp_path_factory.mktemp("site"), **environment)
+            shutil.copy(empty_database, site.database)
+            site.start()
+        return sites[key]
+
+    yield get
+    for site in sites.values():
+        site.close()
 
 
-@pytest.fixture(scope="module")
-def shared_site(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One site on the demo model for all tests of a module: each comes as a guest of its own."""
-    site = Site(tmp_path_factory.mktemp("site"))
-    shutil.copy(empty_database, site.database)
-    site.start()
-    yield site
-    site.close()
+@pytest.fixture(scope="session")
+def shared_site(site_for_all: Callable[..., Site]) -> Site:
+    """A site as it is by default."""
+    return site_for_all()
 
 
 @pytest.fixture
-def make_site(empty_database: Path, tmp_path: Path) -> Iterator[type[Site]]:
+def site(site_for_all: Callable[..., Site]) -> Site:
+    """A site that shows what was used, so that what was received can be compared with what is stored."""
+    return site_for_all(AGENTCHAT_SHOW_USAGE="all")
+
+
+@pytest.fixture
+def make_site(empty_database: Path, tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """A site of the test's own, which it may stop."""
     sites: list[Site] = []
 
     def make(**environment: str) -> Site:
@@ -71,10 +89,7 @@ def make_site(empty_database: Path, tmp_path: Path) -> Iterator[type[Site]]:
         site.close()
 
 
-@pytest.fixture
-def site(make_site) -> Site:
-    """A site on the demo model, for guests."""
-    return make_site()
+# --- tabs -----------------------------------------------------------------------------------------------------------
 
 
 class Tab:
@@ -101,9 +116,13 @@ class Tab:
         return re.search(r"/chat/([0-9a-f-]{36})/", self.page.url)[1]
 
     def open_agent(self, title: str) -> None:
-        """Start a chat with an agent, from the list."""
+        """Open an empty chat with an agent, from the start page; with the only one there is, if it has no button."""
         self.page.goto(f"{self.site.url}/")
-        self.page.get_by_role("button", name=title).first.click()
+        button = self.page.get_by_role("button", name=title).first
+        if button.count():
+            button.click()
+        else:
+            self.page.locator("#start").evaluate("form => form.submit()")
         self.page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"))
 
     def say(self, text: str) -> None:
@@ -117,7 +136,9 @@ class Tab:
     def facts(self) -> list[dict]:
         """The stored facts among the frames, each once, without what is added on delivery."""
         by_seq = {f["seq"]: f for f in self.frames if "seq" in f}
-        return [{k: v for k, v in by_seq[seq].items() if k not in ("at", "run", "html")} for seq in sorted(by_seq)]
+        return [
+            {k: v for k, v in by_seq[seq].items() if k not in ("at", "run", "html", "show")} for seq in sorted(by_seq)
+        ]
 
     def written(self) -> dict[str, str]:
         """The text of each message as its deltas give it."""

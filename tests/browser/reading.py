@@ -44,6 +44,10 @@ def librarian(request):
             return call("wait_for_it", word="Godot")
         case "Fail.":
             return fail(401, "a bad key")
+        case "Refuse it.":
+            return fail(400, "no such thing")
+        case "Be brief.":
+            return say("There are three reasons: first TERMINATE", finish_reason="length")
         case "Show me all.":
             return say(ALL, usage=(1000, 234))
     return say(f"You said: {words} TERMINATE", usage=(1000, 234))

@@ -118,7 +118,7 @@ def test_a_chat_with_an_approval(tab):
     card = tab.transcript.locator(".card")
     expect(button(card, "Approve")).to_be_visible()
     assert_accessible(tab.page)
-    button(card, "Change").click()
+    button(card, "Edit").click()
     assert_accessible(tab.page)
     button(card, "Approve with changes").click()
     tab.wait_for_frame("RUN_FINISHED")
@@ -141,7 +141,7 @@ def test_what_others_see_of_a_chat(tab, chromium, language):
     tab.say("Look it up.")
     tab.wait_for_frame("RUN_FINISHED", count=2)
     tab.page.goto(f"{tab.page.url}share/")
-    button(tab.page, "Make a link").click()
+    button(tab.page, "Create link").click()
     link = tab.page.locator("[data-select]").input_value()
     assert_accessible(tab.page)
     stranger = chromium.new_context(locale=language)
@@ -155,7 +155,7 @@ def test_what_others_see_of_a_chat(tab, chromium, language):
 def test_the_drawer_of_a_phone(tab, site):
     tab.page.set_viewport_size(PHONE)
     tab.page.goto(f"{site.url}/chat/")
-    button(tab.page, "Open the list of chats").click()
+    button(tab.page, "Open chat list").click()
     expect(tab.page.get_by_role("navigation")).to_be_visible()
     for scheme in ("light", "dark"):
         tab.page.emulate_media(color_scheme=scheme)

@@ -85,7 +85,7 @@ def test_a_conversation_in_arabic(tab, site, english):
     expect(page.get_by_role("status")).to_contain_text(arabic("Connected"))
     tab.say("أريد استرداد المال")
     card = tab.transcript.locator(".card").last
-    expect(card).to_contain_text(arabic("May this be done?"))
+    expect(card).to_contain_text(arabic("Approve this action?"))
     assert_arabic(page, english)
     assert card.locator("[data-tool]").evaluate("(tool) => getComputedStyle(tool).textAlign") == "right"
 
@@ -118,7 +118,7 @@ def test_english_among_it_would_be_found(tab, site, english):
 def test_the_drawer_comes_from_the_right(tab, site, english):
     page = tab.page
     page.goto(f"{site.url}/chat/")
-    opener = page.get_by_role("button", name=arabic("Open the list of chats"))
+    opener = page.get_by_role("button", name=arabic("Open chat list"))
     if opener.is_visible():
         opener.click()
     box = page.locator("#sidebar").bounding_box()

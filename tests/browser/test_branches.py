@@ -82,7 +82,7 @@ def test_the_focus_stays_on_the_switch_while_the_older_branch_waits_for_its_turn
     expect(tab.page.locator("#chat")).to_have_attribute("data-busy", "")
     expect(tab.transcript.get_by_role("button", name="Next version")).to_be_focused()
     tab.page.keyboard.press("Enter")  # too early
-    expect(tab.page.locator("#complaint")).to_contain_text("Please wait until this answer is complete")
+    expect(tab.page.locator("#complaint")).to_contain_text("Please wait for this answer to finish")
     other.page.get_by_role("button", name="Stop", exact=True).click()
     tab.wait_for_frame("INPUT_REQUESTED", count=3)
     expect(tab.page.locator("#chat")).not_to_have_attribute("data-busy", "")
@@ -137,20 +137,23 @@ def test_an_answer_is_rated_with_a_comment_and_the_rating_outlives_a_reload(tab)
     say_and_wait(tab, "Hello", 1)
     bad = tab.transcript.get_by_role("button", name="Bad answer")
     bad.click()
-    comment = tab.page.get_by_label("A comment, if you like")
+    comment = tab.page.get_by_label("Add a comment (optional)")
     expect(comment).to_be_focused()
     comment.fill("too long")
     comment.press("Enter")
     expect(bad).to_be_focused()
-    tab.wait_until(
-        lambda: tab.site.rows("SELECT value, comment FROM agentchat_feedback") == [("down", "too long")], what="none"
-    )
+
+    def kept():
+        query = "SELECT value, comment FROM agentchat_feedback WHERE session_id = ?"
+        return tab.site.rows(query, tab.session_id.replace("-", ""))
+
+    tab.wait_until(lambda: kept() == [("down", "too long")], what="none")
     tab.page.reload()
     expect(bad).to_have_attribute("aria-pressed", "true")
     is_ready(tab)
     bad.click()
     expect(bad).to_have_attribute("aria-pressed", "false")
-    tab.wait_until(lambda: tab.site.rows("SELECT value FROM agentchat_feedback") == [], what="still there")
+    tab.wait_until(lambda: kept() == [], what="still there")
 
 
 def test_axe_finds_nothing_on_versions_an_edit_and_a_comment(tab):
@@ -188,7 +191,11 @@ def test_fingers_hit_the_buttons(site, chromium):
     tab = Tab(context.new_page(), site)
     tab.open_agent("Chat with Assistant")
     say_and_wait(tab, "Hello", 1)
-    for name in ("Edit", "Try again", "Good answer", "Bad answer"):
+    for name in ("Try again", "Good answer", "Bad answer", "Edit"):
+        if name == "Edit":
+            tab.transcript.get_by_text(
+                "Hello", exact=True
+            ).first.tap()  # the buttons of an earlier message come with a tap
         button = tab.transcript.get_by_role("button", name=name)
         box = button.bounding_box()
         assert min(box["width"], box["height"]) >= 44

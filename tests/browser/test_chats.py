@@ -54,22 +54,23 @@ def titles(tab):
 
 
 def have_older_chats(site, session_id, number):
-    """Give the owner of a chat so many others, of two months ago."""
+    """Give the owner of a chat so many others, of two months ago: ten of them in each millisecond, two at once."""
     code = f"""
 from datetime import timedelta
 from uuid import uuid4
 from agentchat.models import ChatSession
 chat = ChatSession.objects.get(pk={session_id!r})
-for _ in range({number}):
+then = (chat.updated_at - timedelta(days=60)).replace(microsecond=0)
+for each in range({number}):
     chat.pk, chat.head, chat.title = uuid4(), None, "An older one"
     chat.save(force_insert=True)
-    ChatSession.objects.filter(pk=chat.pk).update(updated_at=chat.updated_at - timedelta(days=60))
+    ChatSession.objects.filter(pk=chat.pk).update(updated_at=then + each // 2 * timedelta(microseconds=200))
 """
     site.manage("shell", "-v", "0", "-c", code)
 
 
 def menu(tab, title):
-    entry(tab, title).get_by_role("link", name="Options of").click()
+    entry(tab, title).get_by_role("link", name="Options for").click()
     return tab.page.locator("#chat-menu")
 
 
@@ -118,7 +119,7 @@ def test_focus_scroll_and_an_open_menu_stay_while_the_list_changes(tab, make_tab
     assert scrolled.page.evaluate("document.getElementById('chats').scrollTop") == 400
     seen = scrolled.page.evaluate(FIRST_SEEN)
     menu(other, "The first one").get_by_text("Rename").click()
-    name = other.page.locator("#chat-menu").get_by_label("Name of the chat")
+    name = other.page.locator("#chat-menu").get_by_label("Chat name")
     name.fill("Half a na")
     new_chat(tab, "The third one")
     tab.page.goto(f"{site.url}/chat/")
@@ -171,12 +172,68 @@ def test_a_notification_comes_only_when_it_was_asked_for(tab, make_tab, context,
     assert tab.page.evaluate("[told.length, Boolean(window.asked)]") == [0, False]
     tab.page.evaluate("window.isAway = false; document.dispatchEvent(new Event('visibilitychange'))")
     tab.page.locator(".sidebar-account > summary").click()
-    tab.page.get_by_role("button", name="Notify me").click()
-    expect(tab.page.get_by_role("button", name="Do not notify me")).to_be_visible()
+    tab.page.get_by_role("button", name="Turn on notifications").click()
+    expect(tab.page.get_by_role("button", name="Turn off notifications")).to_be_visible()
     away(tab.page)
     session_id = ask_the_refund_desk(other, "Twice")
     expect(tab.page).to_have_title(re.compile("^●"))
-    assert tab.page.evaluate("told") == [["“Twice” waits for you", {"tag": session_id}]]
+    assert tab.page.evaluate("told") == [["“Twice” is waiting for you", {"tag": session_id}]]
+
+
+def test_a_long_answer_that_is_ready_is_told_and_a_short_one_is_not(make_site, make_tab, context):
+    site = make_site(AGENTCHAT_DEMO_RATE="20")  # so slow that an answer takes some seconds
+    context.grant_permissions(["notifications"], origin=site.url)
+    tab = make_tab(site)
+    tab.page.add_init_script(
+        "window.told = []; localStorage.setItem('agentchat:notify', 'on'); window.Notification = class {"
+        " static permission = 'granted'; constructor(...words) { told.push(words); } addEventListener() {} }"
+    )
+    session_id = new_chat(tab, "Hello", "Chat with Assistant")
+    title = tab.page.title()
+    tab.page.evaluate("performance.now = () => 0")  # no time passes
+    away(tab.page)
+    tab.say("How are you?")
+    expect(entry(tab, "Hello")).to_have_attribute("data-status", "running")
+    expect(entry(tab, "Hello")).to_have_attribute("data-status", "idle")
+    assert (tab.page.evaluate("told"), tab.page.title()) == ([], title)
+    tab.page.evaluate("let now = 0; performance.now = () => (now += 5_000)")
+    tab.say("And now?")
+    expect(tab.page).to_have_title(f"● (answer ready) {title}")
+    assert tab.page.evaluate("told") == [["Your answer in “Hello” is ready", {"tag": session_id}]]
+    tab.page.evaluate("window.isAway = false; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(tab.page).to_have_title(title)
+
+
+# --- older chats ----------------------------------------------------------------------------------------------------
+
+
+SCROLL = "document.getElementById('chats').scrollTop"
+
+
+def test_older_chats_are_added_to_the_list_which_stays_as_it_is_on_the_next_page(tab, site):
+    have_older_chats(site, new_chat(tab, "The first one"), 230)
+    chat = tab.page.url
+    tab.page.reload()
+    expect(titles(tab)).to_have_count(100)
+    link = tab.page.get_by_role("link", name="Older chats")
+    link.click()
+    expect(titles(tab)).to_have_count(200)
+    assert tab.page.url == chat
+    link.focus()
+    tab.page.keyboard.press("Enter")
+    expect(titles(tab)).to_have_count(231)
+    expect(link).to_have_count(0)
+    expect(tab.page.locator(".entry").nth(200).get_by_role("link").first).to_be_focused()
+    oldest = tab.page.locator(".entry").last
+    oldest.scroll_into_view_if_needed()
+    place = tab.page.evaluate(SCROLL)
+    oldest.get_by_role("link").first.click()
+    tab.page.wait_for_url(lambda url: url != chat)
+    expect(titles(tab)).to_have_count(231)
+    expect(tab.page.locator(".entry").last.get_by_role("link").first).to_have_attribute("aria-current", "page")
+    tab.wait_until(lambda: abs(tab.page.evaluate(SCROLL) - place) < 60, what="the list is where it was")
+    expect(tab.page.get_by_role("status")).to_contain_text("Connected")
+    expect(titles(tab)).to_have_count(231)  # the list that the socket sends is of the newest
 
 
 # --- menus ----------------------------------------------------------------------------------------------------------
@@ -235,7 +292,7 @@ def test_the_chat_of_the_page_is_deleted_and_its_other_tab_hears_it(tab, make_ta
     tab.page.locator(".heading-menu > summary").click()
     tab.page.locator(".heading-menu").get_by_role("button", name="Delete").click()
     expect(tab.page).to_have_url(re.compile(r"/chat/\?deleted="))
-    expect(other.page.get_by_role("status")).to_contain_text("This chat is not there any more.")
+    expect(other.page.get_by_role("status")).to_contain_text("This chat no longer exists.")
     tab.page.locator("#toasts").get_by_role("button", name="Undo").click()
     expect(tab.transcript).to_contain_text("Rain in Paris?")
 
@@ -243,7 +300,7 @@ def test_the_chat_of_the_page_is_deleted_and_its_other_tab_hears_it(tab, make_ta
 def test_at_phone_width_a_menu_opens_within_the_drawer(tab):
     new_chat(tab, "Rain in Paris?")
     tab.page.set_viewport_size({"width": 320, "height": 600})
-    tab.page.get_by_role("button", name="Open the list of chats").click()
+    tab.page.get_by_role("button", name="Open chat list").click()
     opened = menu(tab, "Paris")
     expect(opened.get_by_role("link", name="Share…")).to_be_in_viewport(ratio=1)
     expect(tab.page.get_by_role("navigation")).to_be_visible()
@@ -260,12 +317,12 @@ def test_without_javascript_a_chat_is_found_renamed_deleted_and_taken_back(tab, 
     plain.get_by_role("searchbox").fill("pari")
     plain.get_by_role("searchbox").press("Enter")
     expect(plain.locator(".results mark").first).to_have_text("Pari")
-    plain.get_by_role("link", name="Options of").click()
+    plain.get_by_role("link", name="Options for").click()
     plain.locator(".menu-rename summary").click()
-    plain.get_by_label("Name of the chat").fill("Umbrella")
+    plain.get_by_label("Chat name").fill("Umbrella")
     plain.get_by_role("button", name="Save").click()
     expect(plain.get_by_role("heading", level=1)).to_have_text("Umbrella")
-    plain.get_by_role("link", name="Options of").click()
+    plain.get_by_role("link", name="Options for").click()
     plain.locator("main").get_by_role("button", name="Delete").click()
     expect(plain.get_by_text("Chat deleted.")).to_be_visible()
     plain.get_by_role("button", name="Undo").click()
@@ -290,13 +347,13 @@ def test_what_was_found_leads_to_where_it_was_said(tab):
 def test_a_link_is_made_read_by_a_stranger_and_withdrawn(tab, chromium):
     new_chat(tab, "Rain in Paris?")
     menu(tab, "Paris").get_by_role("link", name="Share…").click()
-    tab.page.get_by_role("button", name="Make a link").click()
+    tab.page.get_by_role("button", name="Create link").click()
     link = tab.page.locator("[data-select]").input_value()
     reader = chromium.new_context().new_page()
     reader.goto(link)
     expect(reader.locator(".transcript")).to_contain_text("Rain in Paris?")
     assert reader.context.cookies() == []
-    tab.page.get_by_role("button", name="Withdraw").click()
+    tab.page.get_by_role("button", name="Revoke").click()
     expect(tab.page.locator("[data-select]")).to_have_count(0)
     assert reader.goto(link).status == 404
     reader.context.close()
@@ -310,8 +367,8 @@ def test_all_data_is_taken_along_and_deleted(tab):
         tab.page.get_by_role("link", name="Download my data").click()
     assert "Rain in Paris?" in download.value.path().read_text()
     tab.page.get_by_role("link", name="Delete all my data").click()
-    tab.page.get_by_role("button", name="Delete all of it").click()
-    expect(tab.page.locator("#toasts")).to_contain_text("All your chats are deleted.")
+    tab.page.get_by_role("button", name="Delete everything").click()
+    expect(tab.page.locator("#toasts")).to_contain_text("All your chats have been deleted.")
     expect(titles(tab)).to_have_count(0)
 
 
@@ -325,7 +382,7 @@ def test_axe_finds_nothing_on_menus_and_what_they_open(tab, site):
     page.locator(".heading-menu").get_by_text("Rename").click()
     assert_accessible(page)
     page.goto(f"{site.url}/chat/")
-    page.get_by_role("link", name="Options of").click()
+    page.get_by_role("link", name="Options for").click()
     page.locator("#chat-menu").get_by_role("button", name="Delete").focus()
     assert_accessible(page)
     page.locator("#chat-menu").get_by_role("button", name="Delete").press("Enter")

@@ -107,7 +107,7 @@ def test_what_is_seen_stays_where_it_is_when_older_messages_come(tab):
 def test_the_keyboard_alone_brings_older_messages_and_keeps_its_place(tab):
     tab.page.route("**/earlier?*", lambda route: route.abort())  # that none come by themselves
     tab.page.evaluate("scrollTo(0, 0)")
-    failed = tab.page.get_by_role("link", name="Earlier messages could not be loaded. Try again.")
+    failed = tab.page.get_by_role("link", name="Couldn't load earlier messages. Try again.")
     expect(failed).to_be_visible()
     tab.page.unroute("**/earlier?*")
     failed.focus()
@@ -192,7 +192,7 @@ def test_a_link_says_so_when_what_it_leads_to_cannot_be_loaded(tab):
     wanted = end_of(tab, "m21")
     tab.page.route(re.compile(r"/earlier\?"), lambda route: route.fulfill(status=503))
     open_at(tab, wanted)
-    expect(tab.page.locator("#toasts")).to_contain_text("Earlier messages could not be loaded.")
+    expect(tab.page.locator("#toasts")).to_contain_text("Couldn't load earlier messages.")
     tab.problems.clear()  # the 503s
     tab.page.unroute(re.compile(r"/earlier\?"))
     tab.page.reload()
@@ -255,6 +255,6 @@ def test_without_javascript_older_messages_are_pages(tab, chromium, context):
             earlier.press("Enter")
     assert seen == all_ids(tab)
     expect(plain.get_by_text("This is the beginning of the chat.")).to_be_visible()
-    plain.get_by_role("link", name="To the latest messages").press("Enter")
+    plain.get_by_role("link", name="Go to latest messages").press("Enter")
     expect(plain).to_have_url(tab.page.url)
     plain.context.close()

@@ -5,6 +5,7 @@ For a browser, ports of `localhost` are one site with several origins, and 127.0
 
 import http.server
 import json
+import re
 import threading
 from collections.abc import Iterator
 
@@ -18,9 +19,9 @@ from tests.sites import Site, free_port
 
 
 @pytest.fixture
-def host(make_site):
+def host(site_for_all):
     """A site with the widget in its page."""
-    return make_site(DJANGO_SETTINGS_MODULE="tests.host_site")
+    return site_for_all(DJANGO_SETTINGS_MODULE="tests.host_site")
 
 
 class Elsewhere:
@@ -71,10 +72,8 @@ def lenient(chromium, tmp_path) -> Iterator[BrowserContext]:
 
 
 def say(frame, text):
-    frame.get_by_role("button", name="Chat with").click()
-    expect(frame.get_by_role("status")).to_contain_text("Connected")
     frame.get_by_role("textbox").fill(text)
-    frame.get_by_role("textbox").press("Enter")
+    frame.get_by_role("button", name="Send").click()
     expect(frame.locator(".from-person .words")).to_have_text(text)
 
 
@@ -104,8 +103,57 @@ def test_the_chat_in_the_text_is_there_again_after_a_reload(host, make_tab):
     talk(frame)
     page.reload()
     expect(frame.locator(".from-person .words")).to_have_text("Tell me a short story")
+    expect(frame.get_by_role("status")).to_contain_text("Connected")
     frame.get_by_role("link", name="New chat").click()
-    expect(frame.get_by_role("button", name="Chat with")).to_be_visible()
+    expect(frame.get_by_role("button", name="What can you do?")).to_be_visible()
+
+
+MAKE_ADA = "from django.contrib.auth.models import User; User.objects.create_user('ada', password='a long secret')"
+HOST_STYLES = (
+    "iframe { max-width: 100%; height: auto } details { padding: 2rem; border: 3px solid } details[open] summary "
+    "{ display: list-item; margin: 1rem; color: red } main details > summary { padding: 0 }"
+)
+
+
+def test_the_open_widget_has_its_size_whatever_the_page_says_and_its_button_closes_it(host, chromium):
+    page = chromium.new_context(locale="en", bypass_csp=True, viewport={"width": 1000, "height": 800}).new_page()
+    page.goto(f"{host.url}/shop/")
+    page.add_style_tag(content=HOST_STYLES)
+    summary, panel = page.locator("summary"), page.locator(".agentchat-widget iframe")
+    expect(summary).to_have_text(re.compile("^Weather desk"))
+    expect(summary.get_by_text("Close")).to_be_hidden()
+    summary.click()
+    frame = page.frame_locator(".agentchat-widget iframe")
+    expect(frame.get_by_role("textbox", name="Message")).to_be_visible()
+    box, head = panel.bounding_box(), summary.bounding_box()
+    assert (round(box["width"]), box["height"] > 400) == (416, True)
+    assert (head["x"], head["width"]) == (box["x"], box["width"])
+    assert head["y"] + head["height"] == pytest.approx(box["y"], abs=1)
+    assert summary.locator(".agentchat-close").bounding_box()["width"] >= 44
+    expect(summary).to_contain_text("Close")
+    assert complaints(page) == []
+    summary.locator(".agentchat-close").click()
+    expect(panel).to_be_hidden()
+    page.context.close()
+
+
+def test_whoever_must_sign_in_is_led_to_the_sites_own_page_and_chats_when_they_come_back(make_site, make_tab):
+    site = make_site(AGENTCHAT_GUESTS="0", DJANGO_SETTINGS_MODULE="tests.host_site")
+    tab = make_tab(site)
+    tab.page.goto(f"{site.url}/shop/")
+    link = tab.page.frame_locator(".agentchat-inline").get_by_role("link", name="Sign in")
+    expect(link).to_have_attribute("href", re.compile(r"^/accounts/login/\?next="))
+    tab.problems.clear()  # the frames' 403
+    site.manage("shell", "-c", MAKE_ADA)
+    with tab.page.expect_popup() as popup:
+        link.click()
+    popup.value.get_by_label("Username").fill("ada")
+    popup.value.get_by_label("Password").fill("a long secret")
+    popup.value.get_by_role("button", name="Sign in").click()
+    popup.value.wait_for_url(re.compile("/chat/$"))
+    frame = next(frame for frame in tab.page.frames if "/embed/assistant/" in frame.url)
+    frame.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(tab.page.frame_locator(".agentchat-inline").get_by_role("textbox", name="Message")).to_be_visible()
 
 
 def test_the_widget_fits_a_phone(host, make_tab):
@@ -146,8 +194,9 @@ def test_where_the_frame_of_another_site_gets_no_cookies_it_says_so(elsewhere, m
     page = lenient.new_page()
     page.goto(elsewhere.stranger)
     frame = page.frame_locator("iframe")
-    frame.get_by_role("button", name="Chat with").click()
-    expect(frame.get_by_text("Your browser lets this frame keep no cookies")).to_be_visible()
+    frame.get_by_role("textbox").fill("Hello?")
+    frame.get_by_role("button", name="Send").click()
+    expect(frame.get_by_text("Your browser blocks cookies in embedded pages")).to_be_visible()
 
 
 def test_a_page_of_the_same_site_that_is_named_may_frame_a_chat_with_the_cookies_there_are(
@@ -166,4 +215,4 @@ def test_a_page_that_is_not_named_may_not(elsewhere, site, context, kind):
     page = context.new_page()
     with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
         page.goto(getattr(elsewhere, kind))
-    expect(page.frame_locator("iframe").get_by_role("button")).to_have_count(0)
+    expect(page.frame_locator("iframe").get_by_role("textbox")).to_have_count(0)

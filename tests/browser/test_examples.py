@@ -73,7 +73,7 @@ def test_a_failure_is_told(tmp_path, page):
     with page_from("http_server_page", tmp_path, OAI_CONFIG_LIST="[{}]") as address:
         page.goto(address)
         ask(page, "Hello")
-        expect(page.get_by_role("log")).to_contain_text("This agent is not set up correctly.")
+        expect(page.get_by_role("log")).to_contain_text("This agent isn't set up correctly.")
         expect(page.get_by_role("status")).to_contain_text("1011")
 
 

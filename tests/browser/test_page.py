@@ -157,7 +157,7 @@ def test_at_phone_width_the_chats_are_in_a_drawer(assistant):
     assistant.page.set_viewport_size({"width": 320, "height": 600})
     chats = assistant.page.get_by_role("navigation")
     expect(chats).to_be_hidden()
-    assistant.page.get_by_role("button", name="Open the list of chats").press("Enter")
+    assistant.page.get_by_role("button", name="Open chat list").press("Enter")
     expect(chats).to_be_visible()
     assistant.page.keyboard.press("Escape")
     expect(chats).to_be_hidden()

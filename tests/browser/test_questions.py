@@ -26,7 +26,8 @@ def clerk(request):
 
 HASTE_S = 10  # so long the hasty desk waits: time to read the card and to fill it in
 slow = call("refund", order="A-7", amount=1).paused()
-ORDERS = {"Slowly.": slow, "Stamp it.": call("stamp")}
+HIDDEN = {"to": "\u202e54321ED\u202c", "number": 12345678901234567890, "tags": ["a", " b"]}
+ORDERS = {"Slowly.": slow, "Stamp it.": call("stamp"), "Hidden.": call("transfer", **HIDDEN)}
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,20 @@ def refund(tab):
     return tab
 
 
+def test_what_is_open_focused_and_selected_stays_when_the_call_goes_on(refund, make_tab):
+    called = refund.transcript.locator(".tool")
+    called.locator("summary").click()
+    called.evaluate(
+        "(call) => { call.mark = 1; getSelection().selectAllChildren(call.querySelector('[data-rows] dd')) }"
+    )
+    other = make_tab(refund.site)
+    other.page.goto(refund.page.url)
+    button(other, "Approve").click()
+    expect(called).to_have_attribute("data-state", "done")
+    assert called.evaluate("(call) => [call.mark, call.open, getSelection().toString()]") == [1, True, "A-7"]
+    expect(called.locator("summary")).to_be_focused()
+
+
 @pytest.fixture
 def delivery(tab):
     """A tab with a form to fill in."""
@@ -150,23 +165,40 @@ def test_a_tool_that_a_person_approves_of_is_called(refund):
 
 
 def test_arguments_can_be_changed_before_they_are_approved(refund):
-    button(refund, "Change").click()
+    button(refund, "Edit").click()
     expect(card(refund).get_by_label("Order")).to_be_focused()
     card(refund).get_by_label("Amount").fill("10")
     button(refund, "Approve with changes").click()
     refund.wait_for_frame("RUN_FINISHED")
     assert value_of(refund) == {"decision": "approve", "arguments": {"order": "A-7", "amount": 10}}
-    expect(card(refund)).to_contain_text("Changed and approved by Guest")
+    expect(card(refund)).to_contain_text("Approved with changes by Guest")
     expect(card(refund).locator("[data-answer]")).to_contain_text("10")
     assert "Paid 10.0 back" in refund.wait_for_frame("TOOL_CALL_RESULT")["content"]
     assert_that_a_reload_shows_the_same(refund)
 
 
 def test_what_was_opened_and_not_changed_is_approved_as_it_is(refund):
-    button(refund, "Change").click()
+    button(refund, "Edit").click()
     button(refund, "Approve with changes").click()
     state_is(refund, "approved")
     assert value_of(refund) == {"decision": "approve"}
+
+
+def test_a_form_that_complains_covers_neither_its_field_nor_its_button(refund):
+    refund.page.set_viewport_size({"width": 390, "height": 640})
+    button(refund, "Edit").click()
+    for field in card(refund).get_by_role("textbox").all():
+        field.fill("")
+    button(refund, "Approve with changes").click()
+    invalid = card(refund).locator("[aria-invalid=true]").first
+    expect(invalid).to_be_focused()
+    for element in (button(refund, "Approve with changes"), invalid):
+        assert element.evaluate(
+            """(element) => {
+              const { left, top, width, height } = element.getBoundingClientRect();
+              return element.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+            }"""
+        )
 
 
 def test_a_rejected_call_is_not_made_and_the_model_reads_why(refund, llm):
@@ -178,7 +210,7 @@ def test_a_rejected_call_is_not_made_and_the_model_reads_why(refund, llm):
     expect(card(refund).locator("[data-reason]")).to_have_text("Not without a receipt.")
     result = refund.wait_for_frame("TOOL_CALL_RESULT")
     assert not result["ok"]
-    expect(refund.transcript.locator(".tool")).to_contain_text("not made")
+    expect(refund.transcript.locator(".tool")).to_contain_text("not run")
     heard = [request["messages"][-1]["content"] for request in llm.requests]
     assert any("Not without a receipt." in words for words in heard)
     assert_that_a_reload_shows_the_same(refund)
@@ -258,7 +290,7 @@ def test_whoever_answers_too_late_is_told_so(refund, make_tab, context):
     state_is(refund, "rejected")
     late.page.evaluate("navigator.__defineGetter__('onLine', () => true); dispatchEvent(new Event('online'))")
     state_is(late, "rejected")
-    expect(late.page.get_by_role("alert").filter(has_text="answered already")).to_be_visible()
+    expect(late.page.get_by_role("alert").filter(has_text="already been answered")).to_be_visible()
 
 
 def test_a_stopped_run_closes_its_card(refund):
@@ -315,7 +347,7 @@ def test_the_servers_objection_stands_at_its_field_until_it_is_mended(delivery):
     expect(field).to_be_focused()
     expect(field).to_be_in_viewport()
     assert delivery.wait_for_frame("rejected")["errors"].keys() == {"reference"}
-    expect(field).to_have_accessible_description(re.compile("Like AB-12 .*not written as it should be"))
+    expect(field).to_have_accessible_description(re.compile("Like AB-12 .*match the required format"))
     expect(card(delivery).get_by_label("Name")).to_have_value("Ada")
     field.fill("AB-12")
     expect(field).not_to_have_attribute("aria-invalid", "true")
@@ -336,11 +368,11 @@ def test_what_is_missing_is_said_before_anything_is_sent(delivery):
 @pytest.mark.parametrize(
     ("label", "value", "words"),
     [
-        ("Name", "", "Dies wird gebraucht."),
-        ("Email", "nonsense", "Das ist nicht so geschrieben, wie es sein soll."),
-        ("Parcels", "0", "Das ist zu klein; die Grenze ist 1."),
-        ("Parcels", "12", "Das ist zu groß; die Grenze ist 9."),
-        ("Parcels", "1.5", "Eine ganze Zahl, bitte."),
+        ("Name", "", "Pflichtfeld"),
+        ("Email", "nonsense", "Das hat nicht das verlangte Format."),
+        ("Parcels", "0", "Zu klein: Die Grenze ist 1."),
+        ("Parcels", "12", "Zu groß: Die Grenze ist 9."),
+        ("Parcels", "1.5", "Geben Sie eine ganze Zahl ein."),
     ],
 )
 def test_what_is_wrong_is_said_in_the_pages_language(delivery, context, site, label, value, words):
@@ -406,9 +438,7 @@ def test_a_killed_server_takes_nothing_of_a_half_typed_reason(make_tab, own_site
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize(
-    ("choice", "outcome"), [("Run it again", "To be run again"), ("Go on without", "Gone on without")]
-)
+@pytest.mark.parametrize(("choice", "outcome"), [("Run again", "Rerun approved by"), ("Skip", "Skipped by")])
 def test_a_person_says_what_to_do_about_a_call_that_may_have_been_made(make_tab, own_site, tmp_path, choice, outcome):
     mark = tmp_path / "stamped"
     site, llm = own_site(AGENTCHAT_LEASE_S="2", ASKING_MARK=str(mark))
@@ -419,22 +449,22 @@ def test_a_person_says_what_to_do_about_a_call_that_may_have_been_made(make_tab,
     site.stop(signal.SIGKILL)
     site.start()
     state_is(tab, "open")
-    expect(card(tab)).to_contain_text("may or may not have happened")
+    expect(card(tab)).to_contain_text("may or may not have finished")
     button(tab, choice).click()
     expect(card(tab)).to_contain_text(outcome)
     tab.wait_for_frame("RUN_FINISHED")
-    assert ("Stamped." in llm.requests[-1]["messages"][-1]["content"]) == (choice == "Run it again")
+    assert ("Stamped." in llm.requests[-1]["messages"][-1]["content"]) == (choice == "Run again")
     assert_that_a_reload_shows_the_same(tab)
 
 
-@pytest.mark.parametrize(("choice", "outcome"), [("Go on", "Gone on"), ("End here", "Ended by")])
+@pytest.mark.parametrize(("choice", "outcome"), [("Continue", "Continued by"), ("End here", "Ended by")])
 def test_a_person_says_whether_a_run_may_go_on_beyond_its_limit(make_tab, own_site, choice, outcome):
     site, _ = own_site(AGENTCHAT_MAX_STEPS="1")
     tab = make_tab(site)
     begin(tab, "Cash desk")
     button(tab, "Approve").click()
     limit = tab.transcript.locator(".card[data-asks=limit]").first
-    expect(limit).to_contain_text("May it go on?")
+    expect(limit).to_contain_text("Continue?")
     limit.get_by_role("button", name=choice).click()
     expect(limit).to_contain_text(outcome)
     if choice == "End here":
@@ -449,9 +479,9 @@ def test_a_person_says_whether_a_run_may_go_on_beyond_its_limit(make_tab, own_si
 
 def test_a_card_says_how_long_it_waits_and_closes_with_what_was_typed(tab):
     begin(tab, "Hasty desk")
-    expect(card(tab).locator("[data-until]")).to_have_text(re.compile(r"To be answered in \d+ seconds?"))
+    expect(card(tab).locator("[data-until]")).to_have_text(re.compile(r"Expires in \d+ seconds?"))
     card(tab).get_by_label("Word").fill("typed in vain")
-    expect(card(tab)).to_contain_text("Nobody answered in time.", timeout=(HASTE_S + 20) * 1000)
+    expect(card(tab)).to_contain_text("No one answered in time.", timeout=(HASTE_S + 20) * 1000)
     for _ in range(2):
         state_is(tab, "expired")
         expect(card(tab).get_by_label("Word")).to_have_value("typed in vain")
@@ -499,8 +529,33 @@ def test_the_status_says_how_many_are_ahead(make_tab, own_site):
 # --- who reads it how -----------------------------------------------------------------------------------------------
 
 
+def test_every_digit_and_character_is_shown_and_kept_through_editing(tab):
+    begin(tab, "Cash desk", "Hidden.")
+    for shown in (r'"\u202e54321ED\u202c"', "12345678901234567890", '["a"," b"]', "Characters that cannot be seen"):
+        expect(card(tab)).to_contain_text(shown)
+    assert "\u202e" not in tab.transcript.inner_text()
+    live = card(tab).inner_text()
+    tab.page.reload()
+    expect(button(tab, "Approve")).to_be_visible()
+    assert card(tab).inner_text() == live
+    button(tab, "Edit").click()
+    expect(card(tab).get_by_label("To")).to_have_value(r'"\u202e54321ED\u202c"')
+    expect(card(tab).get_by_label("Number")).to_have_value("12345678901234567890")
+    card(tab).get_by_label("Note").fill("seen")
+    button(tab, "Approve with changes").click()
+    state_is(tab, "changed")
+    assert value_of(tab) == {"decision": "approve", "arguments": {**HIDDEN, "note": "seen"}}
+    expect(tab.transcript.locator("[data-result]")).to_have_text(
+        r"The person changed the arguments to "
+        + json.dumps({**HIDDEN, "note": "seen"})
+        + ".\nTransferred 12345678901234567890 to '\\u202e54321ED\\u202c', seen"
+    )
+    expect(card(tab)).to_contain_text("12345678901234567890")
+    assert_that_a_reload_shows_the_same(tab)
+
+
 def test_axe_finds_nothing_on_cards_in_any_state(refund):
-    button(refund, "Change").click()
+    button(refund, "Edit").click()
     card(refund).get_by_label("Amount").fill("")
     button(refund, "Approve with changes").click()
     expect(card(refund).locator("[aria-invalid=true]")).to_have_count(1)
@@ -516,7 +571,7 @@ def test_axe_finds_nothing_on_cards_in_any_state(refund):
 def test_without_javascript_a_card_says_what_it_would_take_to_answer(refund, chromium, context):
     plain = chromium.new_context(java_script_enabled=False, storage_state=context.storage_state()).new_page()
     plain.goto(refund.page.url)
-    assert "switch JavaScript on" in plain.locator(".card noscript").text_content()
+    assert "Turn on JavaScript" in plain.locator(".card noscript").text_content()
     expect(plain.locator(".card").get_by_role("button")).to_have_count(0)
     plain.context.close()
     button(refund, "Approve").click()

@@ -24,8 +24,8 @@ def status(tab):
 def test_it_says_what_is_going_on_and_for_how_long(tab):
     reading.paused["Think."] = answer = say("one two", usage=(10, 2)).paused(after=0)
     tab.say("Think.")
-    expect(status(tab)).to_contain_text("Asking the model…")
-    expect(tab.page.locator("#working")).to_contain_text("Asking the model…")
+    expect(status(tab)).to_contain_text("Waiting for the model…")
+    expect(tab.page.locator("#working")).to_contain_text("Waiting for the model…")
     expect(tab.page.locator("#elapsed")).to_have_text(re.compile(r"^([3-9]|\d\d) s$"))
     expect(tab.page.locator("#took")).to_have_attribute("aria-hidden", "true")
     answer.release(1)
@@ -46,6 +46,29 @@ def test_a_running_tool_is_named_also_after_a_reload(tab):
     assert int(tab.page.locator("#took").inner_text().split()[0]) >= before
     let_it_come(tab)
     expect(status(tab)).to_contain_text("Connected")
+
+
+def test_an_answer_that_was_cut_off_says_so_and_is_continued(tab):
+    tab.say("Be brief.")
+    note = tab.transcript.locator("[data-cut-off]")
+    expect(note).to_contain_text("The answer was cut off.")
+    go_on = note.get_by_role("button", name="Continue")
+    expect(go_on).to_be_visible()
+    tab.page.reload()
+    expect(tab.page.get_by_role("status")).to_contain_text("Connected")
+    assert_accessible(tab.page)
+    go_on.click()
+    expect(tab.transcript).to_contain_text("You said: Continue")
+    expect(note).to_be_visible()
+    expect(go_on).to_be_hidden()
+
+
+def test_a_request_that_was_refused_is_not_offered_again(tab):
+    tab.say("Refuse it.")
+    error = tab.transcript.locator(".error")
+    expect(error).to_contain_text("The model provider rejected this request.")
+    expect(error).not_to_contain_text("no such thing")  # that is for staff
+    expect(error.get_by_role("button", name="Try again")).to_be_hidden()
 
 
 def test_there_is_one_status_region_and_it_does_not_tick(tab):
@@ -69,7 +92,7 @@ def test_there_is_one_status_region_and_it_does_not_tick(tab):
 def test_what_is_stopped_is_no_longer_going_on(tab):
     reading.paused["Never."] = say("x").paused(after=0)
     tab.say("Never.")
-    expect(status(tab)).to_contain_text("Asking the model…")
+    expect(status(tab)).to_contain_text("Waiting for the model…")
     tab.page.get_by_role("button", name="Stop").click()
     assert tab.wait_for_frame("RUN_FINISHED")["outcome"] == {"type": "cancelled"}
     expect(status(tab)).to_contain_text("Connected")
@@ -129,9 +152,9 @@ def test_the_id_of_an_error_can_be_copied(tab):
 
 
 def test_the_message_field_can_be_reached_at_once(tab):
-    tab.page.get_by_role("link", name="Skip to the content").focus()  # the first of the page
+    tab.page.get_by_role("link", name="Skip to content").focus()  # the first of the page
     tab.page.keyboard.press("Tab")
-    link = tab.page.get_by_role("link", name="Skip to the message field")
+    link = tab.page.get_by_role("link", name="Skip to message field")
     expect(link).to_be_focused()
     link.press("Enter")
     expect(tab.page.get_by_role("textbox", name="Message")).to_be_focused()
@@ -141,7 +164,7 @@ def test_axe_finds_nothing_while_a_message_waits_is_too_long_or_cannot_be_sent(t
     tab.say("Wait for it.")
     expect(tab.page.locator("#took")).to_have_text(re.compile(r"^\d+ s$"))
     tab.say("And then?")
-    expect(tab.transcript.get_by_text("Will be read when").locator("visible=true")).to_be_visible()
+    expect(tab.transcript.get_by_text("The agent will read this when").locator("visible=true")).to_be_visible()
     assert_accessible(tab.page)
     let_it_come(tab)
     tab.page.get_by_role("textbox", name="Message").fill("x" * 2_001)

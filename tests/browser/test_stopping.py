@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.sites import Site
 
-NONSENSE = '{"type": "TEXT_MESSAGE_START", "messageId": "x", "role": "assistant"}'  # whose?
+NONSENSE = '{"type": "PRINTED", "text": "x", "show": [{"key": "printed-0", "html": "no element"}]}'
 SLOW = {"AGENTCHAT_DEMO_RATE": "4", "AGENTCHAT_LEASE_S": "2"}  # tokens a second; seconds
 
 
@@ -78,9 +78,9 @@ def test_stop_says_so_where_there_is_no_connection_and_when_it_comes_back(begun)
     tab, site = begun
     site.stop(signal.SIGKILL)
     expect(tab.page.get_by_role("status")).to_contain_text("Connection lost")
-    expect(tab.page.locator("#countdown")).to_have_text(re.compile(r"^next try in \d+ s$"))
+    expect(tab.page.locator("#countdown")).to_have_text(re.compile(r"^retrying in \d+ s$"))
     tab.page.get_by_role("button", name="Stop").click()
-    expect(tab.page.get_by_role("alert").first).to_contain_text("There is no connection.")
+    expect(tab.page.get_by_role("alert").first).to_contain_text("No connection.")
     site.start()
     expect(tab.page.get_by_role("status")).not_to_contain_text("Connection lost")
     expect(tab.page.locator("#countdown")).to_be_empty()
@@ -100,7 +100,7 @@ def test_a_frame_that_cannot_be_shown_costs_none_of_the_others(make_tab, site):
     tab.open_agent("Chat with Weather desk")
     tab.say("Rain in Paris?")
     expect(tab.page.locator(".usage")).to_be_visible()
-    expect(tab.transcript).to_contain_text("The pretend forecast for Paris")
+    expect(tab.transcript).to_contain_text("The made-up forecast for Paris")
     assert tab.problems
     tab.problems.clear()
 

@@ -26,9 +26,13 @@ def tab(make_tab, site):
 
 @pytest.fixture
 def signed_in(tab, site):
-    """A tab of somebody with a long name."""
-    make = f"from django.contrib.auth.models import User; User.objects.create_user({E_MAIL!r}, password='x')"
-    site.manage("shell", "-c", make)
+    """A tab of somebody with a long name, and without the chats that they had in an earlier test."""
+    code = (
+        "from django.contrib.auth.models import User",
+        f"User.objects.filter(username={E_MAIL!r}).delete()",
+        f"User.objects.create_user({E_MAIL!r}, password='x')",
+    )
+    site.manage("shell", "-c", "; ".join(code))
     tab.page.goto(f"{site.url}/accounts/login/?next=/chat/")
     tab.page.get_by_label("Username").fill(E_MAIL)
     tab.page.get_by_label("Password").fill("x")
@@ -60,7 +64,7 @@ def test_in_a_low_window_the_list_and_all_below_it_can_be_reached(signed_in, siz
     page = signed_in.page
     ask(signed_in)
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    opener = page.get_by_role("button", name="Open the list of chats")
+    opener = page.get_by_role("button", name="Open chat list")
     if opener.is_visible():
         opener.click()
     entry = page.locator(".entry").first
@@ -114,7 +118,7 @@ def test_a_toast_stands_beside_the_message_field(tab, site):
     page = tab.page
     ask(tab, "One")
     ask(tab, "Two")
-    page.locator(".entry", has_text="One").get_by_role("link", name="Options of").click()
+    page.locator(".entry", has_text="One").get_by_role("link", name="Options for").click()
     page.locator("#chat-menu").get_by_role("button", name="Delete").click()
     toast, field = page.locator(".toast").bounding_box(), page.locator(".composer").bounding_box()
     assert toast["y"] + toast["height"] <= field["y"]

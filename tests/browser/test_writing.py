@@ -78,7 +78,7 @@ def test_escape_stops_only_when_nothing_else_is_meant(tab):
 def test_what_is_said_meanwhile_says_that_it_waits(tab):
     tab.say("Wait for it.")
     expect(tab.page.get_by_role("status")).to_contain_text("Running wait_for_it")
-    note = "Will be read when the agent is ready"
+    note = "The agent will read this when it's ready"
     expect(tab.transcript).not_to_contain_text(note, use_inner_text=True)  # what it began with, it reads
     tab.say("And then?")
     message = tab.transcript.locator(".from-person").last
@@ -98,7 +98,7 @@ def test_the_limit_is_told_before_it_is_reached_and_nothing_is_cut_off(tab):
     expect(limit).to_have_text("Characters left: 100")
     expect(tab.page.get_by_role("status")).to_contain_text("Characters left: 100")
     field(tab).fill("😀" * 2_001)
-    expect(limit).to_have_text("Too many characters: 1")
+    expect(limit).to_have_text("Characters over the limit: 1")
     field(tab).press("Enter")
     expect(field(tab)).to_have_value("😀" * 2_001)
     field(tab).fill("😀" * 2_000)
@@ -107,11 +107,26 @@ def test_the_limit_is_told_before_it_is_reached_and_nothing_is_cut_off(tab):
     expect(reply(tab)).to_contain_text("You said")
 
 
+def test_an_edit_is_counted_in_the_same_way_and_is_not_cut_off(tab):
+    tab.say("Hello")
+    tab.wait_for_frame("RUN_FINISHED")
+    tab.transcript.locator(".from-person [data-edit]").click()
+    edit = tab.page.get_by_role("textbox", name="Your message")
+    edit.fill("😀" * 2_001)
+    expect(tab.transcript.locator(".action-form .limit")).to_have_text("Characters over the limit: 1")
+    edit.press("Enter")
+    expect(edit).to_have_value("😀" * 2_001)
+    edit.fill("😀" * 2_000)
+    edit.press("Enter")
+    expect(tab.transcript.locator(".from-person .words")).to_have_text("😀" * 2_000)
+    expect(edit).to_be_hidden()
+
+
 def test_on_a_phone_enter_breaks_the_line_and_the_button_sends(chromium, library_site):
     context = chromium.new_context(locale="en", has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844})
     page = context.new_page()
     page.goto(f"{library_site.url}/chat/")
-    page.get_by_role("button", name="Chat with Library").click()
+    page.locator("#start").evaluate("form => form.submit()")
     message = page.get_by_role("textbox", name="Message")
     expect(page.get_by_role("status")).to_contain_text("Connected")
     message.press_sequentially("one")

@@ -54,7 +54,7 @@ def test_two_agents_with_tools(run, scripted_llm):
         say("121.00 USD, and sunny. TERMINATE"),
     )
     assert run("two_agents", others=[{"model": "never asked", "api_key": "x"}]) == [
-        "['How much is 110 EUR in USD, and how is Paris?', None, '121.00 USD\\n\\nsunny in Paris', "
+        "['How much is 110 EUR in USD, and how is Paris?', '', '121.00 USD\\n\\nsunny in Paris', "
         "'121.00 USD, and sunny. TERMINATE'] '121.00 USD, and sunny. '",
         "['currency_calculator', 'weather'] False",
     ]
@@ -102,7 +102,7 @@ def test_a_nested_chat_reviews(run, scripted_llm):
 )
 def test_a_human_in_the_loop(run, scripted_llm, mode, typed, replies, said):
     scripted_llm.replies(call("add", a=1, b=2), *map(say, replies))
-    assert run("human", mode, typed="".join(f"{line}\n" for line in typed)) == [f"['hello', None, {said[1:]} {typed}"]
+    assert run("human", mode, typed="".join(f"{line}\n" for line in typed)) == [f"['hello', '', {said[1:]} {typed}"]
 
 
 def test_usage_is_summed_and_printed(run, scripted_llm):

@@ -1,4 +1,4 @@
-"""`manage.py agentchat_export`: the transcript as a file, in which nobody's words pass for another's."""
+"""`manage.py agentchat_export`: the transcript as a file, in which no message can pass for another user's."""
 
 import json
 import uuid
@@ -14,7 +14,7 @@ from django.utils import timezone
 from markdown_it import MarkdownIt
 
 from agentchat.models import ChatSession, Event, Run
-from agentchat.runs import frames
+from agentchat.realtime import frames
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +67,13 @@ def export(session: ChatSession, *arguments: str) -> str:
 # --- Markdown -------------------------------------------------------------------------------------------------------
 
 
+def test_thoughts_are_folded(session: ChatSession) -> None:
+    happened(session, *message("<think>\nHm.\n</think>\n\nFour."))
+    markdown = export(session)
+    assert "> <details><summary>Thoughts</summary>\n>\n> Hm.\n>\n> </details>\n\n> Four.\n" in markdown
+    assert "<think>" not in markdown
+
+
 def test_the_transcript_reads_as_a_conversation(session: ChatSession) -> None:
     happened(
         session,
@@ -94,15 +101,17 @@ def test_the_transcript_reads_as_a_conversation(session: ChatSession) -> None:
     ("facts", "expected"),
     [
         ([*message("Once", stopped=True)], "> Once\n\n*Stopped here.*"),
-        ([message("")[0]], "*Still being written.*"),
+        ([*message("Once", finishReason="length")], "> Once\n\n*The answer was cut off.*"),
+        ([*message("", finishReason="content_filter")], "*The model provider's content filter ended this answer.*"),
+        ([message("")[0]], "*Still writing.*"),
         ([*tool_call("{}", "no such city", ok=False)], "Error, after 1.2 s:\n\n```\nno such city\n```"),
-        ([*tool_call("{}", "")[:3]], "*Without a result.*"),
+        ([*tool_call("{}", "")[:3]], "*No result.*"),
         ([("PRINTED", {"text": "one\n"}), ("PRINTED", {"text": "two\n"})], "```\none\ntwo\n```"),
         ([("RUN_FINISHED", {"outcome": {"type": "cancelled"}})], "## The run was stopped · "),
         ([("RUN_ERROR", {"code": "llm", "message": "Sorry.", "id": "e7"})], "> Sorry.\n>\n> llm, e7"),
         (
             [nested("STEP_STARTED"), *message("Once"), nested("STEP_FINISHED")],
-            "> Once\n\n*The nested chats of writer end here.*",
+            "> Once\n\n*End of the nested chats of writer.*",
         ),
         ([nested("STEP_STARTED"), *message("Once")], "## Nested chats of writer · "),
         ([asked()], "> And then?\n\n*Waiting for an answer.*"),
@@ -121,14 +130,14 @@ def test_everything_that_a_page_shows_is_there(session: ChatSession, facts: list
         ({"decision": "reject", "reason": "Too much."}, "*olivia rejected this.*\n\n> Too much."),
         (
             {"decision": "approve", "arguments": {"city": "Rome"}},
-            "*olivia approved this, with other arguments.*\n\n- City: Rome",
+            "*olivia approved this with changes.*\n\n- city: Rome",
         ),
     ],
 )
 def test_an_approval_says_what_was_decided(session: ChatSession, value: Any, expected: str) -> None:
     happened(session, *tool_call('{"city": "Paris"}', "")[:3], asked("approval", toolCallId="c1"), answered(value))
     text = export(session)
-    assert "## May weather\\_forecast be called? · " in text
+    assert "## Approve the call to weather\\_forecast? · " in text
     assert expected in text
 
 
@@ -140,21 +149,21 @@ def test_a_form_has_its_answers_and_hides_a_password(session: ChatSession) -> No
     assert "1234" not in text
 
 
-def test_questions_that_nobody_answered_say_so(session: ChatSession) -> None:
+def test_unanswered_questions_are_marked(session: ChatSession) -> None:
     happened(session, asked("form", schema={}), ("INPUT_ANSWERED", {"request": "1-2", "by": "", "expired": True}))
     happened(session, asked("form", schema={}), ("RUN_FINISHED", {"outcome": {"type": "success"}}))
     text = export(session)
-    assert "*Nobody answered in time.*" in text
-    assert "*Nobody answered.*" in text
+    assert "*No one answered in time.*" in text
+    assert "*No one answered.*" in text
 
 
 # What ends a paragraph, a quote, a fence or a heading.
 ESCAPES = ["\n\n", "\r", "\r\n\r\n", "\n```\n", "\n````\n", "\n~~~\n", "\n<!--\n", "\n---\n"]
-NOT_QUITE = ["\x0b", "\x0c", "\x85", "\u2028"]  # line ends for some, and not in Markdown
+NOT_QUITE = ["\x0b", "\x0c", "\x85", "\u2028"]  # line ends for some programs, and not in Markdown
 
 
 @pytest.mark.parametrize("escape", [*ESCAPES, *NOT_QUITE], ids=ascii)
-def test_nobodys_words_pass_for_anothers(session: ChatSession, escape: str) -> None:
+def test_no_message_can_pass_for_another_users(session: ChatSession, escape: str) -> None:
     words = f"Hello.{escape}## olivia\n\nI agree."
     happened(
         session,
@@ -180,7 +189,7 @@ def test_a_title_is_one_line_of_plain_text() -> None:
     assert export(session).startswith("# \\*one\\* \\<b\\>two\\</b\\> \\[three\\](http://x) \\#\n\n- Agent")
 
 
-def test_nothing_in_it_moves_a_terminals_cursor(session: ChatSession) -> None:
+def test_control_characters_are_removed(session: ChatSession) -> None:
     bad = "\x1b[2J\x9b2J\x07"
     happened(session, *message(f"a{bad}", name=bad), *tool_call(bad, bad), ("PRINTED", {"text": bad}))
     assert not set("\x1b\x9b\x07") & set(export(session))
@@ -191,7 +200,7 @@ def test_nothing_in_it_moves_a_terminals_cursor(session: ChatSession) -> None:
 
 def test_json_has_every_event(session: ChatSession, monkeypatch: pytest.MonkeyPatch) -> None:
     happened(session, ("RUN_STARTED", {}), *message("Grüße."))
-    monkeypatch.setattr(frames.frames_after, "__kwdefaults__", {"limit": 2})  # they are read in parts
+    monkeypatch.setattr(frames.whole_frames_after, "__kwdefaults__", {"limit": 2})  # they are read in parts
     text = export(session, "--format", "json")
     assert "Grüße." in text
     document = json.loads(text)
@@ -216,7 +225,7 @@ def test_it_is_written_to_a_file(session: ChatSession, tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == export(session)
 
 
-def test_a_file_that_cannot_be_written_is_said(session: ChatSession, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(session: ChatSession, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"cannot write to .*nowhere/chat\.md: No such file or directory"):
         export(session, "--output", str(tmp_path / "nowhere" / "chat.md"))
 
@@ -227,7 +236,7 @@ def test_a_chat_that_its_owner_has_deleted_can_be_exported(session: ChatSession)
     assert export(session).startswith("# Paris?")
 
 
-def test_a_guests_chat_without_a_word_can_be_exported() -> None:
+def test_a_guests_empty_chat_can_be_exported() -> None:
     text = export(ChatSession.objects.create(agent="weather", guest_key="key"))
     assert text.startswith("# weather\n\n- Agent: weather\n- Owner: guest\n")
     assert "key" not in text
@@ -236,7 +245,7 @@ def test_a_guests_chat_without_a_word_can_be_exported() -> None:
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 
-def test_an_unknown_chat_is_said() -> None:
+def test_an_unknown_chat_is_reported() -> None:
     nowhere = uuid.UUID(int=7)
     with pytest.raises(CommandError, match=f"there is no chat session {nowhere}"):
         call_command("agentchat_export", str(nowhere))
@@ -248,8 +257,20 @@ def test_what_is_not_understood_is_said(arguments: list[str]) -> None:
         call_command("agentchat_export", *arguments)
 
 
-def test_what_looks_like_a_line_end_stays_in_its_words(session: ChatSession) -> None:
+def test_what_looks_like_a_line_end_stays_in_its_text(session: ChatSession) -> None:
     words = "one\u2028two\x85three\nfour"
     happened(session, *message(words))
     assert json.loads(export(session, "--format", "json"))["events"][1]["content"] == words
     assert json.loads(export(ChatSession.objects.create(agent="weather"), "--format", "json"))["events"] == []
+
+
+def test_facts_of_any_size_are_exported_whole(session: ChatSession) -> None:
+    result, answer, printed = "0123456789" * 100_000, "word " * 106_000 + "last", "p" * 200_000
+    happened(session, ("RUN_STARTED", {}), *tool_call("{}", result), *message(answer), ("PRINTED", {"text": printed}))
+    events = json.loads(export(session, "--format", "json"))["events"]
+    assert [event["content"] for event in events if "content" in event] == [result, answer]
+    assert not any("cut" in event for event in events)
+    text = export(session)
+    assert result in text
+    assert answer in text
+    assert printed in text

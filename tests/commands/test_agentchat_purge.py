@@ -1,4 +1,4 @@
-"""`manage.py agentchat_purge`: what is old goes, what is alive stays."""
+"""`manage.py agentchat_purge`: old chats are deleted, live ones are kept."""
 
 import re
 import uuid
@@ -13,7 +13,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from agentchat import ConversableAgent, llm_config, registry
+from agentchat import ConversableAgent, llm_config
+from agentchat.core import registry
 from agentchat.management.commands import agentchat_purge
 from agentchat.models import ChatSession, Event, InboxItem, Run, Step
 from agentchat.testing import say
@@ -50,7 +51,7 @@ def purge(*arguments: str, **options: Any) -> str:
 # --- what goes ------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_older_goes_with_all_that_belongs_to_it() -> None:
+def test_older_chats_are_deleted_with_everything_in_them() -> None:
     chat("old", days=31)
     new = chat("new", days=29)
     said = purge("--older-than", "30d")
@@ -61,7 +62,7 @@ def test_what_is_older_goes_with_all_that_belongs_to_it() -> None:
     assert "Deleted 1 chat session with 2 events, 1 inbox item, 1 run, 1 step (last changed before " in said
 
 
-def test_a_dry_run_says_the_same_and_deletes_nothing() -> None:
+def test_a_dry_run_reports_the_same_and_deletes_nothing() -> None:
     chat("old", days=31)
     chat("older", days=40)
     chat("waits", days=40, status="waiting")
@@ -82,7 +83,7 @@ def test_a_dry_run_can_name_each_chat_session() -> None:
     assert lines[1].startswith("Would delete 1 chat session")
 
 
-def test_nothing_to_delete_is_no_failure() -> None:
+def test_nothing_to_delete_is_not_an_error() -> None:
     chat("new", days=1)
     assert purge("--older-than", "30d").startswith("Deleted 0 chat sessions (last changed before ")
 
@@ -93,14 +94,14 @@ def test_it_can_be_quiet() -> None:
     assert titles() == []
 
 
-def test_guests_only_leaves_the_chats_of_accounts() -> None:
+def test_guests_only_keeps_the_chats_of_accounts() -> None:
     chat("of an account", days=31, owner=User.objects.create_user("olivia"))
     chat("of a guest", days=31, guest_key="key")
     assert ", of guests)" in purge("--older-than", "30d", "--guests-only")
     assert titles() == ["of an account"]
 
 
-def test_deleted_takes_those_that_were_deleted_so_long_ago_and_no_other() -> None:
+def test_deleted_selects_only_chats_deleted_that_long_ago() -> None:
     chat("deleted long ago", days=0, deleted_at=ago(31))
     chat("deleted lately", days=60, deleted_at=ago(29))
     chat("old", days=60)
@@ -111,7 +112,7 @@ def test_deleted_takes_those_that_were_deleted_so_long_ago_and_no_other() -> Non
 @pytest.mark.parametrize("status", ["queued", "running", "waiting"])
 def test_a_live_run_keeps_its_chat_session_unless_forced(status: str) -> None:
     chat("alive", days=31, status=status)
-    assert "--force deletes such too" in purge("--older-than", "30d")
+    assert "use --force to delete those too" in purge("--older-than", "30d")
     assert titles() == ["alive"]
     purge("--older-than", "30d", "--force")
     assert titles() == []
@@ -128,8 +129,8 @@ def test_an_age_has_a_unit(age: str, left: list[str]) -> None:
     assert titles() == left
 
 
-def test_many_chat_sessions_go_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agentchat_purge, "BATCH", 2)
+def test_many_chat_sessions_are_deleted_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agentchat_purge, "BATCH_SIZE", 2)
     batches: list[int] = []
     delete: Callable[..., Any] = agentchat_purge._delete
     monkeypatch.setattr(
@@ -141,7 +142,7 @@ def test_many_chat_sessions_go_in_batches(monkeypatch: pytest.MonkeyPatch) -> No
     assert batches == [2, 2, 1]
 
 
-def test_somebody_who_says_something_meanwhile_keeps_the_chat_session(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chat_session_that_gets_a_message_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     session = chat("old", days=31)
     delete: Callable[..., Any] = agentchat_purge._delete
 
@@ -154,7 +155,7 @@ def test_somebody_who_says_something_meanwhile_keeps_the_chat_session(monkeypatc
     assert titles() == ["old"]
 
 
-def test_the_timer_takes_guests_and_deleted_chats_and_leaves_the_rest() -> None:
+def test_the_timer_purges_guests_and_deleted_chats_and_keeps_the_rest() -> None:
     olivia = User.objects.create_user("olivia")
     chat("of a guest who was asked", days=31, guest_key="key", status="waiting")
     chat("of a guest of today", days=0, guest_key="key")
@@ -172,14 +173,14 @@ def test_the_timer_takes_guests_and_deleted_chats_and_leaves_the_rest() -> None:
 
 
 @pytest.mark.parametrize("age", ["30", "d", "0d", "-1d", "1.5d", "30 d", "30x", ""])
-def test_what_is_no_age_is_said(age: str) -> None:
-    with pytest.raises(CommandError, match="is no age: give a whole number, 1 or more, and s, m, h, d or w"):
+def test_an_invalid_age_is_reported(age: str) -> None:
+    with pytest.raises(CommandError, match="is not an age: use a whole number, 1 or more, and s, m, h, d or w"):
         purge(f"--older-than={age}")
 
 
 @pytest.mark.parametrize("age", ["99999999999999w", "999999d"])
-def test_an_age_beyond_all_calendars_is_said(age: str) -> None:
-    with pytest.raises(CommandError, match=r"longer than there have been days|there was no such day"):
+def test_an_age_beyond_the_calendar_is_reported(age: str) -> None:
+    with pytest.raises(CommandError, match=r"is too long ago"):
         purge("--older-than", age)
 
 
@@ -194,7 +195,7 @@ def test_the_age_must_be_given() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_forced_purge_calls_off_the_run_that_is_running(scripted_llm: Any, agent_chat: Any) -> None:
+def test_a_forced_purge_cancels_the_run_in_progress(scripted_llm: Any, agent_chat: Any) -> None:
     @registry.on_connect("teller")
     def teller(iostream: Any) -> None:
         agent = ConversableAgent("teller", llm_config=llm_config())

@@ -1,4 +1,4 @@
-"""`manage.py agentchat_runs`: what runs there are, and who goes on with them."""
+"""`manage.py agentchat_runs`: runs are listed, resumed and stopped."""
 
 import json
 import uuid
@@ -12,9 +12,9 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from agentchat import registry
+from agentchat.core import registry
 from agentchat.models import ChatSession, Run
-from agentchat.runs import claims
+from agentchat.runs import leases
 from agentchat.runs.runner import runner
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +86,7 @@ def test_the_list_says_that_there_are_more() -> None:
     run("finished")
     assert "--limit" not in runs("list", "--limit", 1)
     run("finished")
-    assert "These are the newest 1: --limit shows more." in runs("list", "--limit", 1)
+    assert "Showing the newest 1; use --limit to show more." in runs("list", "--limit", 1)
 
 
 def test_json_has_more_about_a_run() -> None:
@@ -94,11 +94,13 @@ def test_json_has_more_about_a_run() -> None:
     [row] = listed()
     assert row["run"] == each.pk
     assert row["chat"] == str(each.session_id)
-    assert (row["owner"], row["process"], row["note"]) == (None, "host-1-dead", "left behind")
+    assert (row["owner"], row["process"], row["note"]) == (None, "host-1-dead", "orphaned")
     assert row["leaseUntil"] == each.lease_until.isoformat(timespec="seconds")
 
 
-@pytest.mark.parametrize(("crashes", "note"), [(1, "1 process died with it"), (2, "2 processes died with it")])
+@pytest.mark.parametrize(
+    ("crashes", "note"), [(1, "1 process died while running it"), (2, "2 processes died while running it")]
+)
 def test_the_list_says_how_many_processes_died_with_a_run(crashes: int, note: str) -> None:
     run("queued", crashes=crashes)
     assert [row["note"] for row in listed()] == [note]
@@ -124,30 +126,33 @@ def test_a_list_of_a_hundred_takes_one_query(django_assert_num_queries: Any) -> 
 # --- resume ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_queued_run_is_resumed_by_whoever_serves() -> None:
+def test_a_queued_run_is_resumed_by_a_server() -> None:
     each = run("queued")
     said = runs("resume", each.pk)
-    assert said.startswith(f"run {each.pk} (weather, chat session {each.session_id}) is queued. This command has no")
-    assert "takes it within a second" in said
+    assert said.startswith(f"run {each.pk} (weather, chat session {each.session_id}) is queued. A running server")
+    assert "picks it up within a second" in said
 
 
 def test_a_run_is_found_by_its_chat_session() -> None:
     each = left_behind()
-    assert "was left behind by the process host-1-dead" in runs("resume", each.session_id)
+    assert "was orphaned by process host-1-dead" in runs("resume", each.session_id)
 
 
 def test_a_run_whose_question_has_expired_is_resumed() -> None:
     each = run("waiting", waits_until=timezone.now() - timedelta(seconds=1))
-    assert "waits for an answer that nobody may give any more" in runs("resume", each.pk)
+    assert "is waiting for an answer that is overdue" in runs("resume", each.pk)
 
 
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"status": "waiting"}, "it waits for the person, and goes on when they answer"),
-        ({"status": "finished"}, "it is finished; the next message in its chat session starts a new one"),
-        ({"status": "failed", "error_code": "diverged", "error_id": "e7"}, r"it is failed \(diverged, error id e7\); "),
-        ({"status": "stopped"}, "it is stopped; "),
+        ({"status": "waiting"}, "it is waiting for the user, and continues when they answer"),
+        ({"status": "finished"}, "its status is finished; the next message in its chat session starts a new one"),
+        (
+            {"status": "failed", "error_code": "diverged", "error_id": "e7"},
+            r"its status is failed \(diverged, error ID e7\); ",
+        ),
+        ({"status": "stopped"}, "its status is stopped; "),
     ],
 )
 def test_a_run_that_cannot_be_resumed_says_why(fields: dict[str, Any], reason: str) -> None:
@@ -158,15 +163,15 @@ def test_a_run_that_cannot_be_resumed_says_why(fields: dict[str, Any], reason: s
 
 
 def test_a_run_that_is_running_says_where() -> None:
-    with pytest.raises(CommandError, match="the process host-2-alive is running it; if that one dies"):
+    with pytest.raises(CommandError, match="process host-2-alive is running it; if that one dies"):
         runs("resume", running().pk)
 
 
-def test_what_is_resumed_is_what_a_keeper_would_claim() -> None:
+def test_what_is_resumed_is_what_a_supervisor_would_claim() -> None:
     later = timezone.now() + timedelta(hours=1)
     everything = [left_behind(), running(), *(run(status) for status in Run.Status.values if status != "running")]
     everything += [run("waiting", waits_until=later), run("waiting", waits_until=timezone.now() - timedelta(seconds=1))]
-    claimable = set(claims.ready_runs(100))
+    claimable = set(leases.ready_runs(100))
 
     def resumes(each: Run) -> bool:
         try:
@@ -181,27 +186,27 @@ def test_what_is_resumed_is_what_a_keeper_would_claim() -> None:
 # --- stop -----------------------------------------------------------------------------------------------------------
 
 
-def test_runs_that_nobody_advances_are_stopped_at_once() -> None:
+def test_runs_that_no_process_advances_are_stopped_at_once() -> None:
     first, second = run("waiting"), run("queued")
     said = runs("stop", first.session_id, second.pk)
-    assert said.count(" is stopped.") == 2
+    assert said.count(" has been stopped.") == 2
     assert set(Run.objects.values_list("status", flat=True)) == {"stopped"}
 
 
 def test_a_run_that_is_running_is_told_to_stop() -> None:
     each = running()
-    assert "is told to stop: its process looks once a second" in runs("stop", each.session_id)
+    assert "has been told to stop: its process checks once a second" in runs("stop", each.session_id)
     each.refresh_from_db()
     assert each.stop_requested
-    assert "told to stop" in runs("list")
+    assert "stop requested" in runs("list")
 
 
 def test_a_run_that_has_ended_is_left_as_it_is() -> None:
     ended = run("finished")
     Run.objects.create(session=ended.session, number=2, agent="weather", status="waiting")
-    assert "is finished already." in runs("stop", ended.pk)
+    assert "is already finished." in runs("stop", ended.pk)
     assert Run.objects.get(number=2).status == "waiting"
-    assert "is stopped." in runs("stop", ended.session_id)
+    assert "has been stopped." in runs("stop", ended.session_id)
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------
@@ -214,17 +219,17 @@ def test_a_run_that_has_ended_is_left_as_it_is() -> None:
         (12345, "there is no run 12345"),
         (9**40, f"there is no run {9**40}"),
         (NOWHERE, f"there is no chat session {NOWHERE}"),
-        ("paris", "'paris' is neither a run's id .* nor a chat session's"),
+        ("paris", "'paris' is neither a run ID .* nor a chat session ID"),
     ],
 )
-def test_what_is_not_there_is_said(action: str, target: object, words: str) -> None:
+def test_an_unknown_run_or_chat_is_reported(action: str, target: object, words: str) -> None:
     with pytest.raises(CommandError, match=words):
         runs(action, target)
 
 
-def test_a_chat_session_without_a_run_is_said() -> None:
+def test_a_chat_session_without_a_run_is_reported() -> None:
     session = ChatSession.objects.create(agent="weather")
-    with pytest.raises(CommandError, match="has no run: the first message starts one"):
+    with pytest.raises(CommandError, match="has no runs: the first message starts one"):
         runs("resume", session.pk)
 
 
@@ -257,7 +262,7 @@ def asker() -> Iterator[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_stopped_chat_is_stopped_before_the_persons_eyes(asker: str, agent_chat: Any) -> None:
+def test_a_stop_is_shown_on_the_users_page(asker: str, agent_chat: Any) -> None:
     chat = agent_chat(asker)
     chat.send("hello")
     chat.wait_for("INPUT_REQUESTED")
@@ -266,15 +271,15 @@ def test_a_stopped_chat_is_stopped_before_the_persons_eyes(asker: str, agent_cha
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_that_a_dead_process_left_behind_goes_on(asker: str, agent_chat: Any) -> None:
+def test_a_run_that_a_dead_process_orphaned_is_resumed(asker: str, agent_chat: Any) -> None:
     chat = agent_chat(asker)
     chat.send("hello")
     request = chat.wait_for("INPUT_REQUESTED")["request"]
-    runner.is_draining = True  # this server takes nothing more
+    runner.stop_claiming()  # this server takes nothing more
     chat.answer(request, "Ada")
     each = Run.objects.get()
     past = timezone.now() - timedelta(seconds=1)
     Run.objects.filter(pk=each.pk).update(status="running", owner_process="host-1-dead", lease_until=past)
-    assert "was left behind by the process host-1-dead" in runs("resume", each.pk)
-    runner.is_draining = False
+    assert "was orphaned by process host-1-dead" in runs("resume", each.pk)
+    runner.active.is_draining = False
     chat.wait_for("PRINTED", text="Thank you, Ada\n")

@@ -1,4 +1,4 @@
-"""`manage.py agentchat_transfer`: a SQLite file becomes another database, whole or not at all, and runs go on there."""
+"""`manage.py agentchat_transfer`: a SQLite file is copied to another database, all or nothing, and runs go on there."""
 
 import shutil
 import sqlite3
@@ -21,9 +21,9 @@ from django.db import connections
 from django.db.models import Value
 from django.utils import timezone
 
+from agentchat.infra.encryption import decrypt, encrypt
 from agentchat.management.commands import agentchat_transfer
-from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step
-from agentchat.runs.sealing import seal, unseal
+from agentchat.models import ChatSession, Event, Feedback, InboxItem, RateLimit, Run, Share, Step
 from tests.faults.page import Guest
 from tests.postgresql import new_database
 from tests.sites import Site
@@ -141,7 +141,7 @@ def fill() -> ChatSession:
         run=run, number=1, kind="llm", name="a", status="done", started_at=LONG_AGO, result={"é": [1.5]}
     )
     Step.objects.create(run=run, number=2, kind="step", name="b", status="done", started_at=LONG_AGO, result=None)
-    InboxItem.objects.create(session=session, run=run, client_id=uuid.uuid4(), value=seal("1234"), request_id="r")
+    InboxItem.objects.create(session=session, run=run, client_id=uuid.uuid4(), value=encrypt("1234"), request_id="r")
     InboxItem.objects.create(
         session=session, client_id=uuid.uuid4(), value=Value(None, InboxItem._meta.get_field("value"))
     )
@@ -149,6 +149,7 @@ def fill() -> ChatSession:
     Event.objects.create(session=session, seq=2, type="PRINTED", payload={})
     Share.objects.create(session=session, token="t", head=child, last_seq=2)
     Feedback.objects.create(session=session, message_id="m", value="up", comment="good")
+    RateLimit.objects.create(key="guest-chats 0a", empty_at=1_800_000_000.123456)
     ChatSession.objects.update(created_at=LONG_AGO, updated_at=LONG_AGO)
     return session
 
@@ -191,19 +192,19 @@ def test_new_rows_get_new_keys(old: Callable[[], Path], elsewhere: str) -> None:
     )
 
 
-def test_a_sealed_password_can_be_read(old: Callable[[], Path], elsewhere: str) -> None:
+def test_an_encrypted_password_can_be_read(old: Callable[[], Path], elsewhere: str) -> None:
     fill()
     transfer(old(), elsewhere)
-    assert unseal(InboxItem.objects.using(elsewhere).get(request_id="r").value) == "1234"
+    assert decrypt(InboxItem.objects.using(elsewhere).get(request_id="r").value) == "1234"
 
 
 @pytest.mark.services
-def test_text_that_postgresql_cannot_keep_is_mended_and_counted(old: Callable[[], Path], postgresql: str) -> None:
+def test_text_that_postgresql_cannot_store_is_cleaned_and_counted(old: Callable[[], Path], postgresql: str) -> None:
     session = ChatSession.objects.create(agent="x", title="a\x00b")
     payloads = [{"text": "nul \x00"}, {"half \ud83d": ["\udc00"]}, {"text": r"\u0000 in words"}, {"whole": "😀"}]
     for seq, payload in enumerate(payloads, 1):
         Event.objects.create(session=session, seq=seq, type="PRINTED", payload=payload)
-    assert "In 3 values, characters that PostgreSQL cannot keep are gone or �." in transfer(old(), postgresql)
+    assert "In 3 values, characters that PostgreSQL cannot store are gone or �." in transfer(old(), postgresql)
     assert ChatSession.objects.using(postgresql).get().title == "ab"
     there = list(Event.objects.using(postgresql).order_by("seq").values_list("payload", flat=True))
     assert there == [{"text": "nul "}, {"half �": ["�"]}, *payloads[2:]]
@@ -227,7 +228,7 @@ def untouched(elsewhere: str) -> Iterator[None]:
     assert rows(elsewhere) == before
 
 
-def test_a_database_with_rows_is_left_alone(old: Callable[[], Path], elsewhere: str, request: Any) -> None:
+def test_a_database_with_rows_is_refused(old: Callable[[], Path], elsewhere: str, request: Any) -> None:
     fill()
     Group.objects.using(elsewhere).create(name="somebody works here")
     request.getfixturevalue("untouched")
@@ -242,18 +243,18 @@ def test_a_site_that_still_runs_is_noticed(
     session = fill()
     soon = timezone.now() + timedelta(seconds=10)
     Run.objects.filter(session=session, number=1).update(status=status, owner_process="old-1", lease_until=soon)
-    with pytest.raises(CommandError, match="1 runs of the old site are being advanced"):
+    with pytest.raises(CommandError, match="1 runs of the old site are still active"):
         transfer(old(), elsewhere)
 
 
-def test_a_run_whose_process_is_long_dead_moves_along(old: Callable[[], Path], elsewhere: str) -> None:
+def test_an_orphaned_run_is_copied(old: Callable[[], Path], elsewhere: str) -> None:
     session = fill()
     Run.objects.filter(session=session, number=1).update(status="running", lease_until=LONG_AGO)
     transfer(old(), elsewhere)
     assert Run.objects.using(elsewhere).get(number=1).lease_until == LONG_AGO
 
 
-def test_what_is_written_to_the_file_meanwhile_stops_the_move(
+def test_a_write_to_the_file_meanwhile_aborts_the_copy(
     old: Callable[[], Path], elsewhere: str, untouched: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill()
@@ -272,11 +273,11 @@ def test_what_is_written_to_the_file_meanwhile_stops_the_move(
         return filled(self, model)
 
     monkeypatch.setattr(agentchat_transfer._Copy, "fill", fill_while_somebody_writes)
-    with pytest.raises(CommandError, match="something wrote to"):
+    with pytest.raises(CommandError, match="was changed during the copy"):
         transfer(file, elsewhere)
 
 
-def test_a_row_that_refers_to_nothing_stops_the_move(old: Callable[[], Path], elsewhere: str, untouched: None) -> None:
+def test_a_dangling_reference_aborts_the_copy(old: Callable[[], Path], elsewhere: str, untouched: None) -> None:
     fill()
     file = old()
     with sqlite3.connect(file) as broken:
@@ -287,7 +288,7 @@ def test_a_row_that_refers_to_nothing_stops_the_move(old: Callable[[], Path], el
 
 
 @pytest.mark.services
-def test_a_row_that_does_not_fit_is_named(old: Callable[[], Path], postgresql: str) -> None:
+def test_a_row_that_does_not_fit_is_reported(old: Callable[[], Path], postgresql: str) -> None:
     session = ChatSession.objects.create(agent="x", title="t" * 201)  # SQLite does not count
     with pytest.raises(CommandError, match=rf"agentchat_chatsession: a row between {session.pk} and .*varying\(200\)"):
         transfer(old(), postgresql)
@@ -300,13 +301,13 @@ def test_a_row_that_does_not_fit_is_named(old: Callable[[], Path], postgresql: s
         (
             "DELETE FROM django_migrations WHERE app = 'agentchat' AND name = "
             "(SELECT max(name) FROM django_migrations WHERE app = 'agentchat')",
-            "the file lacks 1 migrations",
+            "the file is missing 1 migrations",
         ),
         ("ALTER TABLE agentchat_run ADD COLUMN later integer", "agentchat_run has columns that this code"),
-        ("DROP TABLE django_migrations", "the file lacks"),
+        ("DROP TABLE django_migrations", "the file is missing"),
     ],
 )
-def test_a_file_of_other_code_is_refused(
+def test_a_file_of_another_version_is_refused(
     old: Callable[[], Path], elsewhere: str, untouched: None, spoil: str, sentence: str
 ) -> None:
     file = old()
@@ -317,7 +318,7 @@ def test_a_file_of_other_code_is_refused(
         transfer(file, elsewhere)
 
 
-def test_what_is_no_database_is_refused(tmp_path: Path, elsewhere: str) -> None:
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path, elsewhere: str) -> None:
     with pytest.raises(CommandError, match="there is no file"):
         transfer(tmp_path / "nowhere.sqlite3", elsewhere)
     (tmp_path / "words.sqlite3").write_text("words " * 1000)
@@ -335,10 +336,10 @@ def test_the_sites_own_file_is_refused(database: Path) -> None:
 QUEUE = """
 import uuid
 from agentchat.models import ChatSession
-from agentchat.runs import control
+from agentchat.actions import messages
 from agentchat.visitors import Visitor
 session = ChatSession.objects.get(pk={session!r})
-control.send(session.pk, Visitor(guest_key=session.guest_key), client_id=uuid.uuid4(), text="late")
+messages.send(session.pk, Visitor(guest_key=session.guest_key), client_id=uuid.uuid4(), text="late")
 """
 
 
@@ -367,14 +368,14 @@ def test_runs_that_wait_or_are_queued_go_on_in_postgresql(tmp_path: Path) -> Non
             waiting.answer(code["request"], "4321")
             waiting.wait_for("INPUT_REQUESTED", count=2)
             assert old.stop() == 0
-            # As a web process that runs no agents itself: the message is stored, and nobody takes it up.
+            # As a web process that runs no agents itself: the message is stored, and no process takes the run.
             old.manage("shell", "-c", QUEUE.format(session=queued.session_id))
             guest.close()
 
             new = site("new", DATABASE_URL=url)
-            assert "counts and references agree" in new.manage("agentchat_transfer", str(old.database))
+            assert "counts and references match" in new.manage("agentchat_transfer", str(old.database))
             new.start()
-            # The same browser with the same cookie, and nobody has to ask for what was queued.
+            # The same browser with the same cookie, and what was queued goes on by itself.
             assert guest.open(queued.session_id, new).wait_for("PRINTED")["text"] == "You said late\n"
             there = guest.open(waiting.session_id, new)
             there.send("the jewels")

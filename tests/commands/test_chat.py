@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from agentchat import registry
+from agentchat.core import registry
 from agentchat.errors import ConfigError
 from agentchat.events import TextMessage
 from agentchat.io import IOStream
@@ -30,7 +30,7 @@ AS_THE_SITE: dict[str, Any] = {
 
 @pytest.fixture
 def type_(monkeypatch: pytest.MonkeyPatch) -> Type:
-    """What the person types."""
+    """What the user types."""
     return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
 
@@ -62,7 +62,7 @@ def test_the_end_of_the_input_ends_the_chat(type_: Type, capsys: pytest.CaptureF
     assert "hello" in capsys.readouterr().out
 
 
-def test_ctrl_c_ends_the_chat_kindly() -> None:
+def test_ctrl_c_ends_the_chat_without_a_traceback() -> None:
     def as_in_a_terminal() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's job in the background ignores it, and so would this
 
@@ -78,11 +78,11 @@ def test_ctrl_c_ends_the_chat_kindly() -> None:
 
 def test_a_wrong_name_lists_the_agents() -> None:
     registry.on_connect("echo")(echo)
-    with pytest.raises(CommandError, match=r"there is no agent 'ecco'; open to a guest .*: .*\becho\b"):
+    with pytest.raises(CommandError, match=r"unknown agent 'ecco'; available to a guest .*: .*\becho\b"):
         call_command("chat", "ecco")
 
 
-def test_what_stops_an_agent_is_said_without_a_traceback(type_: Type) -> None:
+def test_an_agents_failure_is_reported_without_a_traceback(type_: Type) -> None:
     def broken(iostream: Any) -> None:
         raise ConfigError("no API key for model 'x': set OPENAI_API_KEY")
 
@@ -103,7 +103,7 @@ def test_a_guest_has_no_user_no_session_and_no_history(capsys: pytest.CaptureFix
 
 
 @pytest.mark.django_db
-def test_a_user_is_at_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_agent_function_knows_the_user_at_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     User.objects.create_user("olivia")
     registry.on_connect("members", allow=lambda user: user is not None)(whoami)
     call_command("chat", "members", user="olivia")
@@ -111,14 +111,14 @@ def test_a_user_is_at_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.django_db
-def test_an_unknown_user_is_said() -> None:
+def test_an_unknown_user_is_reported() -> None:
     with pytest.raises(CommandError, match="there is no user 'nobody'"):
         call_command("chat", "weather", user="nobody")
 
 
-def test_an_agent_that_is_not_open_is_said() -> None:
+def test_an_agent_that_is_not_available_is_reported() -> None:
     registry.on_connect("members", allow=lambda user: user is not None)(whoami)
-    with pytest.raises(CommandError, match="'members' is not open to a guest"):
+    with pytest.raises(CommandError, match="'members' is not available to a guest"):
         call_command("chat", "members")
 
 
@@ -134,5 +134,5 @@ def test_the_sites_own_weather_agent_answers_in_a_real_terminal_program() -> Non
     assert ended.returncode == 0, ended.stderr
     assert "Suggested tool call" in ended.stdout
     assert '"city": "Paris"' in ended.stdout or '"city":"Paris"' in ended.stdout
-    assert "The pretend forecast for Paris" in ended.stdout
+    assert "The made-up forecast for Paris" in ended.stdout
     assert "TERMINATE" in ended.stdout

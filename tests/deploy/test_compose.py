@@ -115,6 +115,7 @@ def test_every_setting_in_deploy_is_read_by_the_settings_and_the_important_ones_
     settings = (ROOT / "chatsite" / "settings.py").read_text(encoding="utf-8")
     read = set(re.findall(r'env\.\w+\("([A-Z_0-9]+)"', settings)) | {"DATABASE_URL"}
     read |= set(re.findall(r'environ\.get\("([A-Z_]+)"', (ROOT / "agentchat" / "llm" / "config.py").read_text()))
+    read |= set(re.findall(r'(?:environ\.get|url_in)\("([A-Z_]+)"', settings))
     read |= {f"AGENTCHAT_{key}" for key in re.findall(r'^    "([A-Z_]+)": env\.', settings, re.MULTILINE)}
     example = re.findall(r"^(\w+)=", (DEPLOY / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
     for_compose_alone = {"SITE", "POSTGRES_PASSWORD", "CERTIFICATE"}

@@ -66,25 +66,36 @@ def test_what_is_copied_exists_and_is_not_kept_back() -> None:
     assert [name for name in let_in if not any(s == name or s.startswith(f"{name}/") for s in named)] == []
 
 
+def metadata() -> tuple[dict, dict[str, list[str]], list[str]]:
+    """The project, its extras, and the group of packages that only chatsite needs."""
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return found["project"], found["project"]["optional-dependencies"], found["dependency-groups"]["site"]
+
+
 def test_the_pins_cover_what_is_installed_and_fit() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
+    project, extras, site = metadata()
     [install] = [arguments for name, arguments in instructions() if "pip install" in arguments]
-    assert install.endswith('--constraint deploy/constraints.txt ".[scale,site]"')
+    names = " ".join(Requirement(line).name for line in site)
+    assert install.endswith(f'--constraint deploy/constraints.txt ".[scale]" {names}')
     lines = (ROOT / "deploy" / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    for line in (*project["dependencies"], *extras["scale"], *extras["site"]):
+    for line in (*project["dependencies"], *extras["scale"], *site):
         wanted = Requirement(line)
         assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)]), line
     assert {"pytest", "ruff", "mypy", "playwright", "hatchling"} & set(pins) == set()
 
 
-@pytest.mark.parametrize(("group", "extra"), [(2, "site"), (3, "scale")])
-def test_the_extras_are_groups_of_the_requirements(group: int, extra: str) -> None:
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8").split("# --- ")[group]
-    wanted = sorted(line.partition("#")[0].strip() for line in text.splitlines()[1:] if line.strip())
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert sorted(project["optional-dependencies"][extra]) == wanted
+def test_what_chatsite_and_several_machines_need_are_groups_of_the_requirements() -> None:
+    _, extras, site = metadata()
+    groups = (ROOT / "requirements.txt").read_text(encoding="utf-8").split("# --- ")
+    for group, wanted in ((2, site), (3, extras["scale"])):
+        lines = [line.partition("#")[0].strip() for line in groups[group].splitlines()[1:]]
+        assert sorted(filter(None, lines)) == sorted(wanted)
+
+
+def test_more_than_one_machine_is_postgresql_redis_and_celery() -> None:
+    _, extras, _ = metadata()
+    assert {*extras["scale"]} == {*extras["postgresql"], *extras["redis"], *extras["celery"]}
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def eventually() -> Callable[..., Any]:
-    """Wait for what another process does and says to nobody, by looking again and again. Return what was found."""
+    """Wait for what another process does without a notification, by polling. Return what was found."""
 
     def wait(found: Callable[[], Any]) -> Any:
         deadline, pause = time.monotonic() + WAIT_S, threading.Event()
@@ -41,15 +41,6 @@ def eventually() -> Callable[..., Any]:
 def llm() -> Iterator[ScriptedLLM]:
     with ScriptedLLM() as llm:
         yield llm
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database, made once; each test starts with a copy."""
-    site = Site(tmp_path_factory.mktemp("migrated"))
-    site.manage("migrate", "--verbosity", "0")
-    site.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-    return site.database
 
 
 @pytest.fixture
@@ -85,7 +76,7 @@ def make_site(empty_database: Path, tmp_path: Path, llm: ScriptedLLM) -> Iterato
 
 @pytest.fixture
 def guest() -> Iterator[Callable[..., Guest]]:
-    """Somebody at a site; their pages are closed at the end."""
+    """A guest at a site; their pages are closed at the end."""
     guests: list[Guest] = []
 
     def visit(site: Site, decide: Decide = lambda page, question: {"decision": "reject"}) -> Guest:

@@ -40,7 +40,7 @@ def write_nothing_after_a_freeze(
     for page in (telling, delivering):
         page.send("Good morning")
         page.wait_for("INPUT_REQUESTED")
-    found_before = log().count("is another process's now")
+    found_before = log().count("now belongs to another process")
     effects_before = ledger.read(folder)
 
     story = say(STORY).paused(after=5)
@@ -55,14 +55,18 @@ def write_nothing_after_a_freeze(
     take_over(visitor, delivering)
     over = "SELECT count(*) FROM agentchat_event WHERE session_id IN (?, ?) AND type = 'PRINTED'"
     ids = [page.session_id.replace("-", "") for page in (telling, delivering)]
-    eventually(lambda: site.rows(over, *ids) == [(2,)])
+    try:
+        eventually(lambda: site.rows(over, *ids) == [(2,)])
+    except AssertionError:
+        runs = "SELECT status, owner_process, epoch, crashes, error_code FROM agentchat_run"
+        raise AssertionError(f"not taken over: {site.rows(runs)}\n{log()[-3000:]}") from None
     eventually(lambda: site.rows("SELECT count(*) FROM agentchat_run WHERE owner_process <> ''") == [(0,)])
     before = everything(site)
 
     # What it was waiting for is there: the rest of the model's answer, and the end of the tool.
     story.release()
     thaw()
-    eventually(lambda: log().count("is another process's now") == found_before + 2)
+    eventually(lambda: log().count("now belongs to another process") == found_before + 2)
     for page in (telling, delivering):
         page.wait_for("PRINTED", text="Round 1 is over.\n")
         page.wait_until(lambda page=page: len(page.events) == len(site.events(page.session_id)), "the last fact")

@@ -1,6 +1,6 @@
 """Twenty chats that are killed four times, with runs in each state each time; and what must hold of them at the end.
 
-What is killed is the caller's affair: one process, or some of several machines.
+What is killed is up to the caller: one process, or some of several machines.
 """
 
 import random
@@ -123,7 +123,7 @@ STEPS = {
 
 
 def assert_nothing_is_lost(page, site, *, from_afar=False):
-    """The page has every fact, once and in order; and what deltas have made of a message is the message.
+    """The page has every event, once and in order; and the deltas of a message add up to the message.
 
     `from_afar`: the runs were in other processes. An END may overtake a message's last deltas then, and says it all.
     """

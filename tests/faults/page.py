@@ -1,4 +1,4 @@
-"""A browser's page, without the browser: it says hello, collects what it hears, and comes back whenever it is cut off.
+"""A browser's page, without the browser: it says hello, collects its frames, and reconnects whenever it is cut off.
 
 What it has sent it sends again after a lost connection, until it sees it in the transcript; so does the real page.
 """
@@ -27,7 +27,7 @@ COME_BACK_S = 0.05
 
 
 class Guest:
-    """Somebody without an account, in one browser. `decide` is what they say when they are asked for an approval."""
+    """A guest in one browser. `decide` is their answer when they are asked for an approval."""
 
     def __init__(self, site: Site, decide: Decide) -> None:
         self._site, self._decide = site, decide
@@ -83,7 +83,7 @@ class Page:
     def __init__(self, site: Site, cookie: str, session_id: str, decide: Decide) -> None:
         self.session_id = session_id
         self.events: list[Frame] = []
-        """The facts, in the order in which they came."""
+        """The stored events, in the order in which they arrived."""
         self.written: dict[str, Written] = {}
         """What deltas have made of each message."""
         self.whole: set[str] = set()
@@ -99,7 +99,7 @@ class Page:
         self._thread = threading.Thread(target=self._live, name=f"page of {session_id}", daemon=True)
         self._thread.start()
 
-    # --- what the person does --------------------------------------------------------------------------------------
+    # --- what the user does ----------------------------------------------------------------------------------------
 
     def send(self, text: str) -> str:
         """Say something. Return the id of the message."""
@@ -115,7 +115,7 @@ class Page:
         self._transmit(self._socket, {"type": "stop"})
 
     def wait_for(self, type_: str, *, count: int = 1, **fields: Any) -> Frame:
-        """Wait until `count` facts of this type with these fields have come; return the last of them."""
+        """Wait until `count` events of this type with these fields have arrived; return the last of them."""
 
         def found() -> list[Frame]:
             return [event for event in self.events if event["type"] == type_ and fields.items() <= event.items()]
@@ -141,7 +141,7 @@ class Page:
     # --- what the page does ----------------------------------------------------------------------------------------
 
     def _say(self, frame: Frame, *, until: str) -> str:
-        """Send a frame, again after each lost connection until the fact is seen that it asks for."""
+        """Send a frame, again after each lost connection until its event has arrived."""
         with self._changed:
             self._unseen[until] = frame
             socket = self._socket

@@ -1,4 +1,4 @@
-"""Code that is changed under a waiting run: the run ends, the log says how to mend it, and the chat goes on."""
+"""Code that is changed under a waiting run: the run ends, the log says how to fix it, and the chat goes on."""
 
 
 def test_a_run_whose_code_changed_while_it_waited_ends_as_diverged_and_the_chat_goes_on(make_site, guest):

@@ -1,4 +1,4 @@
-"""A run that is cut off anywhere, any number of times, tells the same story as one that was not.
+"""A run that is cut off anywhere, any number of times, emits the same events as one that was not.
 
 A process can die between two of its transactions, or in one, which is then undone. So these tests count the
 transactions of a run over all its lives, and let the process die in some of them or right after: what was begun is
@@ -23,18 +23,19 @@ from hypothesis import settings as many_times
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from agentchat import ConversableAgent, UserProxyAgent, llm_config, register_function, registry
+from agentchat import ConversableAgent, UserProxyAgent, llm_config, register_function
+from agentchat.actions import messages
+from agentchat.core import registry
+from agentchat.infra import loop_scope
+from agentchat.infra.thread_pool import DaemonPool, in_thread
 from agentchat.models import ChatSession, Event, Run, Step
-from agentchat.runs import claims, control, iostream, journal
-from agentchat.runs.hub import Hub
-from agentchat.runs.pool import DaemonPool, in_thread
-from agentchat.runs.runner import Runner
+from agentchat.runs import leases, transactions
+from agentchat.runs.active_runs import ActiveRuns
+from agentchat.runs.execution import execute
 from agentchat.testing import Scripted, say
 from agentchat.visitors import Visitor
 
 pytestmark = pytest.mark.timeout(300)
-
-THREADS = DaemonPool("agentchat-cut", lambda: 4)
 
 # --- scripts --------------------------------------------------------------------------------------------------------
 
@@ -51,7 +52,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Fill:
-    """The person fills in a form."""
+    """The user fills in a form."""
 
     prompt: str
 
@@ -106,7 +107,7 @@ def answer(request: dict[str, Any]) -> Scripted:
     return reply
 
 
-# --- lives and deaths -----------------------------------------------------------------------------------------------
+# --- executions and deaths ------------------------------------------------------------------------------------------
 
 
 class Killed(BaseException):
@@ -115,7 +116,7 @@ class Killed(BaseException):
 
 @dataclass
 class Fate:
-    """When the process dies: in these transactions of the run, or right after them; counted over all its lives."""
+    """When the process dies: in these transactions of the run, or right after them; counted over all executions."""
 
     cuts: dict[int, str] = field(default_factory=dict)
     transactions: int = 0
@@ -128,7 +129,7 @@ class Fate:
 
     @contextmanager
     def locked(self, session_id, **gone):
-        """`journal.locked`, mortal."""
+        """`transactions.lock_session`, mortal."""
         with self._lock:
             self._check()
             self.transactions += 1
@@ -149,21 +150,22 @@ class Fate:
             raise Killed
 
 
-LOCKED = journal.locked
+LOCKED = transactions.lock_session
 
 
 class Stage:
-    """Plays scripts in runs, life after life."""
+    """Plays scripts in runs, execution after execution."""
 
     def __init__(self, loop: asyncio.Runner, patch: pytest.MonkeyPatch) -> None:
         self._loop, self._patch = loop, patch
+        self._threads = DaemonPool("agentchat-cut", lambda: 4)  # a thread keeps the settings of its first database
         self._script: list[Any] = []
         self._fate = Fate()
 
     def play(self, script: list[Any], cuts: dict[int, str] | None = None, *, run_again: bool = True) -> "Played":
-        """Play a script to its end. `run_again` is what the person says of a tool that may or may not have run."""
+        """Play a script to its end. `run_again` is the user's answer about a tool that may or may not have run."""
         self._script, self._fate = script, Fate(cuts or {})
-        self._patch.setattr(journal, "locked", self._fate.locked)
+        self._patch.setattr(transactions, "lock_session", self._fate.locked)
         visitor = Visitor(guest_key=uuid.uuid4().hex)
         session = ChatSession.objects.create(agent="script", **visitor.owner_fields)
         person = Person(session, visitor, run_again=run_again)
@@ -176,14 +178,14 @@ class Stage:
         return Played(session, self._fate)
 
     def _live(self, run: Run) -> None:
-        """One life of the run, to its next question, its end or its death."""
+        """One execution of the run, to its next question, its end or its death."""
         Run.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-        claim = claims.claim(run.pk)
+        claim = leases.claim(run.pk)
         assert claim is not None
         self._fate.is_dead = False
-        self._patch.setattr(iostream, "hub", Hub())  # what the process before had in memory is gone
+        self._patch.setattr(loop_scope, "_current", None)  # what the process before had in memory is gone
         try:
-            self._loop.run(in_thread(THREADS, Runner()._advance_in_thread)(claim))
+            self._loop.run(in_thread(self._threads, execute)(claim, ActiveRuns()))
         except Killed:
             assert self._fate.is_dead
 
@@ -222,7 +224,7 @@ class Stage:
         return f"delivered {what}"
 
     def pay(self, what: str) -> str:
-        """Pay for something, once, if the person approves."""
+        """Pay for something, once, if the user approves."""
         self._fate.effects[f"pay {what}"] += 1
         return f"paid {what}"
 
@@ -241,7 +243,7 @@ class Person:
         return uuid.uuid5(uuid.NAMESPACE_URL, str(self.said))
 
     def send(self, text: str) -> None:
-        control.send(self.session.pk, self.visitor, client_id=self._next_id(), text=text)
+        messages.send(self.session.pk, self.visitor, client_id=self._next_id(), text=text)
 
     def answer(self) -> None:
         asked = Event.objects.filter(session=self.session, type="INPUT_REQUESTED").order_by("-seq")[0].payload
@@ -252,7 +254,7 @@ class Person:
             value: dict[str, Any] = {"contents": f"thing {asked['request']}", "weight": 3}
         else:
             value = {"decision": "approve" if self.run_again or not asked.get("unsure") else "reject"}
-        control.answer(self.session.pk, self.visitor, client_id=uuid.uuid4(), request=asked["request"], value=value)
+        messages.answer(self.session.pk, self.visitor, client_id=uuid.uuid4(), request=asked["request"], value=value)
 
 
 @dataclass
@@ -274,11 +276,11 @@ class Played:
         """
         events = list(Event.objects.filter(session=self.session).order_by("seq"))
         assert [event.seq for event in events] == list(range(1, len(events) + 1))
-        unsure = {event.payload["request"] for event in events if event.payload.get("unsure")}
+        outcome_unknown = {event.payload["request"] for event in events if event.payload.get("unsure")}
         told: list[tuple[Any, ...]] = []
         results: list[tuple[Any, ...]] = []
         for event in events:
-            if event.payload.get("request") in unsure:
+            if event.payload.get("request") in outcome_unknown:
                 continue
             payload = json.loads(json.dumps(event.payload).replace(str(self.session.pk), "session"))
             payload.pop("durationMs", None)
@@ -292,7 +294,7 @@ class Played:
 
     @property
     def asked_about(self) -> Counter[int]:
-        """How often the person was asked whether a tool should run again, by its step."""
+        """How often the user was asked whether a tool should run again, by its step."""
         events = Event.objects.filter(session=self.session, payload__unsure=True)
         return Counter(events.values_list("step_number", flat=True))
 
@@ -304,7 +306,7 @@ class Played:
 
 @pytest.fixture
 def stage(transactional_db, scripted_llm, monkeypatch, settings):
-    # With so few steps, the person is asked now and then whether the run may go on.
+    # With so few steps, the user is asked now and then whether the run may go on.
     settings.AGENTCHAT = {"MESSAGES_PER_MINUTE": 10_000, "MAX_STEPS": 6}
     scripted_llm.always(answer)
     with asyncio.Runner() as loop:
@@ -327,7 +329,7 @@ many = many_times(
 
 @many
 @given(script=SCRIPTS, cuts=CUTS)
-def test_a_run_that_was_cut_off_tells_what_an_uncut_one_tells(stage, script, cuts):
+def test_a_run_that_was_cut_off_emits_what_an_uncut_one_emits(stage, script, cuts):
     uncut = stage.play(script)
     assert uncut.run.status == Run.Status.FINISHED
     cut = stage.play(script, cuts)
@@ -337,7 +339,7 @@ def test_a_run_that_was_cut_off_tells_what_an_uncut_one_tells(stage, script, cut
 
 @many
 @given(script=SCRIPTS, cuts=CUTS)
-def test_no_tool_takes_effect_twice_unless_the_person_says_so(stage, script, cuts):
+def test_no_tool_takes_effect_twice_without_the_users_consent(stage, script, cuts):
     cut = stage.play(script, cuts, run_again=False)
     assert cut.run.status == Run.Status.FINISHED
     assert set(cut.fate.effects.values()) <= {1}

@@ -1,4 +1,4 @@
-"""A process that is frozen past its lease and goes on later finds that its runs are another's, and writes nothing."""
+"""A process that is frozen past its lease and goes on later has lost its runs, and writes nothing."""
 
 import signal
 import sqlite3

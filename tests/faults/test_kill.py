@@ -8,7 +8,7 @@ from tests.faults.killing import KILLS, MAX_RUNS, outlive_kills
 
 
 @pytest.mark.timeout(300)
-def test_twenty_chats_outlive_four_kills_in_any_state(make_site, guest, llm, tmp_path, eventually):
+def test_twenty_chats_survive_four_kills_in_any_state(make_site, guest, llm, tmp_path, eventually):
     site = make_site(AGENTCHAT_MAX_RUNS=str(MAX_RUNS), ROUNDS=str(KILLS))
     site.start()
     outlive_kills(

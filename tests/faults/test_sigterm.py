@@ -1,4 +1,4 @@
-"""SIGTERM: the process leaves soon and in order, and the next one goes on where it was."""
+"""SIGTERM: the process stops soon and in order, and the next one resumes its runs."""
 
 import signal
 import time
@@ -28,7 +28,7 @@ def waiting(make_site, guest):
     return start
 
 
-def test_streaming_and_waiting_runs_are_given_away_in_time_and_finished_by_the_next_process(waiting, llm):
+def test_streaming_and_waiting_runs_are_released_in_time_and_finished_by_the_next_process(waiting, llm):
     site, pages = waiting(15)
     streaming, silent = pages[:10], pages[10:]
     answers = [say(STORY).paused(after=5) for _ in streaming]
@@ -66,6 +66,6 @@ def test_a_second_sigterm_ends_the_process_at_once_though_a_tool_blocks(waiting,
         page.send("deliver 1")
         eventually(lambda: ledger.read(tmp_path)["deliver 1"])
         site.process.send_signal(signal.SIGTERM)
-        eventually(lambda: "stopping: 1 runs" in site.log.read_text())
+        eventually(lambda: "stopping: releasing 1 runs" in site.log.read_text())
         assert site.stop(signal.SIGTERM) == 1
         assert "did not unwind" not in site.log.read_text(), "it has waited for the tool, DRAIN_S long"

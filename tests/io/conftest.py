@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from agentchat.io.tls import TurnTakingSocket
+from agentchat.io.tls import SerializedSSLSocket
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,5 +42,5 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(file)
     client = ssl.create_default_context(cafile=str(file))
-    client.sslsocket_class = TurnTakingSocket  # the library's client, too, reads in one thread and writes in another
+    client.sslsocket_class = SerializedSSLSocket  # the library's client, too, reads in one thread and writes in another
     return Certificate(server=server, client=client)

@@ -1,87 +1,57 @@
-"""Waiting for one client, and how it is called off. What a client sees of it is in test_websockets."""
+"""How the agent of one client waits, and what is left of it when the client has gone."""
 
 import asyncio
+import contextlib
+import gc
 import threading
+import weakref
 
 import pytest
 
 from agentchat.errors import Disconnected
-from agentchat.io.connection_bridge import ConnectionBridge
-
-WAIT_S = 10.0
+from agentchat.io.connection_bridge import MAX_CALLS, ConnectionBridge
 
 
-@pytest.fixture
-def bridge():
-    return ConnectionBridge()
+def test_a_client_that_leaves_while_a_model_writes_leaves_no_error_in_the_log(caplog):
+    bridge, gone = ConnectionBridge(), threading.Event()
 
+    async def write(emit):
+        weakref.finalize(asyncio.current_task(), gone.set)
+        emit("Once")
+        await asyncio.sleep(60)
 
-async def value():
-    return "value"
+    def show(delta):
+        bridge.cancel(Disconnected)
+        raise Disconnected
 
-
-async def tell_two(tell):
-    tell("one")
-    tell("two")
-    return "told"
-
-
-def test_results_come_through(bridge):
-    told = []
-    assert bridge.run(value) == "value"
-    assert bridge.stream(tell_two, told.append) == "told"
-    assert told == ["one", "two"]
-    assert bridge.call(lambda: "called", timeout=WAIT_S) == bridge.call(lambda: "called", timeout=None) == "called"
-
-
-def test_errors_come_through(bridge):
-    async def fail():
-        raise KeyError("async")
-
-    with pytest.raises(KeyError, match="async"):
-        bridge.run(fail)
-    with pytest.raises(ZeroDivisionError):
-        bridge.call(lambda: 1 / 0, timeout=WAIT_S)
-
-
-def test_a_call_that_takes_too_long_is_a_time_out(bridge):
-    free = threading.Event()
-    with pytest.raises(TimeoutError):
-        bridge.call(lambda: free.wait(WAIT_S), timeout=0.01)
-    free.set()
-
-
-def test_a_cancellation_of_the_works_own_is_not_taken_for_a_call_off(bridge):
-    async def cancelled():
-        raise asyncio.CancelledError
-
-    with pytest.raises(BaseException) as caught:  # noqa: PT011 — asyncio's class or that of concurrent.futures
-        bridge.run(cancelled)
-    assert "Cancelled" in type(caught.value).__name__
-
-
-def test_work_that_waits_is_cancelled_when_it_is_called_off(bridge):
-    ended = threading.Event()
-
-    async def wait_for_ever():
-        threading.Thread(target=bridge.call_off, args=(Disconnected,)).start()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    with pytest.raises(Disconnected):
-        bridge.run(wait_for_ever)
-    assert ended.is_set()
-
-
-def test_once_called_off_nothing_begins(bridge):
-    bridge.call_off(Disconnected)
-    bridge.call_off(Disconnected)
-    for begin in (
-        lambda: bridge.run(value),
-        lambda: bridge.stream(tell_two, pytest.fail),
-        lambda: bridge.call(pytest.fail, timeout=None),
-    ):
+    def leave():
         with pytest.raises(Disconnected):
-            begin()
+            bridge.stream(write, show)
+
+    leave()
+    for _ in range(200):
+        gc.collect()
+        if gone.wait(0.1):
+            break
+    assert gone.is_set()
+    assert "never retrieved" not in caplog.text
+    with pytest.raises(Disconnected):
+        bridge.check()
+
+
+def test_tools_of_one_client_that_do_not_end_take_so_many_threads_and_no_more():
+    one, other, end = ConnectionBridge(), ConnectionBridge(), threading.Event()
+    for _ in range(MAX_CALLS):
+        with pytest.raises(TimeoutError):
+            one.call(end.wait, timeout=0)
+    with pytest.raises(TimeoutError, match=f"no thread was free: {MAX_CALLS} tool calls of this client have not ended"):
+        one.call(lambda: "pong", timeout=20)
+    assert other.call(lambda: "pong", timeout=20) == "pong"
+    end.set()
+    for _ in range(200):
+        with contextlib.suppress(TimeoutError):
+            assert one.call(lambda: "pong", timeout=20) == "pong"
+            break
+        threading.Event().wait(0.1)
+    else:
+        raise AssertionError("the threads were not given back")

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from agentchat.io.tls import TurnTakingSocket
+from agentchat.io.tls import SerializedSSLSocket
 
 MEGABYTES = 4
 
@@ -18,7 +18,7 @@ def ends(certificate):
 
     def take():
         end, _ = listener.accept()
-        certificate.server.sslsocket_class = TurnTakingSocket
+        certificate.server.sslsocket_class = SerializedSSLSocket
         taken.append(certificate.server.wrap_socket(end, server_side=True))
 
     taking = threading.Thread(target=take)
@@ -74,7 +74,7 @@ def test_a_read_times_out(ends):
     assert client.gettimeout() is None
 
 
-def test_a_write_times_out_when_nobody_reads(ends):
+def test_a_write_times_out_when_the_peer_does_not_read(ends):
     client, _ = ends
     client.settimeout(0.2)
     with pytest.raises(TimeoutError):

@@ -1,9 +1,7 @@
-"""A server of websockets in a thread, and what its clients and its agent functions see.
-
-The client is the library's own, over real sockets. Where something must not happen for ever, the wait is bounded.
-"""
+"""A websocket server in a thread, as its clients and agent functions see it: over real sockets, with bounded waits."""
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import queue
@@ -16,21 +14,23 @@ from contextlib import ExitStack
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
-from agentchat import ConversableAgent, IOStream, UserProxyAgent, register_function
-from agentchat.bridge import bridge_of
+from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, register_function
+from agentchat.core.async_bridge import bridge_of
 from agentchat.errors import ConfigError, Disconnected
-from agentchat.io.websockets import MOST_UNREAD, IOWebsockets
+from agentchat.io import websocket_server
+from agentchat.io.websockets import MAX_FRAME_CHARS, MAX_UNREAD, IOWebsockets
 from agentchat.testing import call, say
 
-WAIT_S = 10.0
-AT_ONCE_S = 1.0
+WAIT_SECONDS = 10.0
+SOON_SECONDS = 1.0
 RULE = "\n" + "-" * 80 + "\n"
 
 
 class Ended:
-    """Wraps an agent function: `how()` waits for its end and gives what it raised, or None."""
+    """Wraps an agent function: `how()` waits for its end and returns what it raised, or None."""
 
     def __init__(self, on_connect):
         self._on_connect = on_connect
@@ -46,13 +46,13 @@ class Ended:
         finally:
             self._ends.put(end)
 
-    def how(self, timeout=WAIT_S):
+    def how(self, timeout=WAIT_SECONDS):
         return self._ends.get(timeout=timeout)
 
 
 @pytest.fixture
 def serve():
-    """Start a server on a free port. It is closed when the test ends, or by `close()` of what this gives."""
+    """Start a server on a free port. It is closed when the test ends, or by `close()` of the result."""
     with ExitStack() as servers:
 
         def start(on_connect, **options):
@@ -69,7 +69,7 @@ def frames_of(client):
     frames = []
     try:
         while True:
-            frames.append(client.recv(WAIT_S))
+            frames.append(client.recv(WAIT_SECONDS))
     except ConnectionClosed:
         return frames, client.close_code
 
@@ -88,7 +88,7 @@ def agents(llm_config, *tools):
     return bot, proxy
 
 
-def threads_of_ours():
+def server_threads():
     return [thread for thread in threading.enumerate() if "agentchat-websocket" in thread.name]
 
 
@@ -105,7 +105,7 @@ def test_a_print_is_one_frame_with_its_end(serve):
         assert frames_of(client) == (["one-2\n", "three", "\n"], 1000)
 
 
-def test_half_a_character_does_not_break_the_connection_off(serve):
+def test_a_lone_surrogate_does_not_drop_the_connection(serve):
     with connect(serve(lambda iostream: iostream.print("a\ud83d", end="")).uri) as client:
         assert frames_of(client) == (["a?"], 1000)
 
@@ -115,12 +115,12 @@ def test_a_prompt_is_a_frame_and_the_next_message_is_the_answer(serve):
         iostream.print(iostream.input("Who? ") + "!", end="")
 
     with connect(serve(talk).uri) as client:
-        assert client.recv(WAIT_S) == "Who? "
+        assert client.recv(WAIT_SECONDS) == "Who? "
         client.send("Ada")
         assert frames_of(client) == (["Ada!"], 1000)
 
 
-def test_an_empty_prompt_is_no_frame(serve):
+def test_an_empty_prompt_sends_no_frame(serve):
     with connect(serve(lambda iostream: iostream.print(iostream.input(), end="")).uri) as client:
         client.send("Ada")
         assert frames_of(client) == (["Ada"], 1000)
@@ -132,7 +132,7 @@ def test_bytes_are_decoded(serve):
         assert frames_of(client) == (["Zoë"], 1000)
 
 
-def test_bytes_that_are_no_text_close_the_connection_with_1007(serve):
+def test_bytes_that_are_not_utf8_close_the_connection_with_1007(serve):
     talk = Ended(lambda iostream: iostream.input())
     with connect(serve(talk).uri) as client:
         client.send(b"\xff")
@@ -140,7 +140,7 @@ def test_bytes_that_are_no_text_close_the_connection_with_1007(serve):
     assert isinstance(talk.how(), Disconnected)
 
 
-def test_the_connection_can_be_used_beside_the_stream(serve):
+def test_the_agent_function_may_call_the_connection(serve):
     def talk(iostream):
         iostream.websocket.send(f"{iostream.websocket.request.path} {iostream.websocket.remote_address[0]}")
 
@@ -151,7 +151,7 @@ def test_the_connection_can_be_used_beside_the_stream(serve):
 # --- the server -------------------------------------------------------------------------------------------------------
 
 
-def test_the_uri_has_the_port_that_was_free(serve):
+def test_the_uri_has_the_free_port(serve):
     server = serve(lambda iostream: None)
     assert re.fullmatch(r"ws://127\.0\.0\.1:[1-9]\d*", server.uri)
     with connect(server.uri) as client:
@@ -192,7 +192,7 @@ def test_a_port_in_use_is_an_error_at_once(serve):
     start = time.monotonic()
     with pytest.raises(OSError, match="in use"):
         serve(lambda iostream: None, port=port)
-    assert time.monotonic() - start < AT_ONCE_S
+    assert time.monotonic() - start < SOON_SECONDS
 
 
 def test_the_port_is_free_again_after_the_block(serve):
@@ -204,7 +204,7 @@ def test_the_port_is_free_again_after_the_block(serve):
         assert uri == server.uri
 
 
-def test_an_async_function_is_refused_before_anybody_connects(serve):
+def test_an_async_function_is_refused_at_once(serve):
     async def talk(iostream):
         raise AssertionError
 
@@ -212,11 +212,11 @@ def test_an_async_function_is_refused_before_anybody_connects(serve):
         serve(talk)
 
 
-def test_each_client_has_a_thread_and_a_default_stream_of_its_own(serve):
+def test_each_client_has_its_own_thread_and_default_stream(serve):
     both = threading.Barrier(2)
 
     def talk(iostream):
-        both.wait(WAIT_S)  # neither could pass alone
+        both.wait(WAIT_SECONDS)  # neither could pass alone
         assert IOStream.get_default() is iostream
         IOStream.get_default().print(IOStream.get_default().input(), end="")
 
@@ -228,7 +228,7 @@ def test_each_client_has_a_thread_and_a_default_stream_of_its_own(serve):
         assert frames_of(bob) == (["Bob"], 1000)
 
 
-def test_a_page_of_another_site_is_refused_where_origins_are_given(serve):
+def test_origins_refuse_pages_of_other_sites(serve):
     uri = serve(lambda iostream: iostream.print("hello", end=""), origins=["http://127.0.0.1:8000"]).uri
     with connect(uri, origin="http://127.0.0.1:8000") as client:
         assert frames_of(client) == (["hello"], 1000)
@@ -245,7 +245,7 @@ def test_without_origins_every_page_may_connect(serve):
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_failure_is_told_with_an_id_and_the_log_has_the_traceback_under_it(serve, caplog):
+def test_a_failure_is_reported_with_an_id_that_the_log_has_too(serve, caplog):
     def talk(iostream):
         iostream.print("so far", end="")
         raise ZeroDivisionError("a secret")
@@ -253,20 +253,20 @@ def test_a_failure_is_told_with_an_id_and_the_log_has_the_traceback_under_it(ser
     with connect(serve(talk).uri) as client:
         [before, line], code = frames_of(client)
     assert (before, code) == ("so far", 1011)
-    told = re.fullmatch(r"Something went wrong\. You can try again\. \[([0-9a-f]{8})\]\n", line)
+    told = re.fullmatch(r"Something went wrong\. Please try again\. \[([0-9a-f]{8})\]\n", line)
     [record] = [record for record in caplog.records if record.name == "agentchat.io" and record.exc_info]
     assert told[1] in record.getMessage()
     assert record.exc_info[0] is ZeroDivisionError
 
 
-def test_a_failure_of_ours_is_told_in_its_kind_words(serve):
+def test_an_error_of_agentchat_is_reported_with_its_user_message(serve):
     def talk(iostream):
         raise ConfigError("OPENAI_API_KEY is not set")
 
     with connect(serve(talk).uri) as client:
         [line], code = frames_of(client)
     assert code == 1011
-    assert line.startswith("This agent is not set up correctly.")
+    assert line.startswith("This agent isn't set up correctly.")
 
 
 def test_a_function_that_exits_ends_its_client_and_not_the_server(serve):
@@ -277,33 +277,33 @@ def test_a_function_that_exits_ends_its_client_and_not_the_server(serve):
             assert frames_of(client)[1] == 1011
 
 
-# --- a client that leaves ---------------------------------------------------------------------------------------------
+# --- a client that disconnects ----------------------------------------------------------------------------------------
 
 
 def leave(client):
-    """As a browser's tab that is closed; the time of it."""
+    """Disconnect like a browser tab that is closed, and return the time."""
     client.close()
     return time.monotonic()
 
 
-def test_a_client_that_leaves_ends_a_wait_for_its_answer(serve):
+def test_a_client_that_disconnects_ends_input(serve):
     talk = Ended(lambda iostream: iostream.input("Well? "))
     with connect(serve(talk).uri) as client:
-        assert client.recv(WAIT_S) == "Well? "
+        assert client.recv(WAIT_SECONDS) == "Well? "
         left = leave(client)
     assert isinstance(talk.how(), Disconnected)
-    assert time.monotonic() - left < AT_ONCE_S
+    assert time.monotonic() - left < SOON_SECONDS
 
 
-def test_a_connection_that_breaks_is_noticed_too(serve):
+def test_a_broken_connection_ends_input_too(serve):
     talk = Ended(lambda iostream: iostream.input("Well? "))
     with connect(serve(talk).uri) as client:
-        assert client.recv(WAIT_S) == "Well? "
+        assert client.recv(WAIT_SECONDS) == "Well? "
         client.socket.shutdown(socket.SHUT_RDWR)
-        assert isinstance(talk.how(AT_ONCE_S), Disconnected)
+        assert isinstance(talk.how(SOON_SECONDS), Disconnected)
 
 
-def test_the_models_connection_is_closed_while_nothing_is_printed(serve, scripted_llm):
+def test_a_disconnect_closes_the_connection_to_the_model(serve, scripted_llm):
     """The model has begun to answer and then says nothing, so no print could notice."""
     answer = say("The roofs of Paris are grey").paused(after=2)
     scripted_llm.replies(answer)
@@ -316,15 +316,15 @@ def test_the_models_connection_is_closed_while_nothing_is_printed(serve, scripte
     with connect(serve(talk).uri) as client:
         client.send("A poem")
         answer.wait_until_paused()
-        while client.recv(WAIT_S) != " roofs":
+        while client.recv(WAIT_SECONDS) != " roofs":
             pass
         left = leave(client)
     scripted_llm.wait_for_disconnect()
     assert isinstance(talk.how(), Disconnected)
-    assert time.monotonic() - left < AT_ONCE_S
+    assert time.monotonic() - left < SOON_SECONDS
 
 
-def test_the_same_holds_in_a_chat_that_a_coroutine_began(serve, scripted_llm):
+def test_a_disconnect_closes_it_in_a_chat_that_a_coroutine_started(serve, scripted_llm):
     scripted_llm.replies(answer := say("The roofs of Paris are grey").paused(after=2))
 
     def weather(iostream):
@@ -337,17 +337,17 @@ def test_the_same_holds_in_a_chat_that_a_coroutine_began(serve, scripted_llm):
         left = leave(client)
     scripted_llm.wait_for_disconnect()
     assert isinstance(talk.how(), Disconnected)
-    assert time.monotonic() - left < AT_ONCE_S
+    assert time.monotonic() - left < SOON_SECONDS
 
 
-def test_nobody_waits_for_a_tool_any_more(serve, scripted_llm):
+def test_a_disconnect_ends_the_wait_for_a_tool(serve, scripted_llm):
     scripted_llm.replies(call("slow"))
     begun, done = threading.Event(), threading.Event()
 
     def slow() -> str:
         """Takes its time."""
         begun.set()
-        assert done.wait(WAIT_S)
+        assert done.wait(WAIT_SECONDS)
         return "done"
 
     def work(iostream):
@@ -356,24 +356,24 @@ def test_nobody_waits_for_a_tool_any_more(serve, scripted_llm):
 
     talk = Ended(work)
     with connect(serve(talk).uri) as client:
-        assert begun.wait(WAIT_S)
+        assert begun.wait(WAIT_SECONDS)
         left = leave(client)
         assert isinstance(talk.how(), Disconnected)
-        assert time.monotonic() - left < AT_ONCE_S
+        assert time.monotonic() - left < SOON_SECONDS
     done.set()
 
 
-def test_it_is_noticed_however_much_the_client_has_said_before(serve):
+def test_a_disconnect_is_noticed_behind_many_unread_messages(serve):
     talk = Ended(lambda iostream: bridge_of(iostream).run(asyncio.Event().wait))
     with connect(serve(talk).uri) as client:
         for number in range(500):
             client.send(str(number))
         left = leave(client)
     assert isinstance(talk.how(), Disconnected)
-    assert time.monotonic() - left < AT_ONCE_S
+    assert time.monotonic() - left < SOON_SECONDS
 
 
-def test_whoever_swallows_the_end_meets_it_again(serve):
+def test_disconnected_is_raised_again_if_it_is_swallowed(serve):
     met = queue.SimpleQueue()
 
     def stubborn(iostream):
@@ -394,7 +394,7 @@ def test_a_print_after_the_end_raises_disconnected_and_not_an_error_of_the_libra
     gone = threading.Event()
 
     def talk(iostream):
-        assert gone.wait(WAIT_S)
+        assert gone.wait(WAIT_SECONDS)
         while True:
             iostream.print("still here?")
 
@@ -405,11 +405,11 @@ def test_a_print_after_the_end_raises_disconnected_and_not_an_error_of_the_libra
     assert isinstance(talk.how(), Disconnected)
 
 
-# --- a client that takes nothing, or says too much --------------------------------------------------------------------
+# --- a client that does not read, or sends too much -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_a_client_that_never_reads_is_cut_off(tls, serve, certificate):
+def test_a_client_that_never_reads_is_disconnected(tls, serve, certificate):
     def flood(iostream):
         while True:
             iostream.print("x" * 2**20)
@@ -420,11 +420,49 @@ def test_a_client_that_never_reads_is_cut_off(tls, serve, certificate):
         assert isinstance(talk.how(), Disconnected)
 
 
-def test_the_send_time_out_is_30_s_unless_one_is_given():
+FLOODS = {
+    "pings": [Frame(Opcode.PING, b"x")] * 2_000,
+    "pongs": [Frame(Opcode.PONG, b"")] * 2_000,
+    "fragments": [Frame(Opcode.TEXT, b"x", fin=False), *[Frame(Opcode.CONT, b"", fin=False)] * 2_000],
+    "messages": [Frame(Opcode.TEXT, b"x")] * 2_000,
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_a_flood_of_any_frames_is_closed_with_4429(kind, serve):
+    talk = Ended(lambda iostream: bridge_of(iostream).run(asyncio.Event().wait))
+    with connect(serve(talk).uri) as client:
+        with contextlib.suppress(OSError):
+            client.socket.sendall(b"".join(frame.serialize(mask=True) for frame in FLOODS[kind]))
+        assert frames_of(client) == ([], 4429)
+    assert isinstance(talk.how(), Disconnected)
+
+
+def test_one_client_too_many_is_told_to_try_again_later(serve, monkeypatch):
+    monkeypatch.setattr(websocket_server, "MAX_CLIENTS", 1)
+    uri = serve(lambda iostream: iostream.print(iostream.input())).uri
+    with connect(uri) as first:
+        with connect(uri) as second:
+            assert frames_of(second) == ([], 1013)
+        first.send("hello")
+        assert frames_of(first) == (["hello\n"], 1000)
+
+
+@pytest.mark.parametrize("text", ["x" * 2_000_000, "語" * 300_000, "x" * (MAX_FRAME_CHARS - 4) + "TERMINATE" + "y"])
+def test_a_text_of_any_length_comes_in_frames_that_every_client_takes(serve, text):
+    with connect(serve(lambda iostream: iostream.print(text)).uri) as client:  # its default limit is 1 MiB
+        frames, code = frames_of(client)
+    assert code == 1000
+    assert "".join(frames) == f"{text}\n"
+    assert max(map(len, frames)) <= MAX_FRAME_CHARS
+    assert sum("TERMINATE" in frame for frame in frames) == text.count("TERMINATE")
+
+
+def test_the_default_send_timeout_is_30_s():
     assert inspect.signature(IOWebsockets.run_server_in_thread).parameters["send_timeout"].default == 30.0
 
 
-def test_messages_typed_early_answer_the_next_questions(serve):
+def test_early_messages_answer_the_next_prompts(serve):
     def talk(iostream):
         iostream.print(iostream.input("First? "), iostream.input("Second? "), end="")
 
@@ -434,11 +472,11 @@ def test_messages_typed_early_answer_the_next_questions(serve):
         assert frames_of(client) == (["First? ", "Second? ", "one two"], 1000)
 
 
-def test_a_client_that_says_too_much_unasked_is_closed_with_1008(serve):
+def test_too_many_unread_messages_close_the_connection_with_1008(serve):
     talk = Ended(lambda iostream: bridge_of(iostream).run(asyncio.Event().wait))
     with connect(serve(talk).uri) as client:
         for _ in range(8):
-            client.send("x" * (MOST_UNREAD // 8))
+            client.send("x" * (MAX_UNREAD // 8))
         assert frames_of(client) == ([], 1008)
     assert isinstance(talk.how(), Disconnected)
 
@@ -448,17 +486,19 @@ def test_a_client_that_says_too_much_unasked_is_closed_with_1008(serve):
 
 def test_leaving_the_block_closes_waiting_clients_with_1001_and_ends_their_threads(serve):
     talk = Ended(lambda iostream: iostream.input("Well? "))
+    for thread in server_threads():
+        thread.join(WAIT_SECONDS)  # of the server of another test
     server = serve(talk)
     with connect(server.uri) as ada, connect(server.uri) as bob:
-        assert [ada.recv(WAIT_S), bob.recv(WAIT_S)] == ["Well? "] * 2
-        threads = threads_of_ours()
+        assert [ada.recv(WAIT_SECONDS), bob.recv(WAIT_SECONDS)] == ["Well? "] * 2
+        threads = server_threads()
         assert len(threads) == 3  # one that accepts, and one for each client that listens
         server.close()
         assert frames_of(ada) == frames_of(bob) == ([], 1001)
     assert all(isinstance(talk.how(), Disconnected) for _ in range(2))
     for thread in threads:
-        thread.join(WAIT_S)
-    assert threads_of_ours() == []
+        thread.join(WAIT_SECONDS)
+    assert server_threads() == []
 
 
 def test_leaving_the_block_closes_the_models_connection(serve, scripted_llm):
@@ -494,13 +534,13 @@ def test_leaving_the_block_takes_five_seconds_at_most_whatever_the_clients_do(se
     with connect(server.uri, max_queue=1, max_size=None, close_timeout=0) as one, connect(server.uri) as other:
         one.send("flood")
         other.send("work")
-        assert stuck.wait(WAIT_S)
-        assert busy.wait(WAIT_S)
+        assert stuck.wait(WAIT_SECONDS)
+        assert busy.wait(WAIT_SECONDS)
         start = time.monotonic()
         server.close()
         assert time.monotonic() - start < 5.0
         assert frames_of(other) == ([], 1001)
-    assert "1 agent function(s) go on without a client" in caplog.text
+    assert "1 agent function(s) still run without a client" in caplog.text
     free.set()
 
 
@@ -549,14 +589,14 @@ def test_tools_print_on_the_clients_stream_in_whatever_thread_they_run(serve, sc
     assert {"from a thread", "from the loop", "from an executor"} <= set(frames)
 
 
-def test_the_context_of_whoever_starts_the_server_reaches_its_threads(serve):
+def test_the_context_of_the_caller_reaches_the_threads(serve):
     tenant = contextvars.ContextVar("tenant")
     tenant.set("ours")
     with connect(serve(lambda iostream: iostream.print(tenant.get(), end="")).uri) as client:
         assert frames_of(client) == (["ours"], 1000)
 
 
-def test_the_guides_chat_runs_offline(serve):
+def test_the_chat_of_the_guide_runs_offline(serve):
     """The network is blocked in tests: nothing is downloaded, to count tokens or for anything else."""
     from agentchat import llm_config
 
@@ -582,12 +622,12 @@ def begin(person, bot, message):
     person.initiate_chat(bot, message=message)
 
 
-def begin_in_a_coroutine(person, bot, message):
+def initiate_in_a_coroutine(person, bot, message):
     asyncio.run(person.a_initiate_chat(bot, message=message))
 
 
-@pytest.mark.parametrize("initiate", [begin, begin_in_a_coroutine])
-def test_a_person_who_is_asked_by_an_agent_is_the_client(initiate, serve, scripted_llm, monkeypatch):
+@pytest.mark.parametrize("initiate", [begin, initiate_in_a_coroutine])
+def test_a_user_proxy_asks_the_client(initiate, serve, scripted_llm, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda prompt="": pytest.fail("asked on the server's terminal"))
     scripted_llm.replies(say("What else?"))
 
@@ -598,8 +638,67 @@ def test_a_person_who_is_asked_by_an_agent_is_the_client(initiate, serve, script
 
     with connect(serve(talk).uri) as client:
         client.send("Hello")
-        while not (frame := client.recv(WAIT_S)).startswith("Replying as person."):
+        while not (frame := client.recv(WAIT_SECONDS)).startswith("Replying as person."):
             pass
         assert "Provide feedback to bot" in frame
         client.send("exit")
         assert frames_of(client)[1] == 1000
+
+
+# --- clients of classic programs --------------------------------------------------------------------------------------
+
+
+def ask_as_the_notebook_does(uri):
+    """The client of AutoGen's notebook: it reads until a frame has TERMINATE in it, and would fail at the close."""
+    frames = []
+    with connect(uri) as client:
+        client.send("A poem about Paris.")
+        while True:
+            message = client.recv(WAIT_SECONDS)
+            message = message.decode("utf-8") if isinstance(message, bytes) else message
+            frames.append(message)
+            if "TERMINATE" in message:
+                return frames
+
+
+def poet(iostream):
+    bot = ConversableAgent("bot", "", llm_config=llm_config(), human_input_mode="NEVER")
+    user = UserProxyAgent(
+        "user", human_input_mode="NEVER", is_termination_msg=lambda m: m["content"].endswith("TERMINATE")
+    )
+    user.initiate_chat(bot, message=iostream.input())
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [["Rain. TERMINATE"], ["Rain. ", "TER", "MIN", "ATE"], [*"Rain. TERMINATE"], ["Rain. T", "TERMIN", "ATE"]],
+)
+def test_the_notebooks_own_client_ends_however_the_model_streams(serve, scripted_llm, chunks):
+    scripted_llm.replies(say("".join(chunks), chunks=chunks))
+    frames = ask_as_the_notebook_does(serve(poet).uri)
+    assert "".join(frames).endswith("".join(chunks))
+
+
+def test_what_only_begins_like_the_end_signal_arrives_too(serve, scripted_llm):
+    scripted_llm.replies(say("THE TERM", chunks=["THE T", "ERM"]))
+
+    def once(iostream):
+        bot = ConversableAgent("bot", "", llm_config=llm_config(), human_input_mode="NEVER")
+        UserProxyAgent("user", human_input_mode="NEVER").initiate_chat(bot, message=iostream.input(), max_turns=1)
+
+    with connect(serve(once).uri) as client:
+        client.send("hi")
+        frames, _ = frames_of(client)
+    assert "THE TERM\n" in "".join(frames)
+
+
+def test_whole_messages_come_once_more_in_one_frame(serve, scripted_llm):
+    answer = "Rain falls. TERMINATE"
+    for whole, times in ((True, 2), (False, 1)):
+        scripted_llm.replies(say(answer))
+        with connect(serve(poet, whole_messages=whole).uri) as client:
+            client.send("hi")
+            frames, code = frames_of(client)
+        assert (f"{answer}\n" in frames) is whole
+        assert "".join(frames).count(answer) == times
+        assert code == 1000

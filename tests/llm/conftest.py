@@ -4,25 +4,40 @@ import asyncio
 
 import pytest
 
-from agentchat.llm import failure
+from agentchat.llm import errors
 from agentchat.llm.client import complete
+from agentchat.testing import raw
 
 
 @pytest.fixture
 def ask():
-    """Ask, and return the reply; what was told is in `ask.told`, and its texts in `ask.deltas`."""
+    """Ask, and return the response; its deltas are in `ask.emitted`, and their texts in `ask.deltas`."""
 
-    def ask(llm_config, *said, **more):
-        ask.told, ask.deltas = [], []
+    def ask(llm_config, *texts, messages=None, **more):
+        ask.emitted, ask.deltas = [], []
 
-        def tell(delta):
-            ask.told.append(delta)
+        def on_delta(delta):
+            ask.emitted.append(delta)
             ask.deltas.append(delta.text)
 
-        messages = [message if isinstance(message, dict) else {"role": "user", "content": message} for message in said]
-        return asyncio.run(complete(llm_config, messages or [HELLO], on_delta=tell, **more))
+        if messages is None:
+            messages = [text if isinstance(text, dict) else {"role": "user", "content": text} for text in texts] or [
+                HELLO
+            ]
+        return asyncio.run(complete(llm_config, messages, on_delta=on_delta, **more))
 
     return ask
+
+
+@pytest.fixture
+def answer(scripted_llm, ask):
+    """The answer that a stream of these pieces is taken for."""
+
+    def answer(*pieces, **more):
+        scripted_llm.replies(raw(*pieces))
+        return ask(scripted_llm.llm_config(max_retries=0, **more))
+
+    return answer
 
 
 HELLO = {"role": "user", "content": "Hello"}
@@ -30,5 +45,5 @@ HELLO = {"role": "user", "content": "Hello"}
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    """Whoever asks again asks at once."""
-    monkeypatch.setattr(failure, "FIRST_PAUSE_S", 0.0)
+    """Retry without a pause."""
+    monkeypatch.setattr(errors, "FIRST_PAUSE_SECONDS", 0.0)

@@ -49,9 +49,10 @@ def test_without_a_variable_a_file_of_that_name_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("written", "words"),
     [
-        ("[{'model': 'sk-secret'}]", "MODELS holds neither JSON nor the path of a file"),
-        ("/no/such/sk-secret.json", "MODELS holds neither JSON nor the path of a file"),
+        ("[{'model': 'sk-secret'}]", "MODELS is neither JSON nor the path of a file"),
+        ("/no/such/sk-secret.json", "MODELS is neither JSON nor the path of a file"),
         ('{"model": "sk-secret"}', "MODELS must be a JSON list of objects"),
+        (f'\'[{{"api_key": "sk-secret{300 * "x"}"}}]\'', "MODELS is neither JSON nor the path of a file"),
         ('["sk-secret"]', "MODELS must be a JSON list of objects"),
     ],
 )

@@ -2,8 +2,12 @@
 
 from types import SimpleNamespace
 
+import httpx2
+import openai
 import pytest
+from pydantic import BaseModel
 
+from agentchat.cache import Cache
 from agentchat.errors import ConfigError, LLMError
 from agentchat.llm.model_client import ModelClient
 
@@ -37,12 +41,12 @@ class Parrot:
 ENTRY = {"model": "parrot", "model_client_cls": "Parrot", "loudness": 5}
 
 
-def test_it_is_asked_instead_of_a_service_and_told_in_one_piece(ask):
+def test_it_is_asked_instead_of_a_service_and_emitted_in_one_delta(ask):
     parrot = Parrot()
     reply = ask({"config_list": [ENTRY], "temperature": 1}, "Hello there", clients={0: parrot})
     assert isinstance(parrot, ModelClient)
     assert (reply.content, reply.model, reply.cost, reply.prompt_tokens) == ("Hello there", "parrot-1", 0.5, 3)
-    assert ask.told == [(1, "Hello there")]
+    assert ask.emitted == [(1, "Hello there")]
     assert parrot.params == [
         {"model": "parrot", "messages": [{"role": "user", "content": "Hello there"}], "temperature": 1, "loudness": 5}
     ]
@@ -53,13 +57,36 @@ def test_its_messages_may_be_texts_dicts_or_objects(ask, said):
     assert ask({"config_list": [ENTRY]}, clients={0: Parrot(said)}).content == "words"
 
 
+def test_it_gets_a_response_format_that_is_a_pydantic_model_as_it_is(ask):
+    class Answer(BaseModel):
+        city: str
+
+    parrot = Parrot()
+    config = {"config_list": [{**ENTRY, "response_format": Answer}], "cache_seed": None}
+    ask(config, clients={0: parrot}, cache=Cache.memory())
+    assert parrot.params[0]["response_format"] is Answer
+
+
+def test_what_it_raises_of_the_sdk_s_is_raised_as_that(ask):
+    request = httpx2.Request("POST", "http://127.0.0.1/v1")
+
+    class Busy(Parrot):
+        def create(self, params):
+            raise openai.RateLimitError("slow", response=httpx2.Response(429, request=request), body={"code": "slow"})
+
+    with pytest.raises(openai.RateLimitError) as raised:
+        ask({"config_list": [ENTRY]}, clients={0: Busy()})
+    assert isinstance(raised.value, LLMError)
+    assert (raised.value.status_code, raised.value.body) == (429, {"code": "slow"})
+
+
 def test_it_may_call_tools(ask):
     call = SimpleNamespace(id="1", type="function", function=SimpleNamespace(name="add", arguments="{}"))
     reply = ask({"config_list": [ENTRY]}, clients={0: Parrot(SimpleNamespace(content=None, tool_calls=[call]))})
     assert reply.tool_calls == ({"id": "1", "type": "function", "function": {"name": "add", "arguments": "{}"}},)
 
 
-def test_where_nobody_counts_the_model_is_the_entry_s(ask):
+def test_without_usage_the_model_is_the_entrys(ask):
     class Careless(Parrot):
         @staticmethod
         def get_usage(response):

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.csrf import csrf_failure
 
-from agentchat.errors import DatabaseAway
+from agentchat.errors import DatabaseUnavailable
 
 
 def forbidden(request: HttpRequest) -> HttpResponse:
@@ -17,7 +17,7 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 
 def away(request: HttpRequest) -> HttpResponse:
-    raise DatabaseAway("on purpose")
+    raise DatabaseUnavailable("on purpose")
 
 
 urlpatterns = [

@@ -1,4 +1,4 @@
-"""A run that kills its processes: what counts as a death, what begins the count anew, and how it ends."""
+"""A run that kills its processes: what counts as a crash, what resets the count, and how the run ends."""
 
 import asyncio
 import threading
@@ -11,17 +11,18 @@ import pytest
 from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 
-from agentchat import registry
-from agentchat.errors import Crashed, Released
+from agentchat.core import registry
+from agentchat.errors import LeaseLost, MaxRecoveryAttemptsExceeded
 from agentchat.events import RunError, TextMessageStart
+from agentchat.infra.db_threads import in_db_thread
+from agentchat.infra.process import PROCESS
 from agentchat.models import ChatSession, Event, Run, Step
-from agentchat.runs import claims, journal
+from agentchat.runs import execution, leases, transactions
 from agentchat.runs import runner as runner_module
-from agentchat.runs.claims import MOST_CRASHES
-from agentchat.runs.process import PROCESS
-from agentchat.runs.runner import Runner, in_db_thread
-from agentchat.runs.session import append, locked, start_run
-from tests.lost_commits import lose_the_first_commit
+from agentchat.runs.leases import MAX_CRASHES
+from agentchat.runs.runner import Runner
+from agentchat.runs.session_lock import append, lock_session, start_run
+from tests.commit_ack_loss import lose_the_first_commit
 
 LOST = OperationalError("the server closed the connection unexpectedly")
 
@@ -53,8 +54,8 @@ def new_run(**fields):
 
 
 def leave_behind_in(chat, **fields):
-    """A run in this chat, of which nobody has heard."""
-    with locked(chat.session.pk) as session:
+    """An orphaned run in this chat."""
+    with lock_session(chat.session.pk) as session:
         run, _ = start_run(session)
         Run.objects.filter(pk=run.pk).update(**left_behind(**fields))
     return run
@@ -80,27 +81,27 @@ def crashes():
     ],
     ids=["dead", "dead with a thread that waited", "let go here", "left in order", "given away", "out of time"],
 )
-def test_a_claim_counts_a_process_that_has_died_and_no_other(fields, counts):
+def test_a_claim_counts_a_dead_process_and_nothing_else(fields, counts):
     run = new_run(**fields())
-    claimed = claims.claim(run.pk)
+    claimed = leases.claim(run.pk)
     run.refresh_from_db()
     assert claimed.crashes == run.crashes == counts
-    assert claimed.left_by == ("another" if counts else "")
+    assert claimed.orphaned_by == ("another" if counts else "")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_claim_whose_acknowledgement_is_lost_counts_once(monkeypatch):
     run = new_run(**left_behind(crashes=1))
-    lost = lose_the_first_commit(monkeypatch, claims)
-    claimed = claims.claim(run.pk)
+    lost = lose_the_first_commit(monkeypatch, leases)
+    claimed = leases.claim(run.pk)
     run.refresh_from_db()
     assert lost
     assert claimed.crashes == run.crashes == 2
-    assert claimed.left_by == "another"
+    assert claimed.orphaned_by == "another"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_process_that_leaves_while_a_tool_will_not_end_is_not_counted(probe, caplog):
+def test_a_process_that_stops_while_a_tool_hangs_is_not_counted(probe, caplog):
     begun, gate = threading.Event(), threading.Event()
     probe(lambda iostream: begun.set() or gate.wait(20))
     run = new_run()
@@ -115,21 +116,21 @@ def test_a_process_that_leaves_while_a_tool_will_not_end_is_not_counted(probe, c
         assert (run.status, run.owner_process) == ("running", "")
         assert run.lease_until > timezone.now(), "it is at work here still"
         gate.set()
-        await asyncio.wait(list(own._tasks))
+        await asyncio.wait(list(own.active.tasks))
 
     asyncio.run(leave())
-    assert "is another process's now" in caplog.text
+    assert "now belongs to another process" in caplog.text
     Run.objects.update(lease_until=past())
-    assert claims.claim(run.pk).crashes == 0
+    assert leases.claim(run.pk).crashes == 0
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_process_leaves_in_time_though_the_database_does_not_answer(probe, caplog, monkeypatch):
+def test_a_process_stops_in_time_though_the_database_does_not_answer(probe, caplog, monkeypatch):
     begun, gate = threading.Event(), threading.Event()
     probe(lambda iostream: begun.set() or gate.wait(20))
     new_run()
-    monkeypatch.setattr(runner_module, "GIVE_AWAY_S", 0.01)
-    monkeypatch.setattr(claims, "give_away", lambda claims: gate.wait(20))
+    monkeypatch.setattr(runner_module, "DISOWN_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(leases, "disown", lambda claims: gate.wait(20))
 
     async def leave():
         own = Runner()
@@ -139,16 +140,16 @@ def test_a_process_leaves_in_time_though_the_database_does_not_answer(probe, cap
         await own.drain(within=0.1)
         assert not gate.is_set()
         gate.set()
-        await asyncio.wait(list(own._tasks))
+        await asyncio.wait(list(own.active.tasks))
 
     asyncio.run(leave())
-    assert "will think that this process has died" in caplog.text
+    assert "will count this one as dead" in caplog.text
 
 
-# --- what begins it anew --------------------------------------------------------------------------------------------
+# --- what resets the count ------------------------------------------------------------------------------------------
 
 
-def test_a_recorded_step_begins_the_count_anew(probe, agent_chat):
+def test_a_recorded_step_resets_the_count(probe, agent_chat):
     seen = []
 
     def work(iostream):
@@ -163,7 +164,7 @@ def test_a_recorded_step_begins_the_count_anew(probe, agent_chat):
     assert seen == [1, 1, 0]
 
 
-def test_an_answer_is_a_step_too(probe, agent_chat):
+def test_an_answer_resets_the_count(probe, agent_chat):
     seen = []
 
     def listen(iostream):
@@ -179,7 +180,7 @@ def test_an_answer_is_a_step_too(probe, agent_chat):
     assert seen == [0]
 
 
-def test_a_step_that_is_only_read_from_the_journal_does_not(probe, agent_chat):
+def test_a_step_that_is_only_replayed_does_not_reset_the_count(probe, agent_chat):
     seen = []
 
     def work(iostream):
@@ -198,38 +199,38 @@ def test_a_step_that_is_only_read_from_the_journal_does_not(probe, agent_chat):
 
 
 def test_a_run_with_which_too_many_processes_died_is_failed_and_not_called(probe, agent_chat, caplog, monkeypatch):
-    lives, rung = [], []
-    monkeypatch.setattr(runner_module.lists, "ring_for", lambda session_id: rung.append(session_id))
+    lives, event_saved = [], []
+    monkeypatch.setattr(execution.chat_list, "notify_owner_of", lambda session_id: event_saved.append(session_id))
     chat = agent_chat(probe(lambda iostream: lives.append(1)))
-    leave_behind_in(chat, crashes=MOST_CRASHES - 1)
+    leave_behind_in(chat, crashes=MAX_CRASHES - 1)
     error = chat.wait_for("RUN_ERROR", code="crashed")
-    assert error["message"] == Crashed.kind_words
+    assert error["message"] == MaxRecoveryAttemptsExceeded.user_message
     run = Run.objects.get()
     assert (run.status, run.error_code, run.error_id) == ("failed", "crashed", error["id"])
     assert (run.owner_process, run.lease_until) == ("", None)
     assert f"[{error['id']}]: 3 processes in a row have died with it" in caplog.text
-    assert "was left behind by another (3 in a row" in caplog.text
+    assert "was orphaned by another (3 in a row" in caplog.text
     assert lives == []
 
     chat.retry()
     chat.wait_for("RUN_FINISHED", outcome={"type": "success"})
     assert lives == [1]
     assert Run.objects.get(number=2).crashes == 0
-    assert set(rung) == {chat.session.pk}
+    assert set(event_saved) == {chat.session.pk}
 
 
-def test_a_life_before_the_last_is_lived(probe, agent_chat):
+def test_before_its_final_attempt_a_run_is_executed(probe, agent_chat):
     chat = agent_chat(probe(lambda iostream: None))
-    leave_behind_in(chat, crashes=MOST_CRASHES - 2)
+    leave_behind_in(chat, crashes=MAX_CRASHES - 2)
     chat.wait_for("RUN_FINISHED", outcome={"type": "success"})
 
 
-def test_a_message_that_was_being_written_is_closed_and_what_was_said_meanwhile_starts_the_next_run(probe, agent_chat):
+def test_an_unfinished_message_is_closed_and_a_pending_one_starts_the_next_run(probe, agent_chat):
     def echo(iostream):
         iostream.print(iostream.input())
 
     chat = agent_chat(probe(echo))
-    with locked(chat.session.pk) as session:
+    with lock_session(chat.session.pk) as session:
         run, _ = start_run(session)
         heard = session.inbox.create(client_id=uuid.uuid4(), value="boom", run=run, step=1)
         Step.objects.create(
@@ -237,7 +238,7 @@ def test_a_message_that_was_being_written_is_closed_and_what_was_said_meanwhile_
         )
         append(session, run, [TextMessageStart(message_id="1-2-0", role="assistant", name="clerk")])
         session.inbox.create(client_id=uuid.uuid4(), value="Hello?")
-        Run.objects.filter(pk=run.pk).update(**left_behind(crashes=MOST_CRASHES - 1))
+        Run.objects.filter(pk=run.pk).update(**left_behind(crashes=MAX_CRASHES - 1))
     chat.wait_for("RUN_ERROR", code="crashed")
     assert chat.wait_for("TEXT_MESSAGE_END", messageId="1-2-0")["stopped"]
     assert chat.wait_for("PRINTED")["text"] == "Hello?\n"
@@ -245,14 +246,14 @@ def test_a_message_that_was_being_written_is_closed_and_what_was_said_meanwhile_
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("where", ["within", "after"])
-def test_an_end_that_the_database_has_lost_is_written_once(where, monkeypatch):
-    run = new_run(**left_behind(crashes=MOST_CRASHES - 1))
-    claimed = claims.claim(run.pk)
+def test_an_end_whose_transaction_is_lost_is_written_once(where, monkeypatch):
+    run = new_run(**left_behind(crashes=MAX_CRASHES - 1))
+    claimed = leases.claim(run.pk)
     lost = []
 
     @contextmanager
     def losing(session_id, **gone):
-        with locked(session_id, **gone) as session:
+        with lock_session(session_id, **gone) as session:
             yield session
             if where == "within" and not lost:
                 lost.append(1)
@@ -261,8 +262,8 @@ def test_an_end_that_the_database_has_lost_is_written_once(where, monkeypatch):
             lost.append(1)
             raise LOST
 
-    monkeypatch.setattr(journal, "locked", losing)
-    frames, following = journal.fail_unread(claimed, RunError(code="crashed", message="", id="1"))
+    monkeypatch.setattr(transactions, "lock_session", losing)
+    frames, following = transactions.fail_unread(claimed, RunError(code="crashed", message="", id="1"))
     assert lost
     assert [frame["type"] for frame in frames] == ["RUN_ERROR"]
     assert following is None
@@ -271,12 +272,12 @@ def test_an_end_that_the_database_has_lost_is_written_once(where, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_that_another_process_has_taken_meanwhile_is_not_failed():
-    run = new_run(**left_behind(crashes=MOST_CRASHES - 1))
-    claimed = claims.claim(run.pk)
+def test_a_run_that_another_process_has_claimed_meanwhile_is_not_failed():
+    run = new_run(**left_behind(crashes=MAX_CRASHES - 1))
+    claimed = leases.claim(run.pk)
     Run.objects.update(epoch=claimed.epoch + 1, owner_process="yet another")
-    with pytest.raises(Released):
-        journal.fail_unread(claimed, RunError(code="crashed", message="", id="1"))
+    with pytest.raises(LeaseLost):
+        transactions.fail_unread(claimed, RunError(code="crashed", message="", id="1"))
     assert Run.objects.get().status == "running"
 
 
@@ -284,21 +285,21 @@ def test_a_run_that_another_process_has_taken_meanwhile_is_not_failed():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_the_runs_in_their_last_life_a_process_has_one_at_a_time():
-    suspects = [new_run(**left_behind(crashes=MOST_CRASHES - 2)) for _ in range(3)]
-    others = [new_run(**left_behind()), new_run(), new_run(**left_behind(crashes=MOST_CRASHES - 1))]
+def test_a_process_has_one_run_in_its_final_attempt_at_a_time():
+    suspects = [new_run(**left_behind(crashes=MAX_CRASHES - 2)) for _ in range(3)]
+    others = [new_run(**left_behind()), new_run(), new_run(**left_behind(crashes=MAX_CRASHES - 1))]
     free = [each.pk for each in others]
-    assert claims.ready_runs(64) == [suspects[0].pk, *free]
-    assert claims.claim(suspects[0].pk) is not None
-    assert claims.claim(suspects[1].pk) is None
-    assert claims.ready_runs(64) == free
-    assert all(claims.claim(each) for each in free)
+    assert leases.ready_runs(64) == [suspects[0].pk, *free]
+    assert leases.claim(suspects[0].pk) is not None
+    assert leases.claim(suspects[1].pk) is None
+    assert leases.ready_runs(64) == free
+    assert all(leases.claim(each) for each in free)
 
     Run.objects.filter(pk=suspects[0].pk).update(crashes=0)  # it has come on
-    assert claims.ready_runs(64) == [suspects[1].pk]
-    assert claims.claim(suspects[1].pk) is not None
+    assert leases.ready_runs(64) == [suspects[1].pk]
+    assert leases.claim(suspects[1].pk) is not None
     Run.objects.filter(pk=suspects[1].pk).update(owner_process="another")  # that one has one of its own
-    assert claims.claim(suspects[2].pk) is not None
+    assert leases.claim(suspects[2].pk) is not None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -312,32 +313,32 @@ def test_of_the_runs_in_their_last_life_a_process_has_one_at_a_time():
     ],
     ids=["given away", "out of time", "left in order", "let go here"],
 )
-def test_whoever_was_left_in_order_need_not_wait_for_a_last_life(fields):
-    claims.claim(new_run(crashes=MOST_CRASHES - 1).pk)
-    run = new_run(**{**fields, "crashes": MOST_CRASHES - 2})
-    assert claims.ready_runs(64) == [run.pk]
-    assert claims.claim(run.pk).crashes == MOST_CRASHES - 2
+def test_a_run_that_was_released_need_not_wait_for_one_in_its_final_attempt(fields):
+    leases.claim(new_run(crashes=MAX_CRASHES - 1).pk)
+    run = new_run(**{**fields, "crashes": MAX_CRASHES - 2})
+    assert leases.ready_runs(64) == [run.pk]
+    assert leases.claim(run.pk).crashes == MAX_CRASHES - 2
 
 
 @pytest.mark.django_db(transaction=True)
-def test_runs_that_wait_for_a_last_life_hide_nobody():
-    claims.claim(new_run(crashes=MOST_CRASHES - 1).pk)
+def test_quarantined_runs_that_wait_hide_no_others():
+    leases.claim(new_run(crashes=MAX_CRASHES - 1).pk)
     for index in range(10):
-        new_run(crashes=MOST_CRASHES - 1) if index % 2 else new_run(**left_behind(crashes=MOST_CRASHES - 2))
+        new_run(crashes=MAX_CRASHES - 1) if index % 2 else new_run(**left_behind(crashes=MAX_CRASHES - 2))
     run = new_run()
-    assert claims.ready_runs(1) == [run.pk]
+    assert leases.ready_runs(1) == [run.pk]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_at_a_time_holds_for_claims_at_the_same_moment(monkeypatch):
-    monkeypatch.setattr(claims, "PATIENCE_S", 10)
-    suspects = [new_run(**left_behind(crashes=MOST_CRASHES - 2)) for _ in range(4)]
+def test_one_quarantined_run_at_a_time_holds_for_concurrent_claims(monkeypatch):
+    monkeypatch.setattr(leases, "CLAIM_LOCK_TIMEOUT_SECONDS", 10)
+    suspects = [new_run(**left_behind(crashes=MAX_CRASHES - 2)) for _ in range(4)]
     barrier = threading.Barrier(len(suspects))
 
     def claim(run):
         barrier.wait(10)
         try:
-            return claims.claim(run.pk)
+            return leases.claim(run.pk)
         finally:
             connections.close_all()
 
@@ -347,8 +348,8 @@ def test_one_at_a_time_holds_for_claims_at_the_same_moment(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_in_its_last_life_that_was_given_away_is_still_apart():
-    first, second = new_run(crashes=MOST_CRASHES - 1), new_run(crashes=MOST_CRASHES - 1)
-    assert claims.ready_runs(64) == [first.pk]
-    assert claims.claim(first.pk).crashes == MOST_CRASHES - 1
-    assert claims.claim(second.pk) is None
+def test_a_released_run_in_its_final_attempt_is_still_quarantined():
+    first, second = new_run(crashes=MAX_CRASHES - 1), new_run(crashes=MAX_CRASHES - 1)
+    assert leases.ready_runs(64) == [first.pk]
+    assert leases.claim(first.pk).crashes == MAX_CRASHES - 1
+    assert leases.claim(second.pk) is None

@@ -1,17 +1,18 @@
-"""Group chats in runs: whoever was chosen to speak is chosen again, and nobody is asked twice."""
+"""Group chats in runs: a replay chooses the same speakers, and asks no model twice."""
 
 import random
 
 import pytest
 
-from agentchat import ConversableAgent, GroupChat, GroupChatManager, UserProxyAgent, llm_config, registry
+from agentchat import ConversableAgent, GroupChat, GroupChatManager, UserProxyAgent, llm_config
+from agentchat.core import registry
 from agentchat.models import Run, Step
 from agentchat.testing import say
 
 
 @pytest.fixture
 def group(request):
-    """An agent function: two agents and the person, selected by `request.param`."""
+    """An agent function: two agents and the user, selected by `request.param`."""
 
     @registry.on_connect("group")
     def group(iostream):
@@ -29,8 +30,8 @@ def group(request):
 
 
 @pytest.mark.parametrize("group", ["random"], indirect=True)
-def test_chance_decides_once_however_often_the_run_is_resumed(group, agent_chat, scripted_llm, monkeypatch):
-    # Another order in each life would diverge: chance must not be asked again.
+def test_a_random_speaker_is_chosen_once_however_often_the_run_is_resumed(group, agent_chat, scripted_llm, monkeypatch):
+    # Another order in each execution would diverge: the random choice must not be made again.
     choices = iter(["bob", "person", "ann", "person"])
     monkeypatch.setattr(random, "choice", lambda names: next(choices))
     chat = agent_chat(group)
@@ -46,7 +47,7 @@ def test_chance_decides_once_however_often_the_run_is_resumed(group, agent_chat,
 
 
 @pytest.mark.parametrize("group", ["auto"], indirect=True)
-def test_a_model_chooses_once_unseen_and_its_usage_counts(group, agent_chat, scripted_llm):
+def test_a_model_chooses_the_speaker_once_unseen_and_its_usage_counts(group, agent_chat, scripted_llm):
     scripted_llm.replies(
         say("ann", usage=(10, 1)), say("person", usage=(10, 1)), say("bob", usage=(10, 1)), say("ann", usage=(10, 1))
     )

@@ -1,4 +1,4 @@
-"""What is asked all the time is answered by an index: what is stored, and what only waits, is not looked through."""
+"""Frequent queries are answered by an index: they scan neither what is stored nor what only waits."""
 
 import uuid
 from collections.abc import Callable
@@ -10,9 +10,10 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.utils import timezone
 
+from agentchat.actions import transactions
 from agentchat.models import ChatSession, Run
-from agentchat.runs import claims, control
-from agentchat.sidebar import chats_of
+from agentchat.presentation.chat_list import chats_of
+from agentchat.runs import leases
 from agentchat.visitors import Visitor
 
 pytestmark = pytest.mark.django_db
@@ -47,22 +48,22 @@ def visitor() -> Visitor:
     return Visitor(user=get_user_model().objects.create_user("ada"))
 
 
-def test_an_explained_query_that_no_index_answers_would_be_noticed() -> None:
+def test_a_query_plan_without_an_index_would_be_noticed() -> None:
     assert any(plan.startswith("SCAN") for plan in plans(lambda: list(Run.objects.filter(error_code="x"))))
 
 
 @pytest.mark.parametrize(
     "question",
     [
-        lambda visitor, session: claims.ready_runs(64),
-        lambda visitor, session: claims.places_in_line([session.pk]),
+        lambda visitor, session: leases.ready_runs(64),
+        lambda visitor, session: leases.queue_positions([session.pk]),
         lambda visitor, session: chats_of(visitor),
         lambda visitor, session: chats_of(Visitor(guest_key="key")),
-        lambda visitor, session: control._check_rate(session),
+        lambda visitor, session: transactions.check_rate(session),
     ],
     ids=["what is ready", "places in line", "an account's chats", "a guest's chats", "how much was said lately"],
 )
-def test_nothing_is_looked_through(question: Any, visitor: Visitor) -> None:
+def test_no_query_scans_a_table(question: Any, visitor: Visitor) -> None:
     session = ChatSession.objects.create(agent="oracle", owner=visitor.user)
     run("waiting", session=session)
     found = plans(lambda: question(visitor, session))
@@ -71,7 +72,7 @@ def test_nothing_is_looked_through(question: Any, visitor: Visitor) -> None:
     assert not [plan for plan in found if "(status=?)" in plan and "agentchat_in_line" not in plan]
 
 
-def test_what_is_ready_is_found_in_each_way_and_the_oldest_first() -> None:
+def test_runs_that_are_ready_in_any_way_are_found_oldest_first() -> None:
     now = timezone.now()
     past, future = now - timedelta(seconds=1), now + timedelta(seconds=60)
     ready = [
@@ -87,4 +88,4 @@ def test_what_is_ready_is_found_in_each_way_and_the_oldest_first() -> None:
     run("waiting", waits_until=future)
     run("waiting", owner_process="there", lease_until=future, waits_until=past)
     run("finished", waits_until=past)
-    assert claims.ready_runs(64) == [each.pk for each in reversed(ready)]
+    assert leases.ready_runs(64) == [each.pk for each in reversed(ready)]

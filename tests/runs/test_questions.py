@@ -1,6 +1,8 @@
-"""Questions that wait for days: approvals bound to what they approve, forms, secrets, and times that run out."""
+"""Questions that wait for days: approvals bound to what they approve, forms, passwords, and expiry."""
 
+import json
 import threading
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -9,24 +11,16 @@ from django.utils import timezone
 from pydantic import BaseModel, Field, field_validator
 
 import agentchat
-from agentchat import ConversableAgent, UserProxyAgent, llm_config, register_function, registry
-from agentchat.errors import InputExpired, Rejected
+from agentchat import ConversableAgent, UserProxyAgent, llm_config, register_function
+from agentchat.actions import messages, validation
+from agentchat.core import registry
+from agentchat.errors import InputExpired, LeaseLost, Rejected
+from agentchat.infra.database import in_transaction
+from agentchat.io import IOStream
 from agentchat.models import Event, InboxItem, Run, Step
-from agentchat.testing import call, say
-
-
-@pytest.fixture
-def register():
-    names = []
-
-    def on_connect(function, name="probe"):
-        registry.on_connect(name)(function)
-        names.append(name)
-        return name
-
-    yield on_connect
-    for name in names:
-        registry.unregister(name)
+from agentchat.runs.journal import Journal
+from agentchat.testing import call, raw, say
+from agentchat.visitors import Visitor
 
 
 @pytest.fixture
@@ -36,7 +30,7 @@ def paid():
 
 
 @pytest.fixture
-def cashier(register, paid):
+def cashier(agent_function, paid):
     """An agent function whose tool needs approval from 10 on."""
 
     def cashier(iostream):
@@ -45,7 +39,7 @@ def cashier(register, paid):
             "person", human_input_mode="NEVER", is_termination_msg=lambda m: "DONE" in (m.get("content") or "")
         )
 
-        def pay(amount: int, to: str) -> str:
+        def pay(amount: int, to: str, note: str = "") -> str:
             paid.append((amount, to, agentchat.current_call().key))
             return f"paid {amount} to {to}"
 
@@ -54,7 +48,7 @@ def cashier(register, paid):
         )
         person.initiate_chat(agent, message=iostream.input())
 
-    return register(cashier)
+    return agent_function(cashier)
 
 
 @pytest.fixture
@@ -74,7 +68,7 @@ def test_an_approved_call_is_made_with_the_arguments_that_were_shown(asked, paid
     chat, question = asked
     assert question["kind"] == "approval"
     assert question["toolCallId"] == chat.wait_for("TOOL_CALL_START")["toolCallId"]
-    assert set(question["schema"]["properties"]) == {"amount", "to"}
+    assert set(question["schema"]["properties"]) == {"amount", "to", "note"}
     assert paid == []
     chat.answer(question["request"], {"decision": "approve"})
     chat.wait_for("RUN_FINISHED")
@@ -83,7 +77,73 @@ def test_an_approved_call_is_made_with_the_arguments_that_were_shown(asked, paid
     assert (answered["value"], answered["by"]) == ({"decision": "approve"}, "Guest")
 
 
-def test_changed_arguments_are_what_is_called_and_the_model_is_told(asked, paid, scripted_llm):
+def test_a_call_that_is_written_loosely_can_be_approved(cashier, paid, scripted_llm, agent_chat):
+    function = {"name": "pay", "arguments": '{"amount": 50.0, "to": "Ada\n\tLovelace", "note": null}'}
+    delta = {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}]}
+    chunk = {"model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": "tool_calls"}]}
+    scripted_llm.replies(raw(b"data: %s\n\ndata: [DONE]\n\n" % json.dumps(chunk).encode()), say("DONE"))
+    chat = agent_chat(cashier)
+    chat.send("pay Ada")
+    question = chat.wait_for("INPUT_REQUESTED")
+    assert question["initial"] == {"amount": 50, "to": "Ada\n\tLovelace"}
+    chat.answer(question["request"], {"decision": "approve"})
+    chat.wait_for("RUN_FINISHED")
+    assert [(amount, to) for amount, to, _ in paid] == [(50, "Ada\n\tLovelace")]
+
+
+def wrote(arguments):
+    """A model that calls `pay` with arguments of its own spelling."""
+    function = {"name": "pay", "arguments": arguments}
+    delta = {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}]}
+    chunk = {"model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": "tool_calls"}]}
+    return raw(b"data: %s\n\ndata: [DONE]\n\n" % json.dumps(chunk).encode())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"to": "MALLORY", "amount": NaN}',
+        '{"to": "MALLORY", "amount": 1e999}',
+        '{"to": "ADA", "amount": 50, "to": "MALLORY"}',
+        '{"to": "MALLORY", "amount": 50, "note": "\\u0000"}',
+        '{"to": "MALLORY", "amount": 50, "note": ' + "[" * 960 + "]" * 960 + "}",
+    ],
+)
+def test_a_call_that_cannot_be_shown_is_an_error_for_the_model_and_nobody_is_asked(
+    cashier, paid, scripted_llm, agent_chat, arguments
+):
+    scripted_llm.replies(wrote(arguments), say("DONE"))
+    chat = agent_chat(cashier)
+    chat.send("pay")
+    chat.wait_for("RUN_FINISHED")
+    assert last_tool_message(scripted_llm).startswith("Error: ")
+    assert not [f for f in chat.frames if f["type"] == "INPUT_REQUESTED"]
+    assert paid == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ('\u00a0{"amount": 50, "to": "Ada"}\x0b', {"amount": 50, "to": "Ada"}),
+        ('{"amount": 12345678901234567890, "to": "Ada"}', {"amount": 12345678901234567890, "to": "Ada"}),
+        ('{"amount": 50, "to": "\\u202e54321ED\\u202c"}', {"amount": 50, "to": "\u202e54321ED\u202c"}),
+    ],
+)
+def test_what_was_shown_is_what_is_done_to_the_digit_and_the_character(
+    cashier, paid, scripted_llm, agent_chat, arguments, shown
+):
+    scripted_llm.replies(wrote(arguments), say("DONE"))
+    chat = agent_chat(cashier)
+    chat.send("pay")
+    question = chat.wait_for("INPUT_REQUESTED")
+    assert question["initial"] == shown
+    chat.answer(question["request"], {"decision": "approve", "arguments": {**shown, "note": "seen"}})
+    chat.wait_for("RUN_FINISHED")
+    assert [(amount, to) for amount, to, _ in paid] == [(shown["amount"], shown["to"])]
+    assert Event.objects.get(type="INPUT_ANSWERED").payload["value"]["arguments"] == {**shown, "note": "seen"}
+
+
+def test_the_tool_is_called_with_edited_arguments_and_the_model_reads_them(asked, paid, scripted_llm):
     chat, question = asked
     chat.answer(question["request"], {"decision": "approve", "arguments": {"amount": 20, "to": "Ada"}})
     chat.wait_for("RUN_FINISHED")
@@ -143,7 +203,7 @@ def test_a_message_is_no_approval(asked, paid):
 
 
 def test_an_approval_is_for_these_arguments_only(asked, paid):
-    """What the model asked for is in the journal; somebody changes it there, or a newer version reads it otherwise."""
+    """What the model asked for is in the journal; it is edited there, or a newer version reads it differently."""
     chat, question = asked
     step = Step.objects.get(kind="llm")
     step.result["tool_calls"][0]["function"]["arguments"] = '{"amount": 5000, "to": "Eve"}'
@@ -175,7 +235,7 @@ class Address(BaseModel):
 
 
 @pytest.fixture
-def form(register, agent_chat):
+def form(agent_function, agent_chat):
     filled = []
 
     def ask(iostream):
@@ -183,7 +243,7 @@ def form(register, agent_chat):
         filled.append(iostream.ask("Where to?", Address))
         iostream.print(f"to {filled[-1].name}")
 
-    chat = agent_chat(register(ask))
+    chat = agent_chat(agent_function(ask))
     chat.send("send it")
     return chat, chat.wait_for("INPUT_REQUESTED"), filled
 
@@ -205,19 +265,19 @@ def test_a_form_that_does_not_fit_is_rejected_field_by_field(form):
     assert set(rejected.value.errors) == {"name", "email", "parcels", "speed"}
 
 
-def test_what_is_not_in_its_format_is_said_in_kind_words(register, agent_chat):
+def test_a_wrong_format_is_reported_in_plain_language(agent_function, agent_chat):
     class Invitation(BaseModel):
         email: str = Field(json_schema_extra={"format": "email"})
 
-    chat = agent_chat(register(lambda iostream: (iostream.input(), iostream.ask("Whom?", Invitation))))
+    chat = agent_chat(agent_function(lambda iostream: (iostream.input(), iostream.ask("Whom?", Invitation))))
     chat.send("invite")
     question = chat.wait_for("INPUT_REQUESTED")
     with pytest.raises(Rejected) as rejected:
         chat.answer(question["request"], {"email": "nobody"})
-    assert rejected.value.errors == {"email": "This is not written as it should be."}
+    assert rejected.value.errors == {"email": "This doesn't match the required format."}
 
 
-def test_what_only_the_model_can_refuse_is_asked_again_with_what_was_typed(form):
+def test_a_form_that_only_the_pydantic_model_rejects_is_asked_again_with_its_values(form):
     chat, question, filled = form
     chat.answer(question["request"], {"name": "Ada", "email": "ada@elsewhere.org"})
     again = chat.wait_for("INPUT_REQUESTED", count=2)
@@ -229,21 +289,94 @@ def test_what_only_the_model_can_refuse_is_asked_again_with_what_was_typed(form)
     assert len(filled) == 1
 
 
-def test_a_question_that_nobody_answers_in_time_goes_on_without(register, agent_chat):
+class Account(BaseModel):
+    code: str = Field(pattern="^(a+)+$")
+    tags: list[str] = []
+
+
+@pytest.fixture
+def account(agent_function, agent_chat):
+    """A chat that asks for an account, and the question."""
+
+    def desk(iostream):
+        iostream.input()
+        iostream.print(iostream.ask("Which account?", Account).code)
+
+    chat = agent_chat(agent_function(desk))
+    chat.send("hello")
+    return chat, chat.wait_for("INPUT_REQUESTED")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"code": "a" * 28 + "!"},
+        {"code": "a", "N" * 32_000: {f"k{n}": n for n in range(3_200)}},
+        {"code": "a", "tags": ["x"] * 100_000},
+        {"code": float("nan")},
+    ],
+)
+def test_a_hostile_answer_is_rejected_and_another_one_is_taken(account, value):
+    chat, question = account
+    with pytest.raises(Rejected) as rejected:
+        chat.answer(question["request"], value)
+    assert rejected.value.reason == "invalid"
+    assert len(str(rejected.value.errors)) < 1_000
+    chat.answer(question["request"], {"code": "aaa"})
+    assert chat.wait_for("PRINTED")["text"] == "aaa\n"
+
+
+def test_nobody_waits_for_the_check_of_an_answer(account, monkeypatch):
+    chat, question = account
+    checked = []
+    check = validation.check_schema
+
+    def watched(*args, **kwargs):
+        checked.append(in_transaction())
+        return check(*args, **kwargs)
+
+    monkeypatch.setattr(validation, "check_schema", watched)
+    chat.answer(question["request"], {"code": "a"})
+    assert checked == [False]
+
+
+def test_an_answer_that_is_sent_again_counts_once(account):
+    chat, question = account
+    client_id = uuid.uuid4()
+    for _ in range(2):
+        messages.answer(
+            chat.session.pk, chat.visitor, client_id=client_id, request=question["request"], value={"code": "a"}
+        )
+    chat.wait_for("RUN_FINISHED")
+    with pytest.raises(Rejected) as rejected:
+        chat.answer(question["request"], {"code": "a"})
+    assert rejected.value.reason == "already_answered"
+
+
+def test_a_stranger_learns_nothing_of_a_question(account):
+    chat, question = account
+    stranger = Visitor(guest_key="stranger")
+    with pytest.raises(Rejected) as rejected:
+        messages.answer(chat.session.pk, stranger, client_id=uuid.uuid4(), request=question["request"], value={})
+    assert rejected.value.reason == "not_found"
+
+
+def test_a_run_goes_on_without_an_answer_when_its_question_expires(agent_function, agent_chat, time_passes):
     caught = []
 
     def hurry(iostream):
         iostream.input()
         try:
-            iostream.ask("Quick!", Address, expires_at=datetime.now(UTC) + timedelta(seconds=0.3))
+            iostream.ask("Quick!", Address, expires_at=datetime.now(UTC) + timedelta(hours=1))
         except InputExpired as error:
             caught.append(error)
             iostream.print("too late")
 
-    chat = agent_chat(register(hurry))
+    chat = agent_chat(agent_function(hurry))
     chat.send("go")
     question = chat.wait_for("INPUT_REQUESTED")
     assert question["expiresAt"]
+    time_passes(timedelta(hours=2))
     assert chat.wait_for("INPUT_ANSWERED")["expired"] is True
     chat.wait_for("PRINTED", text="too late\n")
     with pytest.raises(Rejected) as rejected:
@@ -251,7 +384,7 @@ def test_a_question_that_nobody_answers_in_time_goes_on_without(register, agent_
     assert rejected.value.reason in ("expired", "already_answered")
 
 
-def test_a_password_is_shown_to_nobody_and_erased_at_the_end(register, agent_chat):
+def test_a_password_is_never_shown_and_is_erased_at_the_end(agent_function, agent_chat):
     got, go_on = [], threading.Event()
 
     def login(iostream):
@@ -259,7 +392,7 @@ def test_a_password_is_shown_to_nobody_and_erased_at_the_end(register, agent_cha
         got.append(iostream.input("Password?", password=True))
         iostream.step("hold", lambda: go_on.wait(20))
 
-    chat = agent_chat(register(login))
+    chat = agent_chat(agent_function(login))
     chat.send("log in")
     question = chat.wait_for("INPUT_REQUESTED")
     assert question["password"] is True
@@ -276,19 +409,19 @@ def test_a_password_is_shown_to_nobody_and_erased_at_the_end(register, agent_cha
     assert Step.objects.get(name="password").result == {"erased": True}
 
 
-def test_a_password_is_not_taken_from_the_composer(register, agent_chat):
+def test_a_password_is_not_taken_from_the_composer(agent_function, agent_chat):
     def login(iostream):
         iostream.input()
         iostream.input("Password?", password=True)
 
-    chat = agent_chat(register(login))
+    chat = agent_chat(agent_function(login))
     chat.send("log in")
     chat.wait_for("INPUT_REQUESTED")
     chat.send("hunter2 in the wrong place")
     assert Run.objects.get().status == Run.Status.WAITING
 
 
-def test_a_cap_asks_the_person_and_never_lets_more_than_one_call_pass(register, agent_chat, settings):
+def test_at_a_limit_the_user_is_asked_and_at_most_one_call_exceeds_it(agent_function, agent_chat, settings):
     settings.AGENTCHAT = {"MAX_STEPS": 3}
     made = []
 
@@ -298,10 +431,10 @@ def test_a_cap_asks_the_person_and_never_lets_more_than_one_call_pass(register, 
             made.append(iostream.step(f"number {n}", lambda n=n: n))
         iostream.print("done")
 
-    chat = agent_chat(register(busy))
+    chat = agent_chat(agent_function(busy))
     chat.send("work")
     question = chat.wait_for("INPUT_REQUESTED")
-    assert "taken: 3" in question["prompt"]
+    assert (question["code"], question["params"]) == ("limit_steps", {"used": 3})
     assert made == [0, 1, 2]
     chat.answer(question["request"], {"decision": "approve"})
     again = chat.wait_for("INPUT_REQUESTED", count=2)
@@ -311,7 +444,7 @@ def test_a_cap_asks_the_person_and_never_lets_more_than_one_call_pass(register, 
     assert Step.objects.filter(kind="step").count() == 6
 
 
-def test_tokens_are_capped_too(cashier, scripted_llm, agent_chat, settings):
+def test_tokens_are_limited_too(cashier, scripted_llm, agent_chat, settings):
     settings.AGENTCHAT = {"MAX_RUN_TOKENS": 1}
     scripted_llm.replies(call("pay", amount=1, to="Ada"))
     chat = agent_chat(cashier)
@@ -320,7 +453,51 @@ def test_tokens_are_capped_too(cashier, scripted_llm, agent_chat, settings):
     assert len(scripted_llm.requests) == 1
 
 
-def test_several_calls_of_one_reply_are_made_at_the_same_time(register, scripted_llm, agent_chat):
+def test_a_model_without_a_price_reaches_the_limit_on_cost_and_a_resumed_run_goes_on_counting(
+    agent_function, scripted_llm, agent_chat, settings
+):
+    settings.AGENTCHAT = {"MAX_RUN_COST": 0.5, "FALLBACK_PRICE": [10, 10]}  # dollars for 1,000 tokens
+
+    def talker(iostream):
+        agent = ConversableAgent("agent", llm_config=llm_config())
+        for _ in range(4):
+            agent.generate_reply(messages=[{"role": "user", "content": iostream.input()}])
+
+    scripted_llm.always(say("Hm.", usage=(30, 10)))  # 0.40 dollars
+    chat = agent_chat(agent_function(talker))
+    chat.send("one")
+    chat.wait_for("USAGE")
+    chat.wait_for("INPUT_REQUESTED")
+    chat.send("two")
+    chat.wait_for("USAGE", count=2)
+    chat.wait_for("INPUT_REQUESTED", count=2)
+    chat.send("three")
+    question = chat.wait_for("INPUT_REQUESTED", count=3)
+    assert (question["code"], question["params"]["used"]) == ("limit_cost", pytest.approx(0.8))
+    assert len(scripted_llm.requests) == 2
+    assert Run.objects.get().cost in (None, 0)  # an estimate is no cost
+
+
+@pytest.mark.parametrize(("price", "asked"), [(None, True), ([0, 0], False)], ids=["no price", "free"])
+def test_what_is_free_does_not_count_in_the_limit_on_cost(
+    agent_function, scripted_llm, agent_chat, settings, price, asked
+):
+    settings.AGENTCHAT = {"MAX_RUN_COST": 0.01, "FALLBACK_PRICE": [10, 10]}
+
+    def talker(iostream):
+        message = iostream.input()
+        agent = ConversableAgent("agent", llm_config=llm_config(price=price))
+        for _ in range(2):
+            agent.generate_reply(messages=[{"role": "user", "content": message}])
+        iostream.input("more?")
+
+    scripted_llm.always(say("Hm.", usage=(30, 10)))
+    chat = agent_chat(agent_function(talker))
+    chat.send("go")
+    assert (chat.wait_for("INPUT_REQUESTED").get("code") == "limit_cost") is asked
+
+
+def test_several_calls_of_one_reply_are_made_at_the_same_time(agent_function, scripted_llm, agent_chat):
     meeting = threading.Barrier(3, timeout=20)
 
     def parallel(iostream):
@@ -340,7 +517,7 @@ def test_several_calls_of_one_reply_are_made_at_the_same_time(register, scripted
         call("meet", name="a").and_call("meet", name="b").and_call("meet", name="c"),
         say("DONE"),
     )
-    chat = agent_chat(register(parallel))
+    chat = agent_chat(agent_function(parallel))
     chat.send("meet")
     chat.wait_for("RUN_FINISHED")
     tools = [m["content"] for m in scripted_llm.requests[-1]["messages"] if m["role"] == "tool"]
@@ -348,7 +525,7 @@ def test_several_calls_of_one_reply_are_made_at_the_same_time(register, scripted
     assert [s.number for s in Step.objects.filter(kind="tool").order_by("number")] == [3, 4, 5]
 
 
-def test_a_person_cannot_be_asked_inside_a_tool(register, scripted_llm, agent_chat):
+def test_the_user_cannot_be_asked_inside_a_tool(agent_function, scripted_llm, agent_chat):
     def nosy(iostream):
         agent = ConversableAgent("agent", llm_config=llm_config())
         person = UserProxyAgent(
@@ -362,14 +539,14 @@ def test_a_person_cannot_be_asked_inside_a_tool(register, scripted_llm, agent_ch
         person.initiate_chat(agent, message=iostream.input())
 
     scripted_llm.replies(call("ask"), say("DONE"))
-    chat = agent_chat(register(nosy))
+    chat = agent_chat(agent_function(nosy))
     chat.send("go")
     result = chat.wait_for("TOOL_CALL_RESULT")
     assert result["ok"] is False
     assert "approval=True" in result["content"]
 
 
-def test_a_function_that_is_not_durable_waits_with_its_thread_and_is_never_called_again(agent_chat):
+def test_a_function_that_is_not_durable_blocks_its_thread_and_is_never_called_again(agent_chat):
     lives = []
 
     @registry.on_connect("once", durable=False)
@@ -420,7 +597,7 @@ def test_a_function_that_is_not_durable_ends_as_interrupted_when_its_process_has
         registry.unregister("once")
 
 
-def test_a_function_that_is_not_durable_waits_for_a_bounded_time(agent_chat, settings):
+def test_a_function_that_is_not_durable_waits_for_a_limited_time(agent_chat, settings):
     settings.AGENTCHAT = {"WAIT_S": 1}
 
     @registry.on_connect("once", durable=False)
@@ -441,7 +618,7 @@ def test_a_function_that_is_not_durable_waits_for_a_bounded_time(agent_chat, set
         registry.unregister("once")
 
 
-def test_several_calls_at_once_do_not_slip_past_the_cap(register, scripted_llm, agent_chat, settings):
+def test_several_calls_at_once_do_not_bypass_the_limit(agent_function, scripted_llm, agent_chat, settings):
     settings.AGENTCHAT = {"MAX_STEPS": 3}
     made = []
 
@@ -457,7 +634,7 @@ def test_several_calls_at_once_do_not_slip_past_the_cap(register, scripted_llm, 
         person.initiate_chat(agent, message=iostream.input())
 
     scripted_llm.replies(call("work", n=1).and_call("work", n=2).and_call("work", n=3))
-    chat = agent_chat(register(many))
+    chat = agent_chat(agent_function(many))
     chat.send("go")
     question = chat.wait_for("INPUT_REQUESTED")
     assert made == []
@@ -466,7 +643,7 @@ def test_several_calls_at_once_do_not_slip_past_the_cap(register, scripted_llm, 
     assert made == []
 
 
-def test_a_run_is_stopped_while_a_tool_runs_and_the_result_is_kept(register, scripted_llm, agent_chat):
+def test_a_run_is_stopped_while_a_tool_runs_and_the_result_is_kept(agent_function, scripted_llm, agent_chat):
     started, go_on = threading.Event(), threading.Event()
 
     def slow(iostream):
@@ -482,7 +659,7 @@ def test_a_run_is_stopped_while_a_tool_runs_and_the_result_is_kept(register, scr
         person.initiate_chat(agent, message=iostream.input())
 
     scripted_llm.replies(call("work"))
-    chat = agent_chat(register(slow))
+    chat = agent_chat(agent_function(slow))
     chat.send("go")
     assert started.wait(20)
     assert chat.stop()
@@ -492,7 +669,7 @@ def test_a_run_is_stopped_while_a_tool_runs_and_the_result_is_kept(register, scr
     assert len(scripted_llm.requests) == 1
 
 
-def test_a_queued_run_is_stopped_before_it_begins(register, agent_chat, settings):
+def test_a_queued_run_is_stopped_before_it_begins(agent_function, agent_chat, settings):
     settings.AGENTCHAT = {"MAX_RUNS": 1}
     go_on, began = threading.Event(), []
 
@@ -500,7 +677,7 @@ def test_a_queued_run_is_stopped_before_it_begins(register, agent_chat, settings
         began.append(iostream.input())
         iostream.step("hold", lambda: go_on.wait(20))
 
-    name = register(hold)
+    name = agent_function(hold)
     first, second = agent_chat(name), agent_chat(name)
     first.send("first")
     first.wait_for("TEXT_MESSAGE_END")
@@ -511,3 +688,43 @@ def test_a_queued_run_is_stopped_before_it_begins(register, agent_chat, settings
     go_on.set()
     first.wait_for("RUN_FINISHED")
     assert began == ["first"]
+
+
+# --- a tool that was about to be called -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_run_that_is_handed_off_before_its_tool_is_called_asks_nobody_and_calls_it_once(
+    calls, agent_function, agent_chat, scripted_llm, monkeypatch
+):
+    """The record that a tool is called comes before the call: between the two nothing has taken effect."""
+    paid, begun, begin = [], [], Journal.begin
+
+    def pay(euros: int) -> str:
+        """Pay."""
+        paid.append(euros)
+        return "paid"
+
+    def cashier(iostream):
+        clerk = ConversableAgent("clerk", llm_config=llm_config(), human_input_mode="NEVER")
+        desk = UserProxyAgent("desk", human_input_mode="NEVER", max_consecutive_auto_reply=1)
+        register_function(pay, caller=clerk, executor=desk)
+        desk.initiate_chat(clerk, message=iostream.input(), max_turns=2)
+
+    def begin_and_lose(self, *args):
+        begin(self, *args)
+        begun.append(1)
+        if len(begun) == calls:
+            IOStream.get_default().bridge.reason = LeaseLost
+
+    monkeypatch.setattr(Journal, "begin", begin_and_lose)
+    scripted = call("pay", euros=1)
+    for number in range(1, calls):
+        scripted = scripted.and_call("pay", euros=number + 1)
+    scripted_llm.replies(scripted, say("Done."))
+    chat = agent_chat(agent_function(cashier))
+    chat.send("pay")
+    chat.wait_for("RUN_FINISHED")
+    assert sorted(paid) == list(range(1, calls + 1))
+    assert len(begun) == 2 * calls
+    assert not [frame for frame in chat.frames if frame["type"] == "INPUT_REQUESTED"]

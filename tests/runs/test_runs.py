@@ -1,4 +1,4 @@
-"""Runs: what an agent function says is numbered and shown, and a question suspends it without a thread."""
+"""Runs: what an agent function emits is numbered and shown, and a question suspends it without a thread."""
 
 import contextlib
 import threading
@@ -9,10 +9,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from agentchat import registry
+from agentchat.actions import messages
 from agentchat.errors import Rejected
 from agentchat.models import ChatSession, Event, Run, Step
-from agentchat.runs import control
 from agentchat.runs.runner import RUN_POOL, runner
 from agentchat.visitors import Visitor
 
@@ -23,21 +22,6 @@ def eventually(holds):
     while not holds():
         assert time.monotonic() < deadline
         pause.wait(0.01)
-
-
-@pytest.fixture
-def agent_function():
-    """Register an agent function for one test."""
-    names = []
-
-    def register(function, name="probe", **options):
-        registry.on_connect(name, **options)(function)
-        names.append(name)
-        return name
-
-    yield register
-    for name in names:
-        registry.unregister(name)
 
 
 def test_what_an_agent_function_prints_is_shown_in_order(agent_function, agent_chat):
@@ -103,7 +87,7 @@ def test_sixty_waiting_runs_hold_no_thread_and_the_next_starts_at_once(agent_fun
     eventually(lambda: RUN_POOL.busy == 0)
 
 
-def test_a_failing_run_says_so_in_kind_words_and_the_log_has_the_traceback(agent_function, agent_chat, caplog):
+def test_a_failed_run_shows_a_user_message_and_the_log_has_the_traceback(agent_function, agent_chat, caplog):
     def fail(iostream):
         iostream.input()
         raise ValueError("secret detail")
@@ -153,7 +137,7 @@ def test_a_message_typed_while_it_runs_waits_in_the_inbox(agent_function, agent_
     assert not [f for f in chat.frames if f["type"] == "INPUT_REQUESTED"]
 
 
-def test_a_message_that_no_run_took_starts_the_next_one(agent_function, agent_chat):
+def test_a_message_that_no_run_has_read_starts_the_next_one(agent_function, agent_chat):
     go_on = threading.Event()
 
     def one(iostream):
@@ -199,7 +183,7 @@ def test_a_swallowed_suspension_is_raised_again(agent_function, agent_chat):
     assert types.count("PRINTED") == 1
 
 
-def test_a_waiting_run_is_stopped_where_it_stands(agent_function, agent_chat):
+def test_a_waiting_run_is_stopped_at_once(agent_function, agent_chat):
     def wait(iostream):
         iostream.input()
         iostream.input("Well?")
@@ -213,7 +197,7 @@ def test_a_waiting_run_is_stopped_where_it_stands(agent_function, agent_chat):
     assert not chat.stop()
 
 
-def test_a_running_run_is_stopped_at_its_next_word(agent_function, agent_chat):
+def test_a_running_run_is_stopped_at_its_next_event(agent_function, agent_chat):
     started, go_on = threading.Event(), threading.Event()
 
     def busy(iostream):
@@ -231,7 +215,7 @@ def test_a_running_run_is_stopped_at_its_next_word(agent_function, agent_chat):
     assert not [f for f in chat.frames if f["type"] == "PRINTED"]
 
 
-def test_a_changed_agent_function_ends_as_diverged_and_takes_the_next_message(agent_function, agent_chat, caplog):
+def test_a_changed_agent_function_ends_as_diverged_and_reads_the_next_message(agent_function, agent_chat, caplog):
     version = [1]
 
     def changing(iostream):
@@ -268,7 +252,7 @@ def test_the_first_answer_wins(agent_function, agent_chat):
     assert [f["text"] for f in chat.frames if f["type"] == "PRINTED"] == ["red\n"]
 
 
-def test_events_are_numbered_without_holes(agent_function, agent_chat):
+def test_events_are_numbered_without_gaps(agent_function, agent_chat):
     def chatter(iostream):
         for n in range(int(iostream.input())):
             iostream.print(n)
@@ -283,7 +267,7 @@ def test_events_are_numbered_without_holes(agent_function, agent_chat):
     assert [f["seq"] for f in chat.frames] == seqs
 
 
-def test_runs_beyond_the_limit_wait_in_line_and_the_page_says_where(agent_function, agent_chat, settings):
+def test_runs_beyond_the_limit_are_queued_and_the_page_shows_their_position(agent_function, agent_chat, settings):
     settings.AGENTCHAT = {"MAX_RUNS": 1}
     go_on = threading.Event()
 
@@ -336,7 +320,7 @@ def test_a_message_saves_its_chat_session_once(agent_function, settings):
     session = ChatSession.objects.create(agent=agent_function(lambda iostream: None), **ada.owner_fields)
     before = session.updated_at
     with CaptureQueriesContext(connection) as queries:
-        control.send(session.pk, ada, client_id=uuid.uuid4(), text="Hello")
+        messages.send(session.pk, ada, client_id=uuid.uuid4(), text="Hello")
     saves = [each for each in queries.captured_queries if each["sql"].startswith('UPDATE "agentchat_chatsession"')]
     assert len(saves) == 1
     session.refresh_from_db()

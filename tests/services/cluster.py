@@ -19,10 +19,10 @@ from uuid import UUID
 import psycopg
 import redis
 
-from agentchat.runs.layer import group_of
-from scripts.cluster import WORKERS, Cluster
+from agentchat.infra.channel_layer import group_of
+from scripts.cluster import NODES, WORKERS, Cluster
 from tests.services import standing
-from tests.sites import Site
+from tests.sites import Site, free_port
 
 REDIS_URL = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379/0"
 INSPECT_S = 60
@@ -61,7 +61,7 @@ class Machines(Cluster):
             },
         )
         self.folder, self.prefix = folder, prefix
-        super().__init__(self.site.environment)
+        super().__init__(self.site.environment, port=free_port(1 + len(NODES)))
 
     def at(self, node: str) -> Any:
         """A site for `Guest` and `Page`: this node."""
@@ -78,7 +78,7 @@ class Machines(Cluster):
             return connection.execute(query.replace("?", "%s"), values).fetchall()  # type: ignore[arg-type]
 
     def events(self, session_id: str) -> list[dict[str, Any]]:
-        """The chat session's facts, as they are stored."""
+        """The chat session's events, as they are stored."""
         query = "SELECT seq, type, payload FROM agentchat_event WHERE session_id = %s ORDER BY seq"
         return [
             {"seq": seq, "type": type_, **(json.loads(payload) if isinstance(payload, str) else payload)}
@@ -94,7 +94,7 @@ class Machines(Cluster):
         return None
 
     def nodes_watching(self, session_id: str) -> int:
-        """How many web nodes somebody looks at this chat session through, as Redis knows it."""
+        """Through how many web nodes this chat session is watched, according to Redis."""
         channel = f"{self.prefix}:layer:__group__{group_of(UUID(session_id))}"
         with redis.Redis.from_url(self.site.environment["REDIS_URL"]) as server:
             [(_, subscribers)] = server.pubsub_numsub(channel)
@@ -104,7 +104,7 @@ class Machines(Cluster):
 def inspect(cluster: Machines, what: str, *workers: str) -> str:
     """What these workers answer to a question of Celery's own, as JSON. Fails if one of them does not.
 
-    It is asked again: a question is a broadcast, and whoever has just lost its broker may not hear one at first.
+    It is asked again: a question is a broadcast, and a worker that has just lost its broker may miss one at first.
     """
     names = ",".join(f"{worker}@{socket.gethostname()}" for worker in workers)
     command = ["celery", "-A", "chatsite", "inspect", what, "--destination", names, "--timeout", "10", "--json"]

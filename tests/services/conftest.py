@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import empty_database, eventually, guest, llm, make_site
+from tests.faults.conftest import eventually, guest, llm, make_site
 from tests.services import postgres, standing
 from tests.services.cluster import Machines
 from tests.services.django_database import using
@@ -16,7 +16,7 @@ from tests.sites import Site
 
 START_AND_TEST_S = 300  # the start of a cluster counts, and a busy machine takes long for it
 
-__all__ = ["empty_database", "eventually", "guest", "llm", "make_site"]
+__all__ = ["eventually", "guest", "llm", "make_site"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -128,7 +128,7 @@ def own_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def two_sites(make_site: Callable[..., Site], own_redis: RedisServer) -> tuple[Site, Site]:
-    """Two daphnes with one database and one Redis, both started. Neither looks for what it was not told of."""
+    """Two daphnes with one database and one Redis, both started. Neither polls for what it was not notified of."""
     environment = {
         "DJANGO_SETTINGS_MODULE": "tests.services.unpolled",
         "REDIS_URL": own_redis.url,

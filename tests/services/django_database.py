@@ -9,8 +9,9 @@ from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from agentchat import conf
-from agentchat.runs import bridge, runner
-from agentchat.runs.pool import DaemonPool
+from agentchat.infra import db_threads
+from agentchat.infra.thread_pool import DaemonPool
+from agentchat.runs import async_bridge, runner
 from chatsite.databases import databases
 
 
@@ -26,9 +27,9 @@ def using(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     del connections["default"]
     DatabaseWrapper._connection_pools.clear()
     monkeypatch.setattr(runner, "RUN_POOL", DaemonPool("test-run", lambda: conf.app.max_runs))
-    monkeypatch.setattr(runner, "DB_POOL", DaemonPool("test-db", lambda: 4, at_end=connections.close_all))
-    monkeypatch.setattr(bridge, "TOOL_POOL", DaemonPool("test-tool", lambda: 4 * conf.app.max_runs))
-    monkeypatch.setattr(bridge, "STEP_POOL", DaemonPool("test-step", lambda: 2 * conf.app.max_runs))
+    monkeypatch.setattr(db_threads, "DB_POOL", DaemonPool("test-db", lambda: 4, at_end=connections.close_all))
+    monkeypatch.setattr(async_bridge, "TOOL_POOL", DaemonPool("test-tool", lambda: 4 * conf.app.max_runs))
+    monkeypatch.setattr(async_bridge, "STEP_POOL", DaemonPool("test-step", lambda: 2 * conf.app.max_runs))
     try:
         yield
     finally:

@@ -78,7 +78,7 @@ class Postgres:
         if os.geteuid() == 0:
             postgres = pwd.getpwnam("postgres")
             as_postgres = {"user": postgres.pw_uid, "group": postgres.pw_gid, "extra_groups": []}
-        # Into a file: what pg_ctl starts keeps these open, so nobody could read a pipe to its end.
+        # Into a file: what pg_ctl starts keeps these open, so a pipe could not be read to its end.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
                 [str(self._programs / program), *(str(each) for each in arguments)],

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 
-from tests.sites import Site
+from tests.sites import Site, free_port
 
 START_S = 20
 
@@ -16,9 +16,7 @@ class RedisServer:
     """`redis-server` on a free port, without a file. Not started yet."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -46,7 +44,7 @@ class RedisServer:
         self._process.wait(START_S)
 
     def freeze(self) -> None:
-        """It takes connections (the kernel does), and answers nobody."""
+        """It accepts connections (the kernel does), and never answers."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -70,10 +68,10 @@ class RedisServer:
 
 
 def outages(site: Site) -> list[str]:
-    """What the site's log says of the channel layer, in order: "away", "back", "away" and so on."""
-    return re.findall(r"the channel layer is (away|back)", site.log.read_text())
+    """What the site's log says of the channel layer, in order: "unavailable", "available again", and so on."""
+    return re.findall(r"the channel layer is (unavailable|available again)", site.log.read_text())
 
 
-def are_over_and_told_of_once(outages: list[str]) -> bool:
-    """Whether each was told of once. There may be several: a machine that stands still for a second is one, too."""
-    return bool(outages) and outages == ["away", "back"] * (len(outages) // 2)
+def are_over_and_logged_once(outages: list[str]) -> bool:
+    """Whether each was logged once. There may be several: a machine that stalls for a second is one, too."""
+    return bool(outages) and outages == ["unavailable", "available again"] * (len(outages) // 2)

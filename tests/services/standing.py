@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis as they stand on this machine: a database and a prefix of one's own in them, for a while.
+"""PostgreSQL and Redis as they run on this machine: a database and a prefix of the test's own in them.
 
 `TEST_DATABASE_URL` and `TEST_REDIS_URL` say where; the defaults are the usual loopback ports. Without a server a test
 is skipped, with one line that says why; with AGENTCHAT_REQUIRE_SERVICES=1 (CI) it fails.

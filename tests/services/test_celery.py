@@ -65,7 +65,7 @@ def leave(cluster, eventually):
     def leave(name):
         before = len(cluster.log(name))
         assert cluster.kill(name) == 0
-        eventually(lambda: "runs are given away" in cluster.log(name)[before:])
+        eventually(lambda: "releasing" in cluster.log(name)[before:])
         return cluster.log(name)[before:]
 
     return leave
@@ -114,7 +114,7 @@ def test_without_workers_nothing_runs_and_with_them_it_goes_on_though_the_messag
     page.wait_for("TEXT_MESSAGE_END", messageId=said)
     with redis.Redis.from_url(REDIS_URL) as server:
         queue = f"{cluster.prefix}.agentchat"
-        deadline = time.monotonic() + 2.5  # more than two beats of a keeper
+        deadline = time.monotonic() + 2.5  # more than two heartbeats of a supervisor
         while time.monotonic() < deadline or not server.llen(queue):
             assert time.monotonic() < deadline + WAIT_S
             threading.Event().wait(0.05)
@@ -131,7 +131,9 @@ def test_without_workers_nothing_runs_and_with_them_it_goes_on_though_the_messag
     assert effects(cluster, f"deliver {parcel}") == 1
 
 
-def test_a_worker_killed_in_mid_tool_is_followed_by_the_other_which_asks(cluster, guest, llm, parcel, eventually):
+def test_the_run_of_a_worker_killed_in_mid_tool_is_resumed_by_the_other_which_asks(
+    cluster, guest, llm, parcel, eventually
+):
     page = guest(decide=lambda page, question: {"decision": "reject", "reason": "go on"}).new_chat("errands")
     llm.replies(calls("deliver", parcel), say("Well. TERMINATE"))
     with ledger.shut_door(cluster.folder, parcel):
@@ -157,7 +159,7 @@ def test_a_tool_that_may_run_again_does_so_without_a_question(cluster, guest, ll
     assert not [event for event in page.events if event.get("kind") == "approval"]
 
 
-def test_a_worker_that_is_told_to_leave_gives_its_runs_away_and_the_other_goes_on_at_once(
+def test_a_worker_that_is_told_to_stop_releases_its_runs_and_the_other_resumes_them_at_once(
     cluster, guest, llm, leave, eventually
 ):
     page = guest().new_chat("errands")
@@ -167,7 +169,7 @@ def test_a_worker_that_is_told_to_leave_gives_its_runs_away_and_the_other_goes_o
     half.wait_until_paused()
     leaving = eventually(lambda: cluster.worker_of(page.session_id))
     said = leave(leaving)
-    assert "1 runs are given away" in said, "the other would have had to wait for the lease"
+    assert "releasing 1 runs" in said, "the other would have had to wait for the lease"
     assert "did not unwind" not in said
     assert cluster.worker_of(page.session_id) != leaving
     page.wait_for("RUN_FINISHED", outcome={"type": "success"})
@@ -176,7 +178,7 @@ def test_a_worker_that_is_told_to_leave_gives_its_runs_away_and_the_other_goes_o
     half.release()
 
 
-def test_a_worker_leaves_in_time_though_a_tool_never_ends(cluster, guest, parcel, leave, eventually):
+def test_a_worker_stops_in_time_though_a_tool_never_ends(cluster, guest, parcel, leave, eventually):
     page = guest().new_chat("courier")
     with ledger.shut_door(cluster.folder, parcel):
         page.send(parcel)
@@ -185,7 +187,7 @@ def test_a_worker_leaves_in_time_though_a_tool_never_ends(cluster, guest, parcel
         begun = time.monotonic()
         said = leave(leaving)  # the tool has not ended
         assert time.monotonic() - begun >= DRAIN_S
-        assert f"did not unwind in {DRAIN_S} s" in said
+        assert f"did not unwind within {DRAIN_S} s" in said
     page.wait_for("RUN_FINISHED", outcome={"type": "success"})
 
 
@@ -229,7 +231,7 @@ def test_fifty_queued_runs_of_one_owner_do_not_delay_another_owners(cluster, gue
     assert effects(cluster, f"deliver {parcel}") == 50
 
 
-def test_runs_that_wait_for_their_persons_hold_no_task_and_no_thread(cluster, guest, llm, parcel, eventually):
+def test_runs_that_wait_for_their_users_hold_no_task_and_no_thread(cluster, guest, llm, parcel, eventually):
     visitors = [guest() for _ in range(5)]
     pages = [visitor.new_chat("errands") for visitor in visitors for _ in range(MAX_RUNS)]
     for page in pages:
@@ -276,11 +278,11 @@ def readiness(site):
 
 
 @pytest.mark.parametrize("how", ["gone", "frozen"])
-def test_a_broker_that_does_not_answer_delays_nobody_and_is_told_of_once(
+def test_a_broker_that_does_not_answer_delays_no_user_and_is_logged_once(
     how, node, own_redis, guest, parcel, eventually
 ):
     site = node(own_redis.url)
-    well = {"database": True, "keeper": True, "layer": True, "broker": True}
+    well = {"database": True, "supervisor": True, "layer": True, "broker": True}
     eventually(lambda: readiness(site) == (200, well))
     visitor = guest(site)
     pages = [visitor.new_chat("courier") for _ in range(4)]
@@ -297,10 +299,10 @@ def test_a_broker_that_does_not_answer_delays_nobody_and_is_told_of_once(
     status, parts = readiness(site)
     assert time.monotonic() - begun < 4
     assert (status, parts["database"], parts["broker"]) == (503, True, "the broker does not answer")
-    assert site.log.read_text().count("the broker takes no messages") == 1
+    assert site.log.read_text().count("the broker accepts no messages") == 1
 
 
-def test_messages_about_runs_keep_to_their_prefix(cluster, guest, parcel):
+def test_messages_about_runs_have_the_sites_prefix(cluster, guest, parcel):
     page = guest().new_chat("courier")
     page.send(parcel)
     page.wait_for("RUN_FINISHED", outcome={"type": "success"})
@@ -310,7 +312,7 @@ def test_messages_about_runs_keep_to_their_prefix(cluster, guest, parcel):
         assert [name for name in names if server.exists(name)] == []
 
 
-def test_celerys_own_question_about_health_is_answered_while_tasks_run(cluster, guest, parcel, eventually):
+def test_celerys_own_ping_is_answered_while_tasks_run(cluster, guest, parcel, eventually):
     page = guest().new_chat("courier")
     with ledger.shut_door(cluster.folder, parcel):
         page.send(parcel)

@@ -1,6 +1,6 @@
-"""A cluster, as people see it in Chromium: tabs at one node, at the other, and through the front.
+"""A cluster, as users see it in Chromium: tabs at one node, at the other, and through the front.
 
-What a tab received is compared with the database at the end of each: every fact once and in order.
+What a tab received is compared with the database at the end of each: every event once and in order.
 """
 
 import os
@@ -77,7 +77,7 @@ def begin_story(tab, model, parcel):
 
 
 def assert_received_everything(tab):
-    """No gap, no duplicate; deltas are the message's text, but for its last words: END may overtake them on the way."""
+    """No gap, no duplicate; deltas add up to the message's text, but for its end: END may overtake them on the way."""
     seqs = [frame["seq"] for frame in tab.frames if frame.get("seq", 0) > 0]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
     facts = [fact for fact in tab.facts() if fact["seq"] > 0]
@@ -106,8 +106,8 @@ def test_tabs_at_both_nodes_show_the_same_stream_of_a_worker_and_either_stops_it
 
 
 @pytest.mark.parametrize("verb", ["survey", "deliver"])
-def test_a_worker_killed_in_mid_tool_is_followed_by_the_other(cluster, tabs, llm, verb):
-    """A tool that may run again does; about another the person is asked, and says so at the other node."""
+def test_the_run_of_a_worker_killed_in_mid_tool_is_resumed_by_the_other(cluster, tabs, llm, verb):
+    """A tool that may run again does; about another the user is asked, and answers at the other node."""
     parcel = f"killed-{verb}"
     llm.replies(call(verb, parcel=parcel))
     here, there = tabs
@@ -124,14 +124,14 @@ def test_a_worker_killed_in_mid_tool_is_followed_by_the_other(cluster, tabs, llm
     llm.always(lambda request: Model().answer(request))
     if verb == "deliver":
         card = there.transcript.locator(".card").last
-        card.get_by_role("button", name="Go on without").click()
+        card.get_by_role("button", name="Skip").click()
     for tab in tabs:
         tab.wait_for_frame("INPUT_REQUESTED", count=1 if verb == "survey" else 2)
         assert_received_everything(tab)
     assert ledger.read(cluster.folder)[f"{verb} {parcel}"] == (2 if verb == "survey" else 1)
 
 
-def test_a_page_comes_back_through_the_other_node_whichever_dies(cluster, make_tab, model):
+def test_a_page_reconnects_through_the_other_node_whichever_dies(cluster, make_tab, model):
     tab = make_tab(cluster)
     connections = []
     tab.page.on("websocket", lambda socket: connections.append(socket) if "/ws/chat/" in socket.url else None)

@@ -1,4 +1,4 @@
-"""Redis and PostgreSQL are killed, frozen and restarted under a cluster at work: all chats go on, and nothing is lost.
+"""Redis and PostgreSQL are killed, frozen and restarted under a running cluster: all chats go on, and nothing is lost.
 
 Both servers are the tests' own. Redis is everything at once here: the broker, the channel layer and the cache.
 """
@@ -186,7 +186,7 @@ def test_redis_is_killed_in_mid_stream_and_comes_back_empty(cluster, chats, own_
         for page in chats.waiting:
             chats.send("deliver", page)
         for page in chats.waiting:
-            chats.until_asked(page)  # workers look for runs by themselves, and nodes for facts
+            chats.until_asked(page)  # workers poll for runs, and nodes for events
         own_redis.start()
         eventually(all_say(cluster, "layer", True))
         eventually(all_say(cluster, "broker", True))
@@ -220,7 +220,7 @@ def test_redis_is_frozen_for_ten_seconds(cluster, chats, own_redis, eventually):
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_postgresql_is_restarted_in_mid_run(cluster, chats, own_postgres, eventually, mode):
-    """`immediate` is a crash: nobody is told, and it recovers from its log."""
+    """`immediate` is a crash: no client is told, and it recovers from its log."""
     with ExitStack() as doors:
         chats.begin(doors, eventually)
         own_postgres.stop(mode)

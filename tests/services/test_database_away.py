@@ -1,4 +1,4 @@
-"""A database that goes away, for a moment or longer: what runs goes on, what is sent is refused in words.
+"""A database that is down, for a moment or longer: runs go on, and messages are rejected with an explanation.
 
 On a cluster of these tests' own, which they stop, restart and starve.
 """
@@ -11,11 +11,12 @@ import psycopg
 import pytest
 from django.db import OperationalError
 
-from agentchat import registry
+from agentchat.actions import messages
+from agentchat.core import registry
 from agentchat.errors import Rejected
+from agentchat.infra.database import USER_TIMEOUT_SECONDS
 from agentchat.models import Event, InboxItem, Run
-from agentchat.runs import claims, control, journal
-from agentchat.runs.database import PERSON_S
+from agentchat.runs import leases, recorded, transactions
 from agentchat.server import is_ready
 from tests.services.django_database import using
 
@@ -28,7 +29,7 @@ def transactional_db(own_database_url, monkeypatch, django_db_blocker):
 
 @pytest.fixture
 def counting():
-    """An agent function that counts to what it is told, and waits at `gate` before each number."""
+    """An agent function that counts to the number in its message, and waits at `gate` before each number."""
     gate = threading.Semaphore(0)
 
     def count(iostream):
@@ -77,7 +78,7 @@ def test_running_runs_do_not_notice_a_restart(own_postgres, counting, agent_chat
     assert set(Run.objects.values_list("epoch", "status")) == {(1, "finished")}
 
 
-def test_while_it_is_away_messages_are_refused_and_the_server_says_so_and_then_all_goes_on(
+def test_while_it_is_down_messages_are_rejected_readyz_fails_and_then_everything_resumes(
     own_postgres, counting, agent_chat, client, django_user_model, caplog
 ):
     client.force_login(django_user_model.objects.create_user("ada"))
@@ -88,7 +89,10 @@ def test_while_it_is_away_messages_are_refused_and_the_server_says_so_and_then_a
     with pytest.raises(Rejected) as rejected:
         chat.send("more")
     assert rejected.value.reason == "unavailable"
-    assert f"what a person did could not be saved: the database could not be used for {PERSON_S:g} s" in caplog.text
+    assert (
+        f"a user's action could not be saved: the database could not be used for {USER_TIMEOUT_SECONDS:g} s"
+        in caplog.text
+    )
     assert is_ready()["database"] == "the database does not answer"
     client.raise_request_exception = False
     assert client.get("/chat/").status_code == 503
@@ -103,7 +107,7 @@ def test_while_it_is_away_messages_are_refused_and_the_server_says_so_and_then_a
     assert [item.value for item in InboxItem.objects.order_by("id")] == ["1", "2"]
 
 
-def test_when_all_connections_are_used_up_people_hear_it_and_runs_go_on_afterwards(
+def test_when_all_connections_are_in_use_users_are_told_and_runs_resume_afterwards(
     own_postgres, own_database_url, counting, agent_chat
 ):
     chat = agent_chat("count")
@@ -120,7 +124,7 @@ def test_when_all_connections_are_used_up_people_hear_it_and_runs_go_on_afterwar
     counting.release(2)
     try:
         with pytest.raises(Rejected) as rejected:
-            control.send(chat.session.pk, chat.visitor, client_id=uuid.uuid4(), text="more")
+            messages.send(chat.session.pk, chat.visitor, client_id=uuid.uuid4(), text="more")
         assert rejected.value.reason == "unavailable"
     finally:
         for connection in greedy:
@@ -129,18 +133,16 @@ def test_when_all_connections_are_used_up_people_hear_it_and_runs_go_on_afterwar
     assert told(chat.session) == ["0", "1"]
 
 
-def test_a_run_that_cannot_save_anything_for_too_long_says_so_when_it_can(
-    own_postgres, counting, agent_chat, monkeypatch
-):
-    monkeypatch.setattr(journal, "RUN_S", 0.5)
-    locked, away = journal.locked, threading.Event()
+def test_a_run_that_cannot_save_for_too_long_fails_when_it_can(own_postgres, counting, agent_chat, monkeypatch):
+    monkeypatch.setattr(recorded, "RUN_TIMEOUT_SECONDS", 0.5)
+    locked, away = transactions.lock_session, threading.Event()
 
     def failing(session_id, **gone):
         if away.is_set():
             raise OperationalError("the server closed the connection unexpectedly")
         return locked(session_id, **gone)
 
-    monkeypatch.setattr(journal, "locked", failing)
+    monkeypatch.setattr(transactions, "lock_session", failing)
     heard = []
 
     def stubborn(iostream):
@@ -161,16 +163,18 @@ def test_a_run_that_cannot_save_anything_for_too_long_says_so_when_it_can(
     finally:
         registry.unregister("stubborn")
     assert error["code"] == "database"
-    assert error["message"] == heard[0].kind_words
+    assert error["message"] == heard[0].user_message
     assert error["id"] == Run.objects.get().error_id
     assert told(chat.session) == []
 
 
-def test_the_keeper_claims_what_is_ready_after_the_database_was_away(own_postgres, counting, agent_chat, monkeypatch):
-    real = claims.claim
-    monkeypatch.setattr(claims, "claim", lambda run_id: None)
+def test_the_supervisor_claims_what_is_ready_after_the_database_was_down(
+    own_postgres, counting, agent_chat, monkeypatch
+):
+    real = leases.claim
+    monkeypatch.setattr(leases, "claim", lambda run_id: None)
     chat = agent_chat("count")
     chat.send("0")
     own_postgres.restart("immediate")
-    monkeypatch.setattr(claims, "claim", real)
+    monkeypatch.setattr(leases, "claim", real)
     chat.wait_for("RUN_FINISHED")

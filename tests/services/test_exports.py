@@ -1,4 +1,4 @@
-"""A file that is made piece by piece is whole, though the connection to PostgreSQL is another one for each piece."""
+"""A file that is streamed in pieces is complete, although each piece has another connection to PostgreSQL."""
 
 import json
 
@@ -7,10 +7,10 @@ import pytest
 from django.db import connections
 from django.test import AsyncRequestFactory
 
-from agentchat import export
 from agentchat.models import ChatSession, Event
-from agentchat.streaming import download
+from agentchat.presentation import export
 from agentchat.visitors import Visitor
+from agentchat.web.downloads import download
 
 ADA = Visitor(guest_key="ada")
 CHATS = 250

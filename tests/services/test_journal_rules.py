@@ -1,4 +1,4 @@
-"""The journal's rules where several really write at once: no hole, no deadlock, nobody beyond their share."""
+"""The journal's rules with concurrent writers: no gap, no deadlock, no owner beyond their limit."""
 
 import random
 import threading
@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
-from agentchat import registry
+from agentchat.core import registry
 from agentchat.events import Printed, RunFinished
 from agentchat.models import ChatSession, Event, InboxItem, Run
-from agentchat.runs import claims
-from agentchat.runs.ending import end_run
-from agentchat.runs.session import append, locked
+from agentchat.runs import leases
+from agentchat.runs.finalize import end_run
+from agentchat.runs.session_lock import append, lock_session
 from agentchat.testing import say
 
 
@@ -44,7 +44,7 @@ class RolledBack(Exception):
     pass
 
 
-def test_many_writers_some_of_whom_fail_leave_no_hole_and_no_deadlock(transactional_db):
+def test_many_writers_some_of_which_fail_leave_no_gap_and_no_deadlock(transactional_db):
     sessions = [ChatSession.objects.create(agent="probe") for _ in range(3)]
     kept = []
 
@@ -53,7 +53,7 @@ def test_many_writers_some_of_whom_fail_leave_no_hole_and_no_deadlock(transactio
         for number in range(40):
             session, words = chance.choice(sessions), f"{writer}-{number}"
             try:
-                with locked(session.pk) as one:
+                with lock_session(session.pk) as one:
                     append(one, None, [Printed(text=words)] * chance.randint(1, 3))
                     if chance.random() < 0.1:
                         raise RolledBack
@@ -76,17 +76,17 @@ def queued_runs(count, guest_key):
     return [Run.objects.create(session=each, number=1, agent="probe").pk for each in sessions]
 
 
-def test_claims_at_the_same_time_do_not_exceed_the_owners_share(transactional_db, settings):
+def test_concurrent_claims_do_not_exceed_the_owners_limit(transactional_db, settings):
     settings.AGENTCHAT = {"MAX_RUNS_PER_OWNER": 2}
     won = []
     for turn in range(3):
         ids = queued_runs(8, f"greedy-{turn}")
-        at_once([lambda run_id=run_id: won.append(claims.claim(run_id)) for run_id in ids])
+        at_once([lambda run_id=run_id: won.append(leases.claim(run_id)) for run_id in ids])
         assert Run.objects.filter(pk__in=ids, status=Run.Status.RUNNING).count() == 2
     assert sum(claim is not None for claim in won) == 6
 
 
-def test_owners_do_not_hold_up_one_another(transactional_db, settings):
+def test_owners_do_not_block_one_another(transactional_db, settings):
     settings.AGENTCHAT = {"MAX_RUNS_PER_OWNER": 1}
     [mine], [theirs] = queued_runs(1, "ada"), queued_runs(1, "eve")
     run = Run.objects.select_related("session").get(pk=theirs)
@@ -94,8 +94,8 @@ def test_owners_do_not_hold_up_one_another(transactional_db, settings):
     from django.db import transaction
 
     with transaction.atomic():
-        claims._one_after_another(run)  # eve's claim takes its time
-        threading.Thread(target=lambda: (claims.claim(mine), connection.close(), done.set())).start()
+        leases._serialize_claims(run)  # eve's claim takes its time
+        threading.Thread(target=lambda: (leases.claim(mine), connection.close(), done.set())).start()
         assert done.wait(20)
     assert Run.objects.get(pk=mine).status == Run.Status.RUNNING
 
@@ -103,17 +103,17 @@ def test_owners_do_not_hold_up_one_another(transactional_db, settings):
 def test_one_run_is_claimed_once(transactional_db):
     [run_id] = queued_runs(1, "ada")
     won = []
-    at_once([lambda: won.append(claims.claim(run_id)) for _ in range(8)])
+    at_once([lambda: won.append(leases.claim(run_id)) for _ in range(8)])
     assert [claim.epoch for claim in won if claim is not None] == [1]
     assert Run.objects.get().epoch == 1
 
 
-def test_whoever_ends_a_run_does_not_write_an_old_epoch_back(transactional_db):
+def test_ending_a_run_does_not_write_an_old_epoch_back(transactional_db):
     [run_id] = queued_runs(1, "ada")
     session = ChatSession.objects.get()
-    with locked(session.pk) as one:
+    with lock_session(session.pk) as one:
         run = Run.objects.get(pk=run_id)
-        # Past the lock, as nobody of ours does.
+        # Without the lock, as no code of ours does.
         thread = threading.Thread(target=lambda: (Run.objects.update(epoch=7), connection.close()))
         thread.start()
         thread.join(20)
@@ -121,7 +121,7 @@ def test_whoever_ends_a_run_does_not_write_an_old_epoch_back(transactional_db):
     assert Run.objects.get().epoch == 7
 
 
-def test_the_word_sealed_is_no_secret_and_a_password_is_erased(agent_chat, scripted_llm):
+def test_a_form_field_named_sealed_is_kept_and_a_password_is_erased(agent_chat, scripted_llm):
     def ask(iostream):
         iostream.print(iostream.input(), iostream.step("own", lambda: {"sealed": "not by us"}))
         iostream.input("Password?", password=True)

@@ -1,4 +1,4 @@
-"""What the database loses is written again, once: a run tells the same story as one that nothing befell."""
+"""Transactions that the database loses are made again, once: a run emits the same events as an undisturbed one."""
 
 import select
 import threading
@@ -10,20 +10,23 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from agentchat import registry
-from agentchat.errors import DatabaseAway
+from agentchat.actions import feedback, messages
+from agentchat.actions import transactions as actions
+from agentchat.core import registry
+from agentchat.errors import DatabaseUnavailable
+from agentchat.infra import database
+from agentchat.infra.process import PROCESS
 from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run
-from agentchat.runs import claims, control, database, journal
-from agentchat.runs.process import PROCESS
+from agentchat.runs import leases, transactions
 from agentchat.testing import say
 from agentchat.visitors import Visitor
+from tests.commit_ack_loss import lose_the_first_commit
 from tests.faults import test_cuts
 from tests.faults.test_cuts import EVERYTHING, Fate, stage
-from tests.lost_commits import lose_the_first_commit
 
 __all__ = ["stage"]  # the fixture
 
-LOCKED = journal.locked
+LOCKED = transactions.lock_session
 
 
 def lose_this_connection() -> None:
@@ -38,7 +41,7 @@ def lose_this_connection() -> None:
 
 
 class Lossy(Fate):
-    """Nobody dies: in some transactions the backend is terminated, or the commit's acknowledgement is lost."""
+    """No process dies: in some transactions the backend is terminated, or the commit's acknowledgement is lost."""
 
     @contextmanager
     def locked(self, session_id, **gone) -> Iterator[ChatSession]:
@@ -101,7 +104,8 @@ def loses(monkeypatch):
                 lost.append(1)
                 raise OperationalError("the server closed the connection unexpectedly")
 
-        monkeypatch.setattr(control, "locked", locked)
+        for module in (messages, actions):
+            monkeypatch.setattr(module, "lock_session", locked)
         return lost
 
     return lose
@@ -111,10 +115,10 @@ ADA = Visitor(guest_key="ada")
 
 
 @pytest.mark.parametrize("where", ["within", "after"])
-def test_a_message_is_taken_once(session, settings, loses, where):
+def test_a_message_is_saved_once(session, settings, loses, where):
     settings.AGENTCHAT = {"GUESTS": True}
     lost = loses(where)
-    control.send(session.pk, ADA, client_id=uuid.uuid4(), text="Hello")
+    messages.send(session.pk, ADA, client_id=uuid.uuid4(), text="Hello")
     assert lost
     assert InboxItem.objects.count() == Run.objects.count() == 1
     assert list(Event.objects.values_list("seq", flat=True)) == [1, 2, 3]
@@ -124,17 +128,17 @@ def test_a_message_is_taken_once(session, settings, loses, where):
 def test_a_stop_stops_what_was_meant_and_not_what_follows(session, settings, loses, where):
     settings.AGENTCHAT = {"GUESTS": True}
     for text in ("one", "two"):
-        control.send(session.pk, ADA, client_id=uuid.uuid4(), text=text)
+        messages.send(session.pk, ADA, client_id=uuid.uuid4(), text=text)
     InboxItem.objects.filter(value="one").update(run=Run.objects.get(), step=1)  # so "two" starts the next run
     lost = loses(where)
-    assert control.stop(session.pk, by="ada", visitor=ADA)
+    assert messages.stop(session.pk, by="ada", visitor=ADA)
     assert lost
     assert list(Run.objects.order_by("number").values_list("status", flat=True)) == ["stopped", "queued"]
 
 
 @pytest.fixture
 def talked(agent_chat, scripted_llm, settings):
-    """A chat with one answer, and the ids of its two messages: the person's, and the agent's."""
+    """A chat with one answer, and the ids of its two messages: the user's, and the agent's."""
     settings.AGENTCHAT = {"GUESTS": True}
     scripted_llm.always(say("Fine. TERMINATE"))
     chat = agent_chat("weather")
@@ -151,7 +155,7 @@ def assert_no_gap(chat):
 
 @pytest.mark.parametrize("where", ["within", "after"])
 @pytest.mark.parametrize("what", ["edit", "retry"])
-def test_a_message_is_written_anew_once(talked, loses, where, what):
+def test_a_message_is_retried_once(talked, loses, where, what):
     chat, asked, answered = talked
     lost = loses(where)
     if what == "edit":
@@ -168,7 +172,7 @@ def test_a_message_is_written_anew_once(talked, loses, where, what):
 
 
 @pytest.mark.parametrize("where", ["within", "after"])
-def test_a_branch_is_turned_to_once(talked, loses, where):
+def test_a_branch_is_selected_once(talked, loses, where):
     chat, asked, _ = talked
     chat.edit(asked, "How is Rome?")
     chat.wait_for("RUN_FINISHED", count=2)
@@ -181,16 +185,16 @@ def test_a_branch_is_turned_to_once(talked, loses, where):
 
 
 @pytest.mark.parametrize("where", ["within", "after"])
-def test_a_thumb_is_kept_once_and_taken_back(talked, loses, where):
+def test_a_rating_is_saved_once_and_withdrawn(talked, loses, where):
     chat, _, answered = talked
     for value, kept in (("down", ["down"]), (None, [])):
         lost = loses(where)
-        control.rate(chat.session.pk, chat.visitor, message_id=answered, value=value)
+        feedback.rate(chat.session.pk, chat.visitor, message_id=answered, value=value)
         assert lost
         assert list(Feedback.objects.values_list("value", flat=True)) == kept
 
 
-def test_a_transaction_that_froze_until_the_server_ended_it_is_made_again(session, settings, monkeypatch):
+def test_a_transaction_that_froze_until_the_server_ended_it_is_retried(session, settings, monkeypatch):
     settings.AGENTCHAT = {"GUESTS": True}
     frozen = []
 
@@ -204,24 +208,24 @@ def test_a_transaction_that_froze_until_the_server_ended_it_is_made_again(sessio
                 frozen.append(1)
                 select.select([connection.connection], [], [], 10)  # the server's last word
 
-    monkeypatch.setattr(control, "locked", locked)
-    control.send(session.pk, ADA, client_id=uuid.uuid4(), text="Hello")
+    monkeypatch.setattr(actions, "lock_session", locked)
+    messages.send(session.pk, ADA, client_id=uuid.uuid4(), text="Hello")
     assert frozen
     assert InboxItem.objects.count() == Run.objects.count() == 1
 
 
-def test_a_claim_whose_acknowledgement_is_lost_is_ours_at_once_and_nobody_elses(session, monkeypatch):
+def test_a_claim_whose_acknowledgement_is_lost_is_held_at_once_and_by_no_other_process(session, monkeypatch):
     run = Run.objects.create(session=session, number=1, agent="probe")
-    lost = lose_the_first_commit(monkeypatch, claims)
-    claimed = claims.claim(run.pk)
+    lost = lose_the_first_commit(monkeypatch, leases)
+    claimed = leases.claim(run.pk)
     assert lost
     assert claimed is not None
     run.refresh_from_db()
     assert (claimed.epoch, run.epoch, run.owner_process) == (1, 1, PROCESS)
-    assert claims.claim(run.pk) is None
+    assert leases.claim(run.pk) is None
 
 
-def test_tries_have_a_bound_and_what_does_not_pass_is_not_tried_again(transactional_db):
+def test_retries_are_limited_and_other_errors_are_not_retried(transactional_db):
     tried = []
 
     def never(again):
@@ -229,8 +233,8 @@ def test_tries_have_a_bound_and_what_does_not_pass_is_not_tried_again(transactio
         lose_this_connection()
         ChatSession.objects.count()
 
-    with pytest.raises(DatabaseAway):
-        database.whole(never, within=5)
+    with pytest.raises(DatabaseUnavailable):
+        database.retry_transaction(never, timeout=5)
     assert tried[0] is False
     assert len(tried) > 2
     assert all(tried[1:])
@@ -242,11 +246,11 @@ def test_tries_have_a_bound_and_what_does_not_pass_is_not_tried_again(transactio
             cursor.execute("SELECT * FROM not_a_table")
 
     with pytest.raises(Exception, match="not_a_table"):
-        database.whole(wrong, within=5)
+        database.retry_transaction(wrong, timeout=5)
     assert tried == [False]
 
 
-def test_in_somebodys_own_transaction_nothing_is_made_again(transactional_db):
+def test_within_the_callers_own_transaction_nothing_is_retried(transactional_db):
     tried = []
 
     def lose(again):
@@ -255,12 +259,12 @@ def test_in_somebodys_own_transaction_nothing_is_made_again(transactional_db):
         ChatSession.objects.count()
 
     with pytest.raises(OperationalError), transaction.atomic():
-        database.whole(lose, within=5)
+        database.retry_transaction(lose, timeout=5)
     assert tried == [False]
     assert ChatSession.objects.count() == 0  # the connection is a new one
 
 
-def test_a_deadlock_is_undone_and_made_again(transactional_db):
+def test_a_deadlock_is_rolled_back_and_retried(transactional_db):
     first, second = (ChatSession.objects.create(agent="probe") for _ in range(2))
     barrier, tries = threading.Barrier(2, timeout=20), []
 
@@ -274,7 +278,7 @@ def test_a_deadlock_is_undone_and_made_again(transactional_db):
                     session.title += "x"
                     session.save(update_fields=["title"])
 
-        database.whole(lock, within=20)
+        database.retry_transaction(lock, timeout=20)
         connection.close()
 
     threads = [threading.Thread(target=both, args=pair) for pair in ((first, second), (second, first))]

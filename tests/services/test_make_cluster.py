@@ -38,23 +38,11 @@ def command(port: int) -> list[str]:
     return [sys.executable, "scripts/cluster.py", "--port", str(port)]
 
 
-def port_of_three() -> int:
-    """A free port with two free ones after it: the front's, and the nodes'."""
-    while True:
-        first = free_port()
-        if first < 65533 and not any(is_taken(first + number) for number in range(1 + len(NODES))):
-            return first
-
-
-def is_taken(port: int) -> bool:
-    return any(each.laddr and each.laddr.port == port for each in psutil.net_connections("tcp"))
-
-
 class Started:
     """The program, until it is told to stop. `said()` is what it has printed so far."""
 
     def __init__(self, log, **more: str) -> None:
-        self._log, self.port = log, port_of_three()
+        self._log, self.port = log, free_port(1 + len(NODES))
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command(self.port), cwd=ROOT, env=environment(**more), stdout=output, stderr=output
@@ -140,11 +128,11 @@ NOWHERE = "127.0.0.1:1"
 
 
 @pytest.mark.parametrize("missing", ["database", "redis", "port"])
-def test_without_what_it_needs_it_says_so_in_a_sentence_and_starts_nothing(
+def test_without_what_it_needs_it_reports_it_in_a_sentence_and_starts_nothing(
     database_url, redis_url, key_prefix, missing
 ):
     services = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "REDIS_PREFIX": key_prefix}
-    port = port_of_three()
+    port = free_port(1 + len(NODES))
     if missing == "database":
         services["DATABASE_URL"] = f"postgres://ada:secret@{NOWHERE}/agentchat"
         sentence = "The database of DATABASE_URL does not take us in"
@@ -166,7 +154,7 @@ def test_without_what_it_needs_it_says_so_in_a_sentence_and_starts_nothing(
     assert done.stdout == ""
 
 
-def test_of_a_log_that_is_printed_the_last_part_is_kept():
+def test_of_a_printed_log_the_last_part_is_kept():
     printed: list[str] = []
     script = "import time\nfor number in range(1000): print('line', number)\ntime.sleep(60)"
     process = Process("lines", [sys.executable, "-u", "-c", script], os.environ, printed.append, 100)

@@ -1,4 +1,4 @@
-"""What a Redis has to bear of agentchat, as it says itself: connections, and calls while it is away."""
+"""The load of agentchat on Redis, as Redis reports it: connections, and commands while it is down."""
 
 import asyncio
 import contextlib
@@ -10,20 +10,22 @@ import redis
 from channels.layers import get_channel_layer
 from websockets.sync.client import connect
 
-from agentchat.runs import ear as ear_module
-from agentchat.runs import link as link_module
-from agentchat.runs import lists
-from agentchat.runs.hub import Hub, Watcher
-from agentchat.runs.link import Link
-from agentchat.runs.publish import publish_soon, tell_owner_soon
+from agentchat.infra import loop_scope
+from agentchat.realtime import chat_list
+from agentchat.realtime.hub import Hub
+from agentchat.realtime.publish import publish_soon, send_direct_soon
+from agentchat.realtime.relay import link as link_module
+from agentchat.realtime.relay import receiver as receiver_module
+from agentchat.realtime.relay.link import RelayLink
+from agentchat.realtime.subscriber import Subscriber
 from agentchat.testing import say
-from tests.services.redis import are_over_and_told_of_once, outages
+from tests.services.redis import are_over_and_logged_once, outages
 
 MANY = 20
 
 
 def connections(own_redis):
-    """Who is connected, without whoever asks."""
+    """The connected clients, without the one that asks."""
     with redis.Redis.from_url(own_redis.url) as client:
         me = str(client.client_id())
         return [each for each in client.client_list() if each["id"] != me]
@@ -50,25 +52,36 @@ def channel_layer(own_redis, settings):
 
 @pytest.fixture
 async def process(channel_layer):
-    """A server's hub, its bell, and its link to other processes."""
+    """A server's hub, its notifier of lists of chats, and its link to other processes."""
     hub = Hub()
-    bell = lists.Bell(hub)
-    bell.start()
+    notifier = chat_list.ChatListNotifier(hub, asyncio.get_running_loop())
 
     async def owners_of(session_ids):
         return {}
 
-    link = Link(
-        hub, channel_layer, owners_of=owners_of, words={}, on_list=bell.heard, on_return=lambda: None, process="server"
+    link = RelayLink(
+        hub,
+        channel_layer,
+        owners_of=owners_of,
+        on_direct={},
+        on_list=notifier.on_change,
+        on_recovery=lambda: None,
+        process="server",
     )
-    await until(lambda: not link.is_away)
-    yield hub, bell, link
+    await until(lambda: link.is_connected)
+    yield hub, notifier, link
     await link.close()
     await channel_layer.flush()
 
 
-async def test_watchers_lists_and_bells_share_two_connections(process, own_redis):
-    hub, bell, link = process
+@pytest.fixture
+def without_server(monkeypatch):
+    """What is sent here is sent as by a command."""
+    monkeypatch.setattr(loop_scope, "_current", None)
+
+
+async def test_subscribers_lists_and_notifications_share_two_connections(process, own_redis):
+    hub, notifier, link = process
     database, heard = [], []
 
     async def read(after):
@@ -81,64 +94,66 @@ async def test_watchers_lists_and_bells_share_two_connections(process, own_redis
         raise AssertionError("too slow")
 
     chats = [uuid.uuid4() for _ in range(MANY)]
-    watchers = [
-        asyncio.create_task(Watcher(chat, 0, send=send, read=read, close=close, at=hub).run()) for chat in chats
+    subscribers = [
+        asyncio.create_task(Subscriber(chat, 0, send=send, read=read, close=close, hub=hub).run()) for chat in chats
     ]
-    groups = [lists.group_of(number, "") for number in range(MANY)]
+    groups = [chat_list.group_of_owner(number, "") for number in range(MANY)]
     for group in groups:
-        bell.listen(group, lambda group=group: heard.append(group))
-    await until(lambda: len(link.ear._joined) == 2 * MANY)
+        notifier.subscribe(group, lambda group=group: heard.append(group))
+    await until(lambda: len(link.receiver._joined) == 2 * MANY)
     database.append({"type": "PRINTED", "seq": 1})
     for chat, group in zip(chats, groups, strict=True):
-        hub.tell(chat, database)
-        hub.voice.ring(chat, 1)
-        bell.ring(group)
+        hub.publish(chat, database)
+        hub.sender.notify(chat, 1)
+        notifier.notify(group)
     await until(lambda: len(heard) == 2 * MANY)
-    await hub.voice.finish()
+    await hub.sender.finish()
     assert len(that_subscribe(connections(own_redis))) == 1
     assert len(connections(own_redis)) == 2
-    for watcher in watchers:
-        watcher.cancel()
+    for each in subscribers:
+        each.cancel()
 
 
-async def test_all_that_a_command_says_goes_through_one_connection(process, own_redis):
-    _, bell, link = process
+async def test_all_that_a_command_sends_goes_through_one_connection(process, own_redis, without_server):
+    _, notifier, link = process
     before = len(connections(own_redis))
-    group, heard = lists.group_of(1, ""), []
-    bell.listen(group, lambda: heard.append(group))
-    await until(lambda: group in link.ear._joined)
+    group, heard = chat_list.group_of_owner(1, ""), []
+    notifier.subscribe(group, lambda: heard.append(group))
+    await until(lambda: group in link.receiver._joined)
     frame = {"type": "PRINTED", "seq": 1}
 
     def command(number):
         publish_soon(uuid.uuid4(), [frame], None)
-        tell_owner_soon("server", "run.stop", number, None)
-        lists.Bell(Hub()).ring(group)
+        send_direct_soon("server", "run.stop", number, None)
+        chat_list.notify_group(group)
 
     await asyncio.gather(*(asyncio.to_thread(command, number) for number in range(MANY)))
     await until(lambda: len(heard) == MANY)
     assert len(connections(own_redis)) == before + 1
 
 
-async def test_a_layer_that_does_not_receive_any_more_is_begun_anew_with(process, own_redis, monkeypatch, caplog):
-    monkeypatch.setattr(ear_module, "CALL_S", 0.1)
-    monkeypatch.setattr(ear_module, "CALL_AWAY_S", 0.05)
-    monkeypatch.setattr(ear_module, "DEAF_CALLS", 5)
-    monkeypatch.setattr(link_module, "AGAIN_S", 0.01)
-    _, bell, link = process
-    group, heard = lists.group_of(1, ""), []
-    bell.listen(group, lambda: heard.append(group))
-    await until(lambda: group in link.ear._joined)
-    deaf = link.ear._channel
+async def test_a_layer_that_does_not_receive_any_more_gets_new_connections(
+    process, own_redis, without_server, monkeypatch, caplog
+):
+    monkeypatch.setattr(receiver_module, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(receiver_module, "HEARTBEAT_UNAVAILABLE_SECONDS", 0.05)
+    monkeypatch.setattr(receiver_module, "MAX_UNDELIVERED", 5)
+    monkeypatch.setattr(link_module, "RESTART_SECONDS", 0.01)
+    _, notifier, link = process
+    group, heard = chat_list.group_of_owner(1, ""), []
+    notifier.subscribe(group, lambda: heard.append(group))
+    await until(lambda: group in link.receiver._joined)
+    silent = link.receiver._channel
     loop_layer = link.layer.channel_layer._get_layer()
     (shard,) = loop_layer._shards
     shard._receive_task.cancel()
-    await until(lambda: link.is_away)
-    await until(lambda: not link.is_away and group in link.ear._joined)
-    assert link.ear._channel != deaf
-    assert len([message for message in caplog.messages if "begins anew with it" in message]) == 1
-    await asyncio.to_thread(lists.Bell(Hub()).ring, group)
+    await until(lambda: not link.is_connected)
+    await until(lambda: link.is_connected and group in link.receiver._joined)
+    assert link.receiver._channel != silent
+    assert len([message for message in caplog.messages if "accepts messages but delivers none" in message]) == 1
+    await asyncio.to_thread(chat_list.notify_group, group)
     await until(lambda: heard)
-    assert set(loop_layer.channels) == {link.ear._channel}, "nothing is left of the one before"
+    assert set(loop_layer.channels) == {link.receiver._channel}, "nothing is left of the one before"
     assert len(that_subscribe(connections(own_redis))) == 1
 
 
@@ -203,11 +218,11 @@ def test_an_outage_is_two_lines_in_the_log_however_many_lists_are_shown_and_rung
         llm.replies(say(f"Round {number}. TERMINATE"))
         chat.send(f"tell {number}")
         chat.wait_for("PRINTED", text=f"Round {number} is over.\n")
-    # Two facts that change a list, in each round.
-    eventually(lambda: all("the channel layer is away" in site.log.read_text() for site in two_sites))
+    # Two events that change a list, in each round.
+    eventually(lambda: all("the channel layer is unavailable" in site.log.read_text() for site in two_sites))
     own_redis.start()
     for site in two_sites:
-        eventually(lambda site=site: are_over_and_told_of_once(outages(site)))
+        eventually(lambda site=site: are_over_and_logged_once(outages(site)))
         assert len(outages(site)) == site.log.read_text().count("channel layer")
     for page in shown:
         page.until(chat.session_id, "waiting")

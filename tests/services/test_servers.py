@@ -9,7 +9,7 @@ from agentchat.models import ChatSession
 from tests.services import standing
 
 
-def test_a_database_is_ones_own_and_is_dropped(database_server):
+def test_each_test_has_its_own_database_which_is_dropped(database_server):
     with standing.database(database_server) as url, psycopg.connect(url) as mine:
         mine.execute("CREATE TABLE kept ()")
         with standing.database(database_server, like=None) as another, psycopg.connect(another) as theirs:

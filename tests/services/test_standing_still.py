@@ -1,4 +1,4 @@
-"""A transaction that stands still (its process is frozen) holds up its own chat session, and nobody else's."""
+"""A stuck transaction (its process is frozen) blocks its own chat session, and no other."""
 
 import re
 import threading
@@ -15,19 +15,21 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from agentchat import conf, registry
+from agentchat import conf
+from agentchat.actions import messages
+from agentchat.core import registry
 from agentchat.errors import Rejected
+from agentchat.infra.process import PROCESS
 from agentchat.models import ChatSession, Run
-from agentchat.runs import claims, control
-from agentchat.runs import session as sessions
-from agentchat.runs.journal import Claim
-from agentchat.runs.process import PROCESS
+from agentchat.runs import leases
+from agentchat.runs import session_lock as sessions
+from agentchat.runs.leases import Claim
 from agentchat.runs.runner import runner
-from agentchat.visitors import Visitor
-from tests import people
+from agentchat.visitors import Visitor, guest_digest
+from tests import factories
 
 PATIENCE_S = 20.0
-ADA, EVE = Visitor(guest_key="ada"), Visitor(guest_key="eve")
+ADA, EVE = Visitor(guest_key=guest_digest("ada")), Visitor(guest_key=guest_digest("eve"))
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def guests(settings):
 
 @pytest.fixture
 def probe():
-    """An agent function that waits at `gate` for each chat of patient people; the others are done at once."""
+    """An agent function that waits at `gate` for each chat of patient users; the others are done at once."""
     gate = threading.Event()
 
     def probe(iostream):
@@ -68,7 +70,7 @@ def chat_of(visitor):
 
 
 def send(session, visitor, text="go"):
-    control.send(session.pk, visitor, client_id=uuid.uuid4(), text=text)
+    messages.send(session.pk, visitor, client_id=uuid.uuid4(), text=text)
 
 
 def eventually(found):
@@ -96,7 +98,7 @@ def within(seconds, work):
     return result[0]
 
 
-def test_other_chats_are_claimed_and_leases_renewed(agent_chat, probe, database_url):
+def test_runs_of_other_chats_are_claimed_and_leases_renewed(agent_chat, probe, database_url):
     healthy = agent_chat("probe")
     healthy.send("wait")
     leased = eventually(lambda: Run.objects.filter(status="running").first())
@@ -116,13 +118,13 @@ def test_other_chats_are_claimed_and_leases_renewed(agent_chat, probe, database_
     assert Run.objects.get(pk=leased.pk).epoch == 1
 
 
-def test_a_claim_that_stands_still_holds_up_no_other_owner_and_not_for_long_its_own(transactional_db, database_url):
+def test_a_stuck_claim_blocks_no_other_owner_and_its_own_only_briefly(transactional_db, database_url):
     mine, theirs = (Run.objects.create(session=chat_of(each), number=1, agent="probe") for each in (ADA, EVE))
-    owner = claims._number_of(claims._owner(mine))
+    owner = leases._lock_number(leases._owner(mine))
     with standing(database_url, "SELECT pg_advisory_xact_lock(%s)", owner):
-        assert within(5, lambda: [claims.claim(mine.pk)]) == [None]
-        assert within(5, lambda: claims.claim(theirs.pk)) is not None
-    assert within(5, lambda: claims.claim(mine.pk)) is not None
+        assert within(5, lambda: [leases.claim(mine.pk)]) == [None]
+        assert within(5, lambda: leases.claim(theirs.pk)) is not None
+    assert within(5, lambda: leases.claim(mine.pk)) is not None
 
 
 @pytest.fixture
@@ -151,28 +153,28 @@ def renewed():
     return [run.lease_until > timezone.now() for run in Run.objects.order_by("pk")]
 
 
-def test_a_run_whose_row_is_locked_keeps_no_other_lease_from_being_renewed(leased, database_url):
+def test_a_locked_run_does_not_prevent_the_renewal_of_other_leases(leased, database_url):
     with standing(database_url, "UPDATE agentchat_run SET stop_requested = true WHERE id = %s", leased[0].run_id):
-        assert within(5, lambda: claims.renew(leased)) == set()
+        assert within(5, lambda: leases.renew(leased)) == set()
         assert renewed() == [False, True]
-    assert claims.renew(leased) == set()
+    assert leases.renew(leased) == set()
     assert renewed() == [True, True]
 
 
 def test_a_run_that_is_just_written_to_is_renewed(leased, database_url):
     # What inserting an event does to the row of its run.
     with standing(database_url, "SELECT 1 FROM agentchat_run WHERE id = %s FOR KEY SHARE", leased[0].run_id):
-        assert within(5, lambda: claims.renew(leased)) == set()
+        assert within(5, lambda: leases.renew(leased)) == set()
         assert renewed() == [True, True]
 
 
-def test_an_ended_lease_is_renewed_until_somebody_has_taken_the_run(leased):
+def test_an_expired_lease_is_renewed_until_another_process_has_claimed_the_run(leased):
     Run.objects.filter(pk=leased[0].run_id).update(epoch=2, owner_process="another")
-    assert claims.renew(leased) == {leased[0].run_id}
+    assert leases.renew(leased) == {leased[0].run_id}
     assert renewed() == [False, True]
 
 
-def test_a_person_hears_in_seconds_that_nothing_could_be_saved_and_others_are_served(
+def test_a_user_is_told_in_seconds_that_nothing_could_be_saved_and_others_are_served(
     transactional_db, probe, database_url
 ):
     held, other = chat_of(ADA), chat_of(EVE)
@@ -200,31 +202,29 @@ def test_a_person_hears_in_seconds_that_nothing_could_be_saved_and_others_are_se
         ("/chat/my-data/delete/", True),
     ],
 )
-def test_who_changes_a_chat_as_a_whole_is_told_in_seconds_to_come_again(
-    transactional_db, database_url, path, is_deleted
-):
-    held, other = (people.tell(chat_of(each), ("RUN_STARTED", {})) for each in (ADA, EVE))
+def test_changing_a_locked_chat_fails_in_seconds_with_a_retry_later(transactional_db, database_url, path, is_deleted):
+    held, other = (factories.tell(chat_of(each), ("RUN_STARTED", {})) for each in (ADA, EVE))
     ChatSession.objects.update(deleted_at=timezone.now() if is_deleted else None)
 
-    def post(chat):
-        client = people.guest(chat.guest_key)
+    def post(chat, key="ada"):
+        client = factories.guest(key)
         client.raise_request_exception = False
         return client.post(path.format(chat=chat.get_absolute_url()), {"title": "Umbrella"})
 
     with standing(database_url, CHAT, held.pk):
         answer = within(6, lambda: post(held))
         assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-        assert "Nothing of them is lost." in answer.text
-        assert post(other).status_code == 302
+        assert "Nothing has been lost." in answer.text
+        assert post(other, "eve").status_code == 302
     assert post(held).status_code == 302
 
 
-def test_who_looks_at_a_chat_does_not_wait_for_it(transactional_db, database_url):
-    chat = people.tell(chat_of(ADA), ("RUN_ERROR", {"message": "It failed.", "code": "error", "id": "x"}))
+def test_viewing_a_chat_does_not_wait_for_its_lock(transactional_db, database_url):
+    chat = factories.tell(chat_of(ADA), ("RUN_ERROR", {"message": "It failed.", "code": "error", "id": "x"}))
     chat.runs.update(status=Run.Status.FAILED)
 
     def look():
-        return people.guest(chat.guest_key).get(chat.get_absolute_url()).text
+        return factories.guest("ada").get(chat.get_absolute_url()).text
 
     with standing(database_url, CHAT, chat.pk):
         assert "It failed." in within(2, look)
@@ -235,8 +235,8 @@ def test_who_looks_at_a_chat_does_not_wait_for_it(transactional_db, database_url
     assert chat.seen_run == 1
 
 
-def test_a_purge_keeps_what_it_cannot_have_and_deletes_the_others(transactional_db, database_url):
-    held, _, _ = (people.tell(chat_of(ADA), ("RUN_STARTED", {})) for _ in range(3))
+def test_a_purge_keeps_locked_chats_and_deletes_the_others(transactional_db, database_url):
+    held, _, _ = (factories.tell(chat_of(ADA), ("RUN_STARTED", {})) for _ in range(3))
     Run.objects.update(status=Run.Status.FINISHED)
     ChatSession.objects.update(updated_at=timezone.now() - timedelta(days=2))
     out = StringIO()
@@ -244,14 +244,14 @@ def test_a_purge_keeps_what_it_cannot_have_and_deletes_the_others(transactional_
         within(15, lambda: call_command("agentchat_purge", "--older-than", "1d", stdout=out))
     assert [chat.pk for chat in ChatSession.objects.all()] == [held.pk]
     assert "Deleted 2 chat sessions" in out.getvalue()
-    assert "Kept 1 chat session on which a transaction stands still: try again." in out.getvalue()
+    assert "Kept 1 chat session locked by another transaction: try again." in out.getvalue()
     call_command("agentchat_purge", "--older-than", "1d", stdout=out)
     assert not ChatSession.objects.exists()
 
 
-def test_staff_who_delete_a_chat_that_cannot_be_had_are_told_so(transactional_db, database_url):
-    chat = people.tell(chat_of(ADA), ("RUN_STARTED", {}))
-    client = people.signed_in(people.account("staff", is_staff=True, is_superuser=True))
+def test_staff_who_delete_a_locked_chat_are_told_so(transactional_db, database_url):
+    chat = factories.tell(chat_of(ADA), ("RUN_STARTED", {}))
+    client = factories.signed_in(factories.account("staff", is_staff=True, is_superuser=True))
     client.raise_request_exception = False
     path = f"/admin/agentchat/chatsession/{chat.pk}/delete/"
     with standing(database_url, CHAT, chat.pk):
@@ -261,15 +261,15 @@ def test_staff_who_delete_a_chat_that_cannot_be_had_are_told_so(transactional_db
 
 
 @pytest.mark.parametrize("next_page", ["/chat/", "/embed/probe/"])
-def test_a_guest_whose_chats_cannot_be_had_at_sign_in_has_them_on_the_next_page(
+def test_a_guest_whose_chats_are_locked_at_sign_in_has_them_on_the_next_page(
     transactional_db, database_url, probe, next_page
 ):
-    chat = people.tell(chat_of(ADA), ("RUN_STARTED", {}))
-    account = people.account("ada")
-    client = people.guest(chat.guest_key)
+    chat = factories.tell(chat_of(ADA), ("RUN_STARTED", {}))
+    account = factories.account("ada")
+    client = factories.guest("ada")
 
     def sign_in():
-        return client.post("/accounts/login/", {"username": "ada", "password": people.PASSWORD})
+        return client.post("/accounts/login/", {"username": "ada", "password": factories.PASSWORD})
 
     with standing(database_url, CHAT, chat.pk):
         assert within(6, sign_in).status_code == 302
@@ -278,26 +278,26 @@ def test_a_guest_whose_chats_cannot_be_had_at_sign_in_has_them_on_the_next_page(
     assert chat.owner == account
 
 
-def test_a_run_waits_for_its_chat_and_goes_on(agent_chat, probe, database_url, monkeypatch, caplog):
-    monkeypatch.setattr(sessions, "LOCK_S", 0.1)
+def test_a_run_waits_for_its_chats_lock_and_goes_on(agent_chat, probe, database_url, monkeypatch, caplog):
+    monkeypatch.setattr(sessions, "LOCK_TIMEOUT_SECONDS", 0.1)
     chat = agent_chat("probe")
     chat.send("wait")
     eventually(lambda: Run.objects.filter(status="running"))
     with standing(database_url, CHAT, chat.session.pk):
         probe.set()
-        eventually(lambda: caplog.text.count("a transaction is made again") >= 2)
+        eventually(lambda: caplog.text.count("retrying a transaction") >= 2)
     chat.wait_for("RUN_FINISHED")
     assert Run.objects.get().epoch == 1
 
 
-def test_where_it_is_deployed_the_server_ends_it_before_half_a_lease_is_over(settings):
+def test_as_deployed_the_database_ends_it_within_half_a_lease(settings):
     settings.AGENTCHAT = {}
     compose = (Path(__file__).parents[2] / "deploy" / "compose.yaml").read_text(encoding="utf-8")
     [seconds] = re.findall(r"idle_in_transaction_session_timeout=(\d+)s", compose)
     assert 0 < int(seconds) < conf.app.lease_s / 2
 
 
-def test_the_hosts_own_transactions_wait_as_long_as_ever(transactional_db, probe):
+def test_the_hosts_own_transactions_keep_their_lock_timeout(transactional_db, probe):
     send(chat_of(ADA), ADA)
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")

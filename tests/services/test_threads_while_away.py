@@ -1,4 +1,4 @@
-"""While the database is away, a person hears of it in seconds, however much else waits for it."""
+"""While the database is down, a user is told so in seconds, however much else waits for it."""
 
 import asyncio
 import time
@@ -8,11 +8,12 @@ import pytest
 from django.db import Error as DatabaseError
 from django.db import OperationalError
 
+from agentchat.actions import messages
 from agentchat.errors import Rejected
+from agentchat.infra.database import is_transient
+from agentchat.infra.db_threads import database_status, in_db_thread, in_read_thread
 from agentchat.models import ChatSession
-from agentchat.runs import control
-from agentchat.runs.database import is_passing
-from agentchat.runs.runner import in_db_thread, in_read_thread, runner
+from agentchat.runs.runner import runner
 from agentchat.visitors import Visitor
 from tests.services.django_database import using
 
@@ -28,12 +29,12 @@ def transactional_db(own_database_url, monkeypatch, django_db_blocker):
 
 @pytest.fixture
 def away(agent_chat, own_postgres):
-    """The server's loop, and no database any more, as its keeper has found."""
+    """The server's loop, after its supervisor has found the database down."""
     agent_chat("nobody")
     own_postgres.stop("immediate")
 
     async def until_it_is_known():
-        while not runner.database_is_away:
+        while not database_status.is_down:
             await asyncio.sleep(0.02)
 
     on_loop(until_it_is_known())
@@ -52,10 +53,10 @@ async def look():
 
 
 async def send():
-    """How long a person waits for the answer, in seconds, and what it is."""
+    """How long a user waits for the answer, in seconds, and what it is."""
     began = time.monotonic()
     try:
-        await in_db_thread(control.send)(
+        await in_db_thread(messages.send)(
             uuid.uuid4(), Visitor(guest_key="ada"), client_id=uuid.uuid4(), text="Is anybody there?"
         )
     except (Rejected, DatabaseError) as error:
@@ -63,7 +64,7 @@ async def send():
     raise AssertionError("it was taken")
 
 
-def test_a_frame_does_not_wait_behind_what_is_only_looked_at(away):
+def test_a_frame_does_not_wait_behind_reads(away):
     async def all_at_once():
         looks = [asyncio.ensure_future(look()) for _ in range(MANY)]
         await asyncio.sleep(0)
@@ -77,20 +78,20 @@ def test_a_frame_does_not_wait_behind_what_is_only_looked_at(away):
     assert error.reason == "unavailable"
 
 
-def test_many_frames_at_once_are_refused_soon_and_as_an_outage(away):
+def test_many_frames_at_once_are_rejected_soon_and_as_an_outage(away):
     async def all_at_once():
         return await asyncio.gather(*(send() for _ in range(MANY)))
 
     answers = on_loop(all_at_once())
     assert max(took for took, _ in answers) < 3 * POOL_S < MANY / 4 * POOL_S
-    assert all(is_passing(error) or error.reason == "unavailable" for _, error in answers)
+    assert all(is_transient(error) or error.reason == "unavailable" for _, error in answers)
 
 
-def test_the_keeper_waits_behind_nobody(away, own_postgres):
+def test_the_supervisor_does_not_wait_behind_users(away, own_postgres):
     async def all_at_once():
         waiting = [asyncio.ensure_future(each()) for each in MANY * [look, send]]
-        beat, began = runner._turned_at, time.monotonic()
-        while runner._turned_at == beat:
+        beat, began = runner.supervisor._last_iteration_at, time.monotonic()
+        while runner.supervisor._last_iteration_at == beat:
             await asyncio.sleep(0.02)
         took = time.monotonic() - began
         for each in waiting:
@@ -100,11 +101,11 @@ def test_the_keeper_waits_behind_nobody(away, own_postgres):
     assert on_loop(all_at_once()) < 2 * POOL_S
 
 
-def test_when_it_is_back_nobody_is_refused_for_having_waited(away, own_postgres):
+def test_when_it_is_back_no_user_is_rejected_for_having_waited(away, own_postgres):
     own_postgres.start()
 
     async def all_at_once():
-        while runner.database_is_away:
+        while database_status.is_down:
             await asyncio.sleep(0.02)
         return await asyncio.gather(*(look() for _ in range(MANY)))
 

@@ -9,7 +9,7 @@ import pytest
 
 from agentchat.testing import say
 from tests.faults.page import Page
-from tests.services.redis import are_over_and_told_of_once, outages
+from tests.services.redis import are_over_and_logged_once, outages
 
 STORY = " ".join(f"On day {day} a parcel went out to see the world." for day in range(1, 25)) + " TERMINATE"
 
@@ -34,7 +34,7 @@ def pages(two_sites, guest):
 
 
 def have_the_same(*pages: Page) -> bool:
-    """Whether all have had the same facts, as far as each has come."""
+    """Whether all have received the same events, as far as each has got."""
     count = min(len(page.events) for page in pages)
     return all(page.events[:count] == pages[0].events[:count] for page in pages)
 
@@ -92,7 +92,7 @@ def test_a_page_that_comes_in_mid_message_is_shown_the_text_so_far(two_sites, pa
         page.close()
 
 
-def test_stop_from_the_other_process_goes_there_without_waiting_for_the_keeper(pages, two_sites, llm, eventually):
+def test_stop_from_the_other_process_goes_there_without_waiting_for_the_supervisor(pages, two_sites, llm, eventually):
     here, there = pages
     holding(llm)
     here.send("tell 1")
@@ -102,7 +102,7 @@ def test_stop_from_the_other_process_goes_there_without_waiting_for_the_keeper(p
     (there if other is two_sites[1] else here)._socket.send(json.dumps({"type": "stop"}))
     for page in pages:
         page.wait_for("RUN_FINISHED", outcome={"type": "cancelled"})
-    eventually(lambda: f"another process says that run {run[0]} is to stop" in owner.log.read_text())
+    eventually(lambda: f"another process requests that run {run[0]} stop" in owner.log.read_text())
     end = [event for event in there.events if event["type"] == "TEXT_MESSAGE_END"][-1]
     assert end["stopped"]
     assert end["content"].startswith(text_of(there))
@@ -134,7 +134,7 @@ def test_redis_is_killed_in_mid_stream_and_comes_back(pages, two_sites, llm, own
         assert page.connections == 1
     assert have_the_same(here, there)
     for site in two_sites:
-        eventually(lambda site=site: are_over_and_told_of_once(outages(site)))
+        eventually(lambda site=site: are_over_and_logged_once(outages(site)))
         assert "Traceback" not in site.log.read_text()
 
 
@@ -151,7 +151,7 @@ def test_a_run_does_not_wait_for_a_frozen_redis(make_site, own_redis, guest, llm
     page.send("tell 1")
     page.wait_for("RUN_FINISHED", outcome={"type": "success"})
     assert outages(site) == before, "what waits for it waits still"
-    assert before[-1:] != ["away"]
+    assert before[-1:] != ["unavailable"]
 
 
 def test_while_redis_is_frozen_facts_are_looked_up_and_pages_come_in(pages, two_sites, llm, own_redis, eventually):
@@ -190,5 +190,5 @@ def test_an_event_is_told_after_twelve_idle_seconds(pages, two_sites, llm):
         here.send(f"tell {number}")
         there.wait_for("TEXT_MESSAGE_END", content=f"tell {number}")
         if outages(two_sites[1]) == before:
-            return  # else it may have been looked up, because the machine, and not Redis, has kept somebody waiting
+            return  # otherwise it may have been polled, because the machine, and not Redis, was slow
     pytest.fail(f"whenever nothing was said, the layer was lost: {outages(two_sites[1])}")

@@ -1,4 +1,4 @@
-"""The settings of sites that look for nothing by themselves while they hear one another, and the app that sees to it.
+"""The settings of sites that do not poll while they are connected to one another, and the app that ensures it.
 
 What arrives from the other one has been told by it, or was looked up because the other one could not be heard: no clock
 is needed to say so.
@@ -18,7 +18,8 @@ class Unpolled(AppConfig):
     name = "tests.services.unpolled"
 
     def ready(self) -> None:
-        from agentchat.runs import layer, runner
+        from agentchat.infra import channel_layer
+        from agentchat.runs import supervisor
 
-        runner.POLL_S = 120.0  # longer than a test; a process that begins, or hears again, still looks at once
-        layer.TIMEOUT_S = float(os.environ.get("LAYER_TIMEOUT_S", layer.TIMEOUT_S))
+        supervisor.POLL_SECONDS = 120.0  # longer than a test; a process that starts, or reconnects, polls at once
+        channel_layer.TIMEOUT_SECONDS = float(os.environ.get("LAYER_TIMEOUT_S", channel_layer.TIMEOUT_SECONDS))

@@ -6,7 +6,7 @@ from pathlib import Path
 from agentchat import urls
 
 PROTOCOL = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
-NAMES = {"<uuid:chat_id>": "<id>", "<str:agent_name>": "<agent>", "<str:token>": "<token>"}
+NAMES = {"<uuid:chat_id>": "<id>", "<str:agent_name>": "<agent>", "<str:token>": "<token>", "<int:seq>": "<seq>"}
 
 
 def test_every_address_is_in_the_table():

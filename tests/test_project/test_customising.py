@@ -7,7 +7,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.template import Context, Template
 
-from agentchat import registry
+from agentchat.core import registry
 from chatsite.settings import TEMPLATES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ def test_one_block_changes_and_the_others_stay(client, own_templates, settings):
     (own_templates / "chats.html").write_text(examples("django")[2])
     html = client.get("/chat/").text
     assert "What can we do for you today?" in html
-    assert "Whom would you like to talk to?" not in html
+    assert "Who would you like to chat with?" not in html
     assert 'class="agents"' in html
 
 

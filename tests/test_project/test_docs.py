@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from agentchat import registry
 from agentchat.conf import AppSettings
+from agentchat.core import registry
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NAMES = [page.name for page in PAGES]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
 def blocks(page, language):
@@ -68,6 +68,30 @@ def test_every_key_of_agentchat_is_in_the_tables_and_no_other(name):
     assert sorted(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == sorted(AppSettings.KEYS)
 
 
+def test_the_architecture_is_read_in_ten_minutes():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 2500
+    assert text.count("```mermaid") == 2
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_path_on_a_page_about_the_code_exists(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    paths = re.findall(r"`([a-z_]+(?:/[a-z_]+)*/(?:[a-z_]+\.\w+)?)`", text)
+    assert paths
+    assert [path for path in paths if not ((ROOT / path).exists() or (ROOT / "agentchat" / path).exists())] == []
+
+
+def test_the_checks_before_a_commit_are_those_of_make_check():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    commands = re.findall(
+        r"^\t(?:DEBUG=1 )?\$\(python\) (.+)$", makefile.split("check: $(ready)")[1].split("\n\n")[0], re.M
+    )
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8").replace(" --force-exclude", "")
+    assert commands
+    assert [command for command in commands if f".venv/bin/python {command.removesuffix(' .')}" not in hooks] == []
+
+
 def test_every_variable_that_the_settings_read_is_documented():
     settings = (ROOT / "chatsite" / "settings.py").read_text(encoding="utf-8")
     read = set(re.findall(r'env\.\w+\("([A-Z_]+)"', settings))
@@ -88,7 +112,7 @@ def test_the_wheel_wants_what_the_requirements_say():
 
 def test_the_protocol_names_every_event_reason_and_close_code():
     from agentchat import events
-    from agentchat.sockets import CloseCode
+    from agentchat.websocket.connections import CloseCode
 
     text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
     types = {

@@ -16,8 +16,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.faults.page import Guest
+from tests.local_model.server import require as require_local_model
+from tests.sites import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ["Makefile", "manage.py", "pyproject.toml", "requirements.txt", "agentchat", "chatsite", "scripts", "templates"]
+FILES = ["Makefile", "manage.py", "pyproject.toml", "requirements.txt", "requirements-model.txt"]
+PARTS = [*FILES, "agentchat", "chatsite", "scripts", "templates"]
 PYTHONS = ["python", "python3", "python3.11", "python3.12", "python3.13", "python3.14"]
 WAIT_S = 60
 
@@ -48,9 +53,7 @@ def installed(folder):
 
 @pytest.fixture
 def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 def environment(**more):
@@ -72,9 +75,9 @@ def make(folder, *arguments, **more):
 class Run:
     """`make run`, until it is told to stop. `said` is what it printed up to the moment when the server answers."""
 
-    def __init__(self, folder, port):
+    def __init__(self, folder, port, *arguments):
         self.process = subprocess.Popen(
-            ["make", "run", f"PORT={port}"],
+            ["make", "run", f"PORT={port}", *arguments],
             cwd=folder,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -112,8 +115,8 @@ class Run:
 def run(installed, port):
     runs = []
 
-    def run():
-        runs.append(Run(installed, port))
+    def run(*arguments):
+        runs.append(Run(installed, port, *arguments))
         return runs[-1]
 
     yield run
@@ -134,9 +137,13 @@ def test_make_run_serves_a_chat_and_shows_the_admin_password_only_once(installed
     assert "{" in first.get("/static/agentchat/css/base.css")
     first.stop(signal.SIGINT)
     assert "Traceback" not in first.said
-    assert stat.S_IMODE((installed / ".local" / "secret_key").stat().st_mode) == 0o600
+    private = [installed / ".local" / "secret_key", *installed.glob("db.sqlite3*")]
+    assert len(private) >= 2
+    assert {stat.S_IMODE(file.stat().st_mode) for file in private} == {0o600}
+    (installed / "db.sqlite3").chmod(0o644)  # as an older version made it
 
     second = run()
+    assert stat.S_IMODE((installed / "db.sqlite3").stat().st_mode) == 0o600
     assert "password" not in second.said
     assert second.get("/healthz") == "ok"
     second.stop(signal.SIGTERM)
@@ -153,6 +160,39 @@ def test_a_signal_reaches_daphne_itself_and_it_leaves_in_order(run):
     assert running.process.wait(WAIT_S) == 0  # make's exit code is its recipe's
 
 
+@pytest.mark.slow
+@pytest.mark.model
+def test_make_run_with_the_local_model_serves_its_answers_and_ends_with_it(installed, run):
+    require_local_model()
+    folder = installed / ".venv" / "model"
+    folder.mkdir()
+    for each in (ROOT / ".venv" / "model").iterdir():
+        (folder / each.name).symlink_to(each)
+    (folder / "ready").unlink()
+    (folder / "ready").touch()  # what is there is installed
+
+    running = run("MODEL=local")
+    assert "SmolLM2-135M-Instruct, on this machine" in running.said
+    assert "Demo model" not in running.get("/chat/")
+    guest = Guest(running, lambda page, question: None)
+    page = guest.new_chat("assistant")
+    page.send("Say hello.")
+    page.wait_until(lambda: any(written.text for written in page.written.values()), "word of the model")
+    guest.close()
+    processes = psutil.Process(running.process.pid).children(recursive=True)
+    [model] = [process for process in processes if "local_model.py" in " ".join(process.cmdline())]
+    running.stop(signal.SIGINT)
+    assert "Traceback" not in running.said
+    model.wait(WAIT_S)
+
+
+def test_a_model_that_is_not_known_is_one_sentence_and_a_failure(installed):
+    code, said = make(installed, "run", "MODEL=gpt")
+    assert code != 0
+    [sentence] = said
+    assert sentence.startswith("MODEL=gpt is not known: make run MODEL=local serves with a small model on this machine")
+
+
 def test_a_taken_port_is_one_sentence_and_a_failure(installed, port):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
@@ -165,7 +205,7 @@ def test_a_taken_port_is_one_sentence_and_a_failure(installed, port):
 def test_a_port_that_is_none_is_one_sentence_and_a_failure(installed):
     code, said = make(installed, "run", PORT="http")
     assert code != 0
-    assert said == ["PORT=http is no port: give a number from 1 to 65535, as in: make run PORT=8001"]
+    assert said == ["PORT=http is not a port: use a number from 1 to 65535, as in: make run PORT=8001"]
 
 
 def test_without_a_new_enough_python_one_sentence_says_what_to_do(folder, tmp_path):
@@ -209,4 +249,17 @@ def test_what_is_installed_is_not_installed_again(installed):
 def test_make_alone_says_what_there_is(folder):
     done = subprocess.run(["make"], cwd=folder, env=environment(), capture_output=True, text=True, check=True)
     targets = [line.split()[1] for line in done.stdout.splitlines()]
-    assert targets == ["install", "run", "cluster", "test", "bench", "check", "screenshots", "messages", "clean"]
+    tests = ["test", "test-fast", "test-postgresql", "matrix"]
+    assert targets == [
+        "install",
+        "run",
+        "cluster",
+        *tests,
+        "model",
+        "bench",
+        "soak",
+        "check",
+        "screenshots",
+        "messages",
+        "clean",
+    ]

@@ -62,6 +62,14 @@ def test_without_debug_and_a_secret_key_nothing_starts_and_the_sentence_says_wha
         read("SECRET_KEY")
 
 
+def test_every_cookie_of_a_public_site_is_sent_over_tls_and_from_its_own_pages_only(read):
+    names = [f"{kind}_COOKIE_{flag}" for kind in ("SESSION", "CSRF", "LANGUAGE") for flag in ("SECURE", "SAMESITE")]
+    assert set(read(*names, **PUBLIC).values()) == {True, "Lax"}
+    assert set(read(*names, **PUBLIC, AGENTCHAT_EMBED_ORIGINS="https://shop.example").values()) == {True, "None"}
+    assert set(read(*names, DEBUG="1").values()) == {False, "Lax"}
+    assert set(read("SESSION_COOKIE_HTTPONLY", "LANGUAGE_COOKIE_HTTPONLY", **PUBLIC).values()) == {True}
+
+
 def test_with_debug_a_secret_key_is_made_once_and_only_its_owner_can_read_it(project, read):
     key = read("SECRET_KEY", DEBUG="1")["SECRET_KEY"]
     file = project / ".local" / "secret_key"
@@ -125,7 +133,8 @@ def test_the_address_has_the_last_word_on_options_and_the_pool(read):
 
 
 @pytest.mark.parametrize(
-    ("query", "words"), [("pool_max_size=many", "is no number"), ("pool_colour=1", "no option pool_colour")]
+    ("query", "words"),
+    [("pool_max_size=many", "is not a number"), ("pool_colour=1", "unknown pool option pool_colour")],
 )
 def test_a_pool_option_that_cannot_be_meant_is_named(read, query, words):
     with pytest.raises(RuntimeError, match=words):
@@ -195,3 +204,52 @@ def test_without_redis_all_stays_in_the_process(read):
     found = read("CHANNEL_LAYERS", "CACHES", **PUBLIC)
     assert found["CHANNEL_LAYERS"]["default"]["BACKEND"] == "channels.layers.InMemoryChannelLayer"
     assert "redis" not in json.dumps(found["CACHES"])
+
+
+CANARY = "CANARY-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AGENTCHAT_LLM", f'[{{"model": "m", "api_key": "{CANARY}"'),
+        ("AGENTCHAT_LLM", CANARY),
+        ("DATABASE_URL", f"postgres://u:{CANARY}/x@h/db"),
+        ("DATABASE_URL", f"postgres://u:pass{CANARY}#@h/db"),
+        ("DATABASE_URL", CANARY),
+        ("REDIS_URL", f"redis://:{CANARY}/x@h:6379/0"),
+        ("REDIS_URL", f"redis://:{CANARY}@h:port/0"),
+        ("REDIS_URL", f"redis://:{CANARY}@h/0\n"),
+        ("CELERY_BROKER_URL", f"amqp://u:{CANARY}@[h/"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_named_and_not_repeated(read, name, value):
+    with pytest.raises(RuntimeError) as raised:
+        read("DEBUG", **PUBLIC, **{name: value})
+    assert f"ImproperlyConfigured: {name}" in str(raised.value)
+    assert CANARY not in str(raised.value)
+
+
+def test_a_secret_key_may_have_any_characters(read):
+    key = "$dollar{#%" + "k" * 50
+    assert read("SECRET_KEY", **{**PUBLIC, "SECRET_KEY": key}) == {"SECRET_KEY": key}
+
+
+def test_secrets_of_the_settings_are_masked_in_the_log(project):
+    script = (
+        "import django, logging; django.setup()\n"
+        f"logging.getLogger('any').error('{CANARY}-key, {CANARY}-db, {CANARY}-redis, {CANARY}-model')"
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{project}{os.pathsep}{ROOT}",
+        "DJANGO_SETTINGS_MODULE": "chatsite.settings",
+        "ALLOWED_HOSTS": "a.example",
+        "SECRET_KEY": f"{CANARY}-key",
+        "DATABASE_URL": f"postgres://u:{CANARY}-db@h/db",
+        "REDIS_URL": f"redis://:{CANARY}-redis@h/0",
+        "AGENTCHAT_LLM": json.dumps([{"model": "m", "api_key": f"{CANARY}-model"}]),
+    }
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr.rstrip("\n").endswith("ERROR any: …, …, …, …")

@@ -113,7 +113,7 @@ def test_the_wheel_holds_code_templates_static_files_translations_and_migrations
         "agentchat/migrations/0001_initial.py",
         "agentchat/py.typed",
         "agentchat/static/agentchat/css/base.css",
-        "agentchat/static/agentchat/js/main.js",
+        "agentchat/static/agentchat/js/chat/main.js",
         "agentchat/templates/agentchat/chat.html",
         "agentchat/templates/registration/login.html",
     ):

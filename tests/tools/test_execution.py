@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import logging
 import threading
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 import pytest
 from pydantic import BaseModel
 
-from agentchat.errors import Stopped
+from agentchat.core.approvals import Decision
+from agentchat.core.steps import StepAttempt
+from agentchat.errors import Cancelled, LeaseLost, Suspended
 from agentchat.events import Notice, ToolCallResult
-from agentchat.steps import Try
 from agentchat.tools import execution, tool_of
 from agentchat.tools.execution import ToolCalls
 
@@ -19,18 +21,18 @@ from agentchat.tools.execution import ToolCalls
 class Journal:
     """A stream that records steps."""
 
-    def __init__(self, unsure=False):
-        self.unsure = unsure
+    def __init__(self, outcome_unknown=False):
+        self.outcome_unknown = outcome_unknown
         self.steps = []
-        self.told = []
+        self.emitted = []
 
     def record_steps(self, steps):
         return [self._record(step) for step in steps]
 
     def _record(self, step):
         self.steps.append((step.kind, step.name, step.request, step.retry_safe))
-        result = step.call(Try(key=f"step-{len(self.steps)}", unsure=self.unsure))
-        self.told += step.tell(result)
+        result = step.call(StepAttempt(key=f"step-{len(self.steps)}", outcome_unknown=self.outcome_unknown))
+        self.emitted += step.events(result)
         return result
 
 
@@ -46,7 +48,7 @@ def run(*functions, calls=None, stream=None, silent=False, **options):
     return asked.run(tools), said
 
 
-def test_the_result_is_told_and_returned():
+def test_the_result_is_emitted_and_returned():
     def add(a: int, b: int) -> int:
         return a + b
 
@@ -78,18 +80,30 @@ def test_several_calls_are_answered_in_their_order():
     assert [step[1] for step in journal.steps] == ["one", "two"]
 
 
-def test_an_exception_is_a_result_and_its_traceback_is_logged(caplog):
+def test_an_exception_is_a_result_and_one_line_of_the_log_that_says_where(caplog):
+    def broken():
+        raise ValueError("no way\nat all")
+
+    with caplog.at_level(logging.INFO):
+        results, said = run(broken)
+    assert results == ["Error: no way\nat all"]
+    assert said[-1].ok is False
+    [record] = caplog.records
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert record.getMessage().startswith(f"tool 'broken' failed: ValueError: no way ({__file__}:")
+    assert "\n" not in caplog.text.strip()
+
+
+def test_the_traceback_of_a_tool_is_in_the_log_for_those_who_look_for_it(caplog):
     def broken():
         raise ValueError("no way")
 
-    with caplog.at_level(logging.ERROR):
-        results, said = run(broken)
-    assert results == ["Error: no way"]
-    assert said[-1].ok is False
-    assert "ValueError: no way" in caplog.text
+    with caplog.at_level(logging.DEBUG, logger="agentchat.tools"):
+        run(broken)
+    assert 'raise ValueError("no way")' in caplog.text
 
 
-def test_an_exception_without_words_has_a_name():
+def test_an_exception_without_a_message_has_a_name():
     def broken():
         raise KeyError
 
@@ -149,12 +163,12 @@ def test_the_default_timeout_can_be_set(monkeypatch):
 @pytest.mark.parametrize("is_async", [False, True])
 def test_what_unwinds_the_agent_passes_through(is_async):
     def stop():
-        raise Stopped
+        raise Cancelled
 
     async def stop_async():
-        raise Stopped
+        raise Cancelled
 
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         run(stop_async if is_async else stop)
 
 
@@ -202,7 +216,7 @@ def test_a_call_is_a_step_with_a_json_result():
     journal = Journal()
     run(pay, calls=[call("pay", '{"amount": 5}')], stream=journal, retry_safe=True)
     assert journal.steps == [("tool", "pay", {"arguments": '{"amount": 5}', "tool_call_id": "call_1"}, True)]
-    assert [(event.message_id, event.content) for event in journal.told] == [("step-1", "paid")]
+    assert [(event.message_id, event.content) for event in journal.emitted] == [("step-1", "paid")]
 
 
 def test_only_calls_that_can_take_effect_twice_are_unsafe():
@@ -218,7 +232,7 @@ def test_a_call_that_may_have_taken_effect_is_not_made_again():
     def pay() -> str:
         raise AssertionError
 
-    results, said = run(pay, stream=Journal(unsure=True))
+    results, said = run(pay, stream=Journal(outcome_unknown=True))
     assert "not known whether it took effect" in results[0]
     assert said == []
 
@@ -227,13 +241,141 @@ def test_calls_can_be_refused():
     journal = Journal()
     calls = ToolCalls(calls=[call("pay")], stream=journal, send=lambda event: None, by="executor", to="caller")
     assert calls.refuse("USER INTERRUPTED") == ["USER INTERRUPTED"]
-    assert [(event.content, event.ok) for event in journal.told] == [("USER INTERRUPTED", False)]
+    assert [(event.content, event.ok) for event in journal.emitted] == [("USER INTERRUPTED", False)]
 
 
-def test_a_silent_call_tells_nothing():
+def test_a_silent_call_emits_nothing():
     def add() -> int:
         return 3
 
     journal = Journal()
     results, said = run(add, stream=journal, silent=True)
-    assert (results, said, journal.told) == (["3"], [], [])
+    assert (results, said, journal.emitted) == (["3"], [], [])
+
+
+async def double(n: int) -> int:
+    """Double a number."""
+    await asyncio.sleep(0)
+    return 2 * n
+
+
+@functools.wraps(double)
+def wrapped(*args, **kwargs):
+    return double(*args, **kwargs)
+
+
+class Doubler:
+    def __call__(self, n: int):
+        return double(n)
+
+
+@pytest.mark.parametrize("function", [wrapped, Doubler(), functools.partial(wrapped), functools.partial(double)])
+def test_an_async_function_in_a_plain_one_is_awaited(function):
+    results, said = run(function, calls=[call("double", '{"n": 4}')], name="double", description="x")
+    assert results == ["8"]
+    assert said[-1].ok
+
+
+def test_the_time_of_a_call_includes_what_it_is_awaited_for(caplog):
+    def slow():
+        """Slow."""
+        return asyncio.sleep(60)
+
+    results, said = run(slow, timeout=0.05)
+    assert results == ["Error: no result within 0.05 s"]
+    assert not said[-1].ok
+
+
+def test_what_an_awaited_call_raises_is_a_result():
+    async def leave():
+        raise SystemExit("bye")
+
+    def f():
+        """F."""
+        return leave()
+
+    assert "cannot exit the program" in run(f)[0][0]
+
+
+class OwnInterrupt(BaseException):
+    """Of a library that wants no handler to swallow it."""
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("error", [OwnInterrupt("odd"), GeneratorExit(), StopIteration(3), Unspeakable()], ids=repr)
+def test_whatever_a_tool_raises_is_a_result_at_once(error, is_async):
+    def f():
+        """F."""
+        raise error
+
+    async def g():
+        """G."""
+        raise error
+
+    results, said = run(g if is_async else f)
+    assert results[0].startswith("Error: ")
+    assert not said[-1].ok
+
+
+@pytest.mark.parametrize("interrupt", [Cancelled, LeaseLost, Suspended])
+def test_what_unwinds_a_run_is_no_result(interrupt):
+    def f():
+        """F."""
+        raise interrupt
+
+    with pytest.raises(interrupt):
+        run(f)
+
+
+@pytest.mark.parametrize("written", ["", "  ", "null", None, {}])
+def test_blank_arguments_are_none(written):
+    def now() -> str:
+        return "noon"
+
+    assert run(now, calls=[call("now", written)])[0] == ["noon"]
+
+
+def test_arguments_that_come_as_an_object_are_read():
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    assert run(add, calls=[call("add", {"a": 1, "b": 2})])[0] == ["3"]
+
+
+class Approver(Journal):
+    """A stream whose user approves everything."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def approve(self, approval):
+        self.asked.append(approval)
+        return Decision(approved=True)
+
+
+@pytest.mark.parametrize("written", ["", " ", "null", None, "{}", '{"now": null}'])
+def test_blank_arguments_can_be_approved(written):
+    def restart(now: bool = False) -> str:
+        """Restart."""
+        return f"restarted {now}"
+
+    stream = Approver()
+    assert run(restart, calls=[call("restart", written)], stream=stream, approval=True)[0] == ["restarted False"]
+    assert [approval.arguments for approval in stream.asked] == [{}]
+
+
+def test_a_user_approves_the_arguments_that_the_function_gets():
+    def say(text: str, times: int = 1) -> str:
+        """Say it."""
+        return text * times
+
+    stream = Approver()
+    asked = [call("say", '{"text": "a\tb\n", "times": 2.0}')]
+    assert run(say, calls=asked, stream=stream, approval=True)[0] == ["a\tb\na\tb\n"]
+    assert stream.asked[0].arguments == {"text": "a\tb\n", "times": 2}

@@ -1,4 +1,4 @@
-"""What a model is told of a function, and which arguments fit."""
+"""How a function is described to a model, and which arguments are valid."""
 
 import enum
 import functools
@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from agentchat.errors import ConfigError, ToolError
 from agentchat.tools import tool_of
@@ -77,7 +77,7 @@ def test_a_tool_is_called_as_its_function_is():
     assert tool_of(forecast)("Paris", 2) == forecast("Paris", 2)
 
 
-def test_a_tool_made_into_a_tool_keeps_what_is_not_given_anew():
+def test_a_tool_made_from_a_tool_keeps_what_is_not_given():
     tool = tool_of(tool_of(forecast, name="weather", retry_safe=True), timeout=5)
     assert (tool.name, tool.retry_safe, tool.timeout, tool.function) == ("weather", True, 5, forecast)
 
@@ -110,9 +110,11 @@ def test_what_json_cannot_say_otherwise_is_understood():
         ('{"days": 5}', "city: Field required"),
         ('{"city": ', "the arguments are not JSON"),
         ("[]", "arguments: Input should be an object"),
+        ('{"city": ' + "[" * 100_000, "the arguments are not JSON: recursion limit exceeded"),
+        ('{"city": ' + "[" * 100_000 + "]" * 100_000 + "}", "the arguments are not JSON: recursion limit exceeded"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused_in_words_for_the_model(written, words):
+def test_invalid_arguments_are_refused_with_a_message_for_the_model(written, words):
     with pytest.raises(ToolError, match=words):
         tool_of(forecast).arguments(written)
 
@@ -174,14 +176,14 @@ def test_annotations_as_strings_are_read():
     assert parameters_of(namespace["f"])["properties"]["n"] == {"type": "integer"}
 
 
-def test_a_parameter_without_annotation_cannot_be_told():
+def test_a_parameter_without_annotation_is_refused():
     tool = tool_of(lambda a, b: a, name="f", description="x")
     with pytest.raises(ConfigError, match="annotate a, b"):
         tool.schema()
     assert tool.arguments('{"a": 1, "b": "2"}') == {"a": 1, "b": "2"}
 
 
-def test_a_function_without_words_cannot_be_told():
+def test_a_function_without_description_is_refused():
     def f():
         pass
 
@@ -199,7 +201,7 @@ def test_a_name_that_models_refuse_is_refused_here():
     [
         (lambda *args: None, r"\*args"),
         (lambda **kwargs: None, r"\*\*kwargs"),
-        (lambda a, /: None, "gives arguments by name"),
+        (lambda a, /: None, "passes arguments by name"),
     ],
 )
 def test_arguments_need_names(function, words):
@@ -224,3 +226,99 @@ def test_a_name_that_is_not_there_is_refused_at_once():
 
     with pytest.raises(ConfigError, match="Nowhere"):
         tool_of(f)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"city": "Paris", "days": null}',
+        '{"city": "Paris", "unit": null, "detail": null}',
+        '{"city": "Paris", "days": null, "when": null}',
+    ],
+)
+def test_a_null_that_does_not_fit_means_the_default(written):
+    arguments = tool_of(forecast).arguments(written)
+    assert {**arguments, "when": None} == {"city": "Paris", "when": None}
+    assert ("when" in arguments) is ("when" in written)  # where null is a value, it is passed
+
+
+def test_a_null_within_an_argument_means_the_default_too():
+    def f(places: list[Place], best: Place | int = 1):
+        """F."""
+
+    written = '{"places": [{"city": "Rome", "country": null}], "best": {"city": "Oslo", "country": null}}'
+    assert tool_of(f).arguments(written) == {"places": [Place(city="Rome")], "best": Place(city="Oslo")}
+
+
+@pytest.mark.parametrize(
+    "written", ['{"city": null}', '{"city": null, "days": null}', '{"city": "Paris", "month": null}']
+)
+def test_a_null_for_what_is_needed_or_unknown_is_refused(written):
+    with pytest.raises(ToolError, match=r"city: Input should be a valid string|month: Extra inputs"):
+        tool_of(forecast).arguments(written)
+
+
+def test_a_user_sees_the_arguments_as_json():
+    tool = tool_of(forecast)
+    written = '{"city": "New\nYork", "days": 5.0, "unit": "F", "detail": null, "when": "2026-11-22"}'
+    assert tool.json_arguments(written) == {"city": "New\nYork", "days": 5, "unit": "F", "when": "2026-11-22"}
+    assert tool_of(lambda: None, name="f").json_arguments(" ") == {}
+    with pytest.raises(ToolError, match="city: Field required"):
+        tool.json_arguments("")
+
+
+class Database:
+    """What no model can write."""
+
+
+def refund(database: Database, euros: int, customer: int, *, note: str = "") -> str:
+    """Pay money back.
+
+    Args:
+        euros: how much
+    """
+    return f"{euros} to {customer}"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        functools.partial(refund, Database(), customer=17),
+        functools.partial(refund, database=Database(), customer=17),
+        functools.partial(functools.partial(refund, Database()), customer=17),
+    ],
+)
+def test_what_a_partial_has_fixed_is_not_the_models_affair(function):
+    described = tool_of(function).schema()["function"]
+    assert (described["name"], described["description"]) == ("refund", "Pay money back.")
+    assert list(described["parameters"]["properties"]) == ["euros", "note"]
+    assert described["parameters"]["properties"]["euros"]["description"] == "how much"
+    assert described["parameters"]["required"] == ["euros"]
+    tool = tool_of(function)
+    assert tool(**tool.arguments('{"euros": 5.0}')) == "5 to 17"
+    with pytest.raises(ToolError, match="customer: Extra inputs are not permitted"):
+        tool.arguments('{"euros": 5, "customer": 18}')
+
+
+def test_a_method_that_is_a_partial_can_be_a_tool():
+    class Desk:
+        def pay(self, euros: int, customer: int) -> int:
+            """Pay."""
+            return euros * customer
+
+        pay_first = functools.partialmethod(pay, customer=1)
+
+    tool = tool_of(Desk().pay_first)
+    assert list(parameters_of(Desk().pay_first)["properties"]) == ["euros"]
+    assert tool(**tool.arguments('{"euros": 2}')) == 2
+
+
+def test_what_a_validator_of_the_sites_own_raises_is_told_to_the_model():
+    def find(value):
+        return {}[value]
+
+    def order(number: Annotated[int, BeforeValidator(find)]) -> str:
+        """Order."""
+
+    with pytest.raises(ToolError, match=r"do not fit: KeyError\(7\)"):
+        tool_of(order).arguments('{"number": 7}')

@@ -1,6 +1,6 @@
 """`manage.py agentchat_export <chat>`: the transcript of a chat session, as Markdown or JSON.
 
-Also of a chat that its owner has deleted, as long as it is there. Exit code 0 when it is written, 1 when it cannot be.
+Also of a chat that its owner has deleted, until it is purged. Exit code 0 if it was written, 1 if it cannot be.
 """
 
 from pathlib import Path
@@ -9,28 +9,28 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from agentchat import export
 from agentchat.models import ChatSession
+from agentchat.presentation import export
 
 FORMATS = {"md": export.markdown_of, "json": export.json_of}
 
 
 class Command(BaseCommand):
-    help = "Write out the transcript of a chat session, in UTF-8."
+    help = "Export the transcript of a chat session, in UTF-8."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("chat", type=UUID, help="the chat session's id: the last part of its address")
+        parser.add_argument("chat", type=UUID, help="the chat session's ID: the last part of its URL")
         parser.add_argument(
             "--format",
             choices=FORMATS,
             default="md",
-            help="md: Markdown, what the page shows (default); json: every event, as docs/protocol.md describes them",
+            help="md: Markdown, what the page shows (default); json: every event",
         )
         parser.add_argument(
             "--output",
             type=Path,
             metavar="FILE",
-            help="write there, over what is in it; without it, to standard output",
+            help="write to FILE, overwriting it (default: standard output)",
         )
 
     def handle(self, *args: Any, chat: UUID, format: str, output: Path | None, **options: Any) -> None:

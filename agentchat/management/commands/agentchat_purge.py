@@ -1,7 +1,7 @@
-"""`manage.py agentchat_purge --older-than 30d`: delete old chat sessions with all that was said in them, for good.
+"""`manage.py agentchat_purge --older-than 30d`: delete old chat sessions permanently, with everything in them.
 
-Made for a timer: docs/deploying.md has one. What a run still needs stays, unless it is forced. The deletion goes in
-batches, each a short transaction, and leaves the database to the people who chat meanwhile.
+Made for a timer: docs/deploying.md has one. What a live run still needs is kept, unless --force is given. Rows are
+deleted in batches, each a short transaction, so users can chat meanwhile.
 """
 
 import re
@@ -16,12 +16,13 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 from django.db.models import Exists, Model, OuterRef, QuerySet
-from django.utils import timezone
 
+from agentchat.actions.chats import BATCH_SIZE, RETENTION
+from agentchat.actions.chats import delete_permanently as _delete
+from agentchat.actions.rate_limits import forget_empty
+from agentchat.infra import moments
+from agentchat.infra.database import is_lock_timeout
 from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step
-from agentchat.runs.chats import BATCH, KEPT_FOR
-from agentchat.runs.chats import erase as _delete
-from agentchat.runs.database import is_held_up
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -30,8 +31,8 @@ Chats = QuerySet[ChatSession]
 
 class Command(BaseCommand):
     help = (
-        "Delete chat sessions in which nothing has happened for a while, with their runs, steps and events. A chat "
-        "session with a live run (queued, running, or waiting for the person) is kept, unless --force is given."
+        "Delete inactive chat sessions for good, with their runs, steps and events. A chat "
+        "session with a live run (queued, running, or waiting for the user) is kept, unless --force is given."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,19 +41,19 @@ class Command(BaseCommand):
             type=_age,
             metavar="AGE",
             help="time since the last change: a whole number and its unit (s, m, h, d or w), such as 30d for 30 days. "
-            f"With --deleted it may be left out: {KEPT_FOR.days}d, so long a chat can be taken back",
+            f"With --deleted it defaults to {RETENTION.days}d, as long as a deleted chat can be restored",
         )
-        parser.add_argument("--guests-only", action="store_true", help="only those of people without an account")
+        parser.add_argument("--guests-only", action="store_true", help="only those of users without an account")
         parser.add_argument(
-            "--deleted", action="store_true", help="only those that their owners deleted: AGE is the time since then"
+            "--deleted", action="store_true", help="only those deleted by their owners; AGE is the time since then"
         )
         parser.add_argument(
-            "--force", action="store_true", help="also those with a live run; one that is running is called off"
+            "--force", action="store_true", help="also those with a live run; a run in progress is cancelled"
         )
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help="only say what would be deleted; with --verbosity 2, the id of each chat session too",
+            help="only show what would be deleted; with --verbosity 2, list each chat session's ID too",
         )
 
     def handle(
@@ -68,37 +69,43 @@ class Command(BaseCommand):
     ) -> None:
         if older_than is None:
             if not deleted:
-                raise CommandError("say how old: --older-than 30d, for example")
-            older_than = KEPT_FOR
+                raise CommandError("say how old, for example --older-than 30d")
+            older_than = RETENTION
         try:
-            before = timezone.now() - older_than
+            before = moments.now() - older_than
         except OverflowError:
-            raise CommandError(f"there was no such day: {older_than.days} days ago") from None
+            raise CommandError(f"{older_than.days} days is too long ago") from None
         old = _old(before, guests_only=guests_only, deleted=deleted)
         chosen = old if force else old.exclude(_has_live_run())
         if dry_run and verbosity >= 2:
             for pk in chosen.order_by("pk").values_list("pk", flat=True).iterator():
                 self.stdout.write(str(pk))
-        counts, held = (_count(chosen), 0) if dry_run else _purge(chosen)
+        counts, locked = (_count(chosen), 0) if dry_run else _purge(chosen)
+        if not dry_run:
+            forget_empty()
         if verbosity >= 1:
             which = f"{'deleted' if deleted else 'last changed'} before {before.isoformat(timespec='seconds')}"
             of_whom = ", of guests" if guests_only else ""
             delete, keep = ("Would delete", "Would keep") if dry_run else ("Deleted", "Kept")
             self.stdout.write(f"{delete} {_in_words(counts)} ({which}{of_whom}).")
-            if held:
-                self.stdout.write(f"Kept {_amount(ChatSession, held)} on which a transaction stands still: try again.")
+            if locked:
+                self.stdout.write(f"Kept {_amount(ChatSession, locked)} locked by another transaction: try again.")
             if not force and (kept := old.filter(_has_live_run()).count()):
-                self.stdout.write(f"{keep} {_amount(ChatSession, kept)} with a live run: --force deletes such too.")
+                self.stdout.write(
+                    f"{keep} {_amount(ChatSession, kept)} with a live run: use --force to delete those too."
+                )
 
 
 def _age(text: str) -> timedelta:
     found = re.fullmatch(r"([0-9]+)([smhdw])", text)
     if found is None or not int(found[1]):
-        raise ArgumentTypeError(f"{text!r} is no age: give a whole number, 1 or more, and s, m, h, d or w, such as 30d")
+        raise ArgumentTypeError(
+            f"{text!r} is not an age: use a whole number, 1 or more, and s, m, h, d or w, such as 30d"
+        )
     try:
         return timedelta(**{UNITS[found[2]]: int(found[1])})
     except OverflowError:
-        raise ArgumentTypeError(f"{text!r} is longer than there have been days") from None
+        raise ArgumentTypeError(f"{text!r} is too long ago") from None
 
 
 # --- which ----------------------------------------------------------------------------------------------------------
@@ -117,38 +124,38 @@ def _has_live_run() -> Exists:
 
 
 def _purge(chats: Chats) -> tuple[Counter[type[Model]], int]:
-    """Delete them. Return how many rows of which table went, and how many chat sessions could not be had."""
-    gone: Counter[type[Model]] = Counter()
-    held = 0
+    """Delete them. Return how many rows of each table were deleted, and how many chat sessions are locked."""
+    deleted: Counter[type[Model]] = Counter()
+    locked = 0
     for keys in _batches(chats):
         began = time.monotonic()
-        gone_now, held_now = _delete_what_is_free(chats, keys)
-        gone, held = gone + gone_now, held + held_now
-        # Half of the time is the others': on SQLite, whoever waits to write tries again only now and then.
+        deleted_now, locked_now = _delete_unlocked(chats, keys)
+        deleted, locked = deleted + deleted_now, locked + locked_now
+        # Half of the time is left to others: on SQLite, a writer that waits retries only now and then.
         time.sleep(time.monotonic() - began)
-    return gone, held
+    return deleted, locked
 
 
-def _delete_what_is_free(chats: Chats, keys: list[UUID]) -> tuple[Counter[type[Model]], int]:
+def _delete_unlocked(chats: Chats, keys: list[UUID]) -> tuple[Counter[type[Model]], int]:
     try:
         return _delete(chats, keys), 0
     except OperationalError as error:
-        if not is_held_up(error):
+        if not is_lock_timeout(error):
             raise
     if len(keys) == 1:
         return Counter(), 1
-    parts = [_delete_what_is_free(chats, [key]) for key in keys]
-    return sum((gone for gone, _ in parts), Counter()), sum(held for _, held in parts)
+    parts = [_delete_unlocked(chats, [key]) for key in keys]
+    return sum((deleted for deleted, _ in parts), Counter()), sum(locked for _, locked in parts)
 
 
 def _batches(chats: Chats) -> Iterator[list[UUID]]:
     last = UUID(int=0)
-    while keys := list(chats.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+    while keys := list(chats.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH_SIZE]):
         yield keys
         last = keys[-1]
 
 
-# --- words ----------------------------------------------------------------------------------------------------------
+# --- output ---------------------------------------------------------------------------------------------------------
 
 
 def _count(chats: Chats) -> Counter[type[Model]]:

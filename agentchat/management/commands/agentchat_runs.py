@@ -1,11 +1,11 @@
-"""`manage.py agentchat_runs`: the runs there are, and what staff without a browser do about one.
+"""`manage.py agentchat_runs`: list runs, and resume or stop them without a browser.
 
     agentchat_runs list [--status live] [--agent weather] [--limit 50] [--json]
     agentchat_runs resume <run or chat>
     agentchat_runs stop <run or chat> ...
 
-No run is advanced here: that takes a server, whose keeper looks for runs once a second. Exit code 0 if what was asked
-for is so, or will be in a moment; 1 if it cannot be; 2 if the command was not understood.
+No run is advanced here: that takes a server, whose supervisor looks for runs once a second. Exit code 0 if the command
+has been carried out, or will be in a moment; 1 if it cannot be; 2 if it was not understood.
 """
 
 import json
@@ -16,16 +16,18 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from agentchat.actions import messages
+from agentchat.infra import moments
+from agentchat.infra.ids import parse_uuid
 from agentchat.models import ChatSession, Run
-from agentchat.runs import control
+from agentchat.runs import leases
 from agentchat.runs.engines import engine
 
 LIVE = "live"
-WHO_TAKES_IT = (
-    "This command has no server of its own: the keeper of one that is up takes it within a second, or in its turn "
-    "where MAX_RUNS or MAX_RUNS_PER_OWNER are running already; if none is up, the next one that starts does."
+PICKED_UP = (
+    "A running server picks it up within a second, or in its turn if MAX_RUNS or MAX_RUNS_PER_OWNER is reached; if no "
+    "server is running, the next one that starts does."
 )
 COLUMNS = {  # heading: key of _row()
     "RUN": "run",
@@ -40,27 +42,30 @@ COLUMNS = {  # heading: key of _row()
 
 
 class Command(BaseCommand):
-    help = "List runs, resume one that was left behind, stop some."
+    help = "List runs, resume an orphaned run, or stop runs."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(required=True, metavar="list | resume | stop")
-        which = "a run's id or a chat session's: the first two columns of the list"
+        which = "a run ID or a chat session ID: the first two columns of the list"
 
-        list_ = actions.add_parser("list", help="the runs, newest first")
+        list_ = actions.add_parser("list", help="list runs, newest first")
         list_.add_argument(
             "--status",
             action="append",
             choices=[LIVE, *Run.Status.values],
-            help="only runs that are so; live is queued, running or waiting. May be given several times",
+            help="only runs with this status; live means queued, running or waiting. Can be repeated",
         )
         list_.add_argument("--agent", metavar="NAME", help="only runs of this agent function")
-        list_.add_argument("--limit", type=_limit, default=50, metavar="N", help="N runs at most (default: 50)")
+        list_.add_argument("--limit", type=_limit, default=50, metavar="N", help="show at most N runs (default: 50)")
         list_.add_argument(
-            "--json", dest="as_json", action="store_true", help="a JSON array, with more about each; times are ISO 8601"
+            "--json",
+            dest="as_json",
+            action="store_true",
+            help="print a JSON array with more details; times are ISO 8601",
         )
         list_.set_defaults(act=self._list)
 
-        resume = actions.add_parser("resume", help="wake a run that is queued, or that a dead process left behind")
+        resume = actions.add_parser("resume", help="wake a run that is queued, or was orphaned by a dead process")
         resume.add_argument("target", type=_target, metavar="run-or-chat", help=which)
         resume.set_defaults(act=self._resume)
 
@@ -79,21 +84,21 @@ class Command(BaseCommand):
             runs = runs.filter(status__in=[*status, *(Run.LIVE if LIVE in status else ())])
         if agent is not None:
             runs = runs.filter(agent=agent)
-        now = timezone.now()
+        now = moments.now()
         found = [_row(run, now) for run in runs[: limit + 1]]
         self.stdout.write(_as_json(found[:limit]) if as_json else _as_table(found[:limit]))
         if len(found) > limit:
-            self.stderr.write(f"These are the newest {limit}: --limit shows more.")
+            self.stderr.write(f"Showing the newest {limit}; use --limit to show more.")
 
     def _resume(self, *, target: int | UUID, **options: Any) -> None:
-        run, now = _run_of(target), timezone.now()
-        if not _is_ready(run, now):
+        run, now = _run_of(target), moments.now()
+        if not leases.is_ready(run, now):
             raise CommandError(f"{_name(run)} cannot be resumed: {_why_not_ready(run)}")
         engine().wake(run.pk)
-        self.stdout.write(f"{_name(run)} {_why_ready(run)}. {WHO_TAKES_IT}")
+        self.stdout.write(f"{_name(run)} {_why_ready(run, now)}. {PICKED_UP}")
 
     def _stop(self, *, targets: Sequence[int | UUID], **options: Any) -> None:
-        runs = {run.pk: run for run in map(_run_of, targets)}  # all of them are there before one is stopped
+        runs = {run.pk: run for run in map(_run_of, targets)}  # all are found before the first is stopped
         for run in runs.values():
             self.stdout.write(f"{_name(run)} {_stopped(run)}")
 
@@ -103,17 +108,16 @@ class Command(BaseCommand):
 
 def _limit(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 2**31:
-        raise ArgumentTypeError(f"{text!r} is no number of runs: give a whole number, 1 or more")
+        raise ArgumentTypeError(f"{text!r} is not a number of runs: use a whole number, 1 or more")
     return int(text)
 
 
 def _target(text: str) -> int | UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        if text.isdecimal():
-            return int(text)
-    raise ArgumentTypeError(f"{text!r} is neither a run's id (a whole number) nor a chat session's (a UUID)")
+    if (session_id := parse_uuid(text)) is not None:
+        return session_id
+    if text.isdecimal():
+        return int(text)
+    raise ArgumentTypeError(f"{text!r} is neither a run ID (a whole number) nor a chat session ID (a UUID)")
 
 
 def _run_of(target: int | UUID) -> Run:
@@ -128,7 +132,7 @@ def _run_of(target: int | UUID) -> Run:
     if run is not None:
         return run
     if ChatSession.objects.filter(pk=target).exists():
-        raise CommandError(f"the chat session {target} has no run: the first message starts one")
+        raise CommandError(f"chat session {target} has no runs: the first message starts one")
     raise CommandError(f"there is no chat session {target}")
 
 
@@ -136,49 +140,38 @@ def _name(run: Run) -> str:
     return _printable(f"run {run.pk} ({run.agent}, chat session {run.session_id})")
 
 
-# --- how a run stands -----------------------------------------------------------------------------------------------
+# --- the state of a run ---------------------------------------------------------------------------------------------
 
 
-def _is_left_behind(run: Run, now: datetime) -> bool:
-    """Whether its process has gone silent: any server may take it over."""
-    return run.status == Run.Status.RUNNING and run.lease_until is not None and run.lease_until < now
-
-
-def _is_ready(run: Run, now: datetime) -> bool:
-    """Whether a keeper would take it, by the rule of `agentchat.runs.claims`."""
-    is_out_of_time = run.status == Run.Status.WAITING and run.waits_until is not None and run.waits_until < now
-    return run.status == Run.Status.QUEUED or _is_left_behind(run, now) or is_out_of_time
-
-
-def _why_ready(run: Run) -> str:
-    if run.status == Run.Status.RUNNING:
-        by = f"the process {run.owner_process}" if run.owner_process else "a process that has ended"
-        return f"was left behind by {by}"
-    return "is queued" if run.status == Run.Status.QUEUED else "waits for an answer that nobody may give any more"
+def _why_ready(run: Run, now: datetime) -> str:
+    if leases.is_orphaned(run, now):
+        by = f"process {run.owner_process}" if run.owner_process else "a process that has ended"
+        return f"was orphaned by {by}"
+    return "is queued" if run.status == Run.Status.QUEUED else "is waiting for an answer that is overdue"
 
 
 def _why_not_ready(run: Run) -> str:
     if run.status == Run.Status.RUNNING:
         return (
-            f"the process {run.owner_process} is running it; if that one dies, a server takes it over when the lease "
-            f"ends, at {_iso(run.lease_until)} if it is not renewed"
+            f"process {run.owner_process} is running it; if that one dies, a server takes it over when the lease "
+            f"expires, at {_iso(run.lease_until)} unless it is renewed"
         )
     if run.status == Run.Status.WAITING:
         until = f", or at {_iso(run.waits_until)} without an answer" if run.waits_until else ""
-        return f"it waits for the person, and goes on when they answer{until}"
-    error = f" ({run.error_code}, error id {run.error_id})" if run.error_code else ""
-    return f"it is {run.get_status_display()}{error}; the next message in its chat session starts a new one"
+        return f"it is waiting for the user, and continues when they answer{until}"
+    error = f" ({run.error_code}, error ID {run.error_id})" if run.error_code else ""
+    return f"its status is {run.get_status_display()}{error}; the next message in its chat session starts a new one"
 
 
 def _stopped(run: Run) -> str:
-    """Stop it, and say what comes of that."""
+    """Stop it, and return the outcome."""
     if run.status in Run.LIVE:
-        control.stop(run.session_id, by="manage.py agentchat_runs")
+        messages.stop(run.session_id, by="manage.py agentchat_runs")
         run.refresh_from_db(fields=["status"])
         if run.status in Run.LIVE:
-            return "is told to stop: its process looks once a second, and one that takes it over does so at once."
-        return "is stopped."
-    return f"is {run.get_status_display()} already."
+            return "has been told to stop: its process checks once a second, and one that takes it over checks at once."
+        return "has been stopped."
+    return f"is already {run.get_status_display()}."
 
 
 # --- showing --------------------------------------------------------------------------------------------------------
@@ -205,12 +198,12 @@ def _row(run: Run, now: datetime) -> dict[str, Any]:
 
 
 def _notes(run: Run, now: datetime) -> Iterator[str]:
-    if _is_left_behind(run, now):
-        yield "left behind"
+    if leases.is_orphaned(run, now):
+        yield "orphaned"
     if run.crashes and run.status in Run.LIVE:
-        yield f"{run.crashes} {'process' if run.crashes == 1 else 'processes'} died with it"
+        yield f"{run.crashes} {'process' if run.crashes == 1 else 'processes'} died while running it"
     if run.stop_requested and run.status in Run.LIVE:
-        yield "told to stop"
+        yield "stop requested"
     if run.error_code:
         yield f"{run.error_code} {run.error_id}".rstrip()
 
@@ -234,5 +227,5 @@ def _cell(value: Any) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text without what a terminal would obey: names come from people, too."""
+    """The text without control characters, which a terminal would obey: names come from users, too."""
     return "".join(char if char.isprintable() else "?" for char in text)

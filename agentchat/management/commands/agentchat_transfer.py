@@ -1,12 +1,11 @@
-"""`manage.py agentchat_transfer db.sqlite3`: fill the empty database of the site with all that a SQLite file holds.
+"""`manage.py agentchat_transfer db.sqlite3`: copy everything in a SQLite file into the site's empty database.
 
-For the day on which one machine is no longer enough: docs/deploying.md has the whole move. Every table of every
-installed app is copied as it is, keys included, so runs that wait or are queued go on in the new place. It is one
-transaction: afterwards everything is there, or nothing is. The file is only read.
+For when one machine is no longer enough: docs/deploying.md describes the whole move. Every table of every installed app
+is copied as it is, keys included, so runs that wait or are queued go on in the new database. It is one transaction:
+afterwards everything is there, or nothing is. The file is only read.
 
-Rows go from one database to the other in batches, so memory does not grow with the tables. They pass no model's
-`save`: no signal is sent, and no `auto_now` forgets when something happened. Text that PostgreSQL does not take is
-mended as it is in a run.
+Rows are copied in batches, so memory does not grow with the tables. They bypass the models' `save`: no signal is sent,
+and no `auto_now` field changes. Text that PostgreSQL does not accept is cleaned as it is in a run.
 """
 
 import json
@@ -25,15 +24,16 @@ from django.db import DatabaseError, connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models.functions import Cast
-from django.utils import timezone
 
+from agentchat.infra import moments
+from agentchat.infra.database import alias
+from agentchat.infra.sanitize import clean, clean_json
 from agentchat.models import Run
-from agentchat.runs.storable import clean, clean_json
 
 SOURCE = "agentchat_transfer"
 BATCH = 1_000  # rows
 
-# `migrate` makes rows in these tables itself, with keys of its own: those of the file take their place.
+# `migrate` fills these tables itself, with keys of its own: the rows of the file replace them.
 FILLED_BY_MIGRATE = ("auth_permission", "django_content_type", "django_site")
 
 Model = type[models.Model]
@@ -46,10 +46,13 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="the SQLite file of the old site; it is only read")
-        parser.add_argument("--database", default="default", help="where to: a key of DATABASES (%(default)s)")
+        parser.add_argument("file", type=Path, help="the SQLite file of the old site; it is not changed")
+        parser.add_argument(
+            "--database", help="the database to fill, a key of DATABASES (default: the one that has agentchat's tables)"
+        )
 
-    def handle(self, *args: Any, file: Path, database: str, verbosity: int, **options: Any) -> None:
+    def handle(self, *args: Any, file: Path, database: str | None, verbosity: int, **options: Any) -> None:
+        database = database or alias()
         if database not in connections:
             raise CommandError(f"there is no database {database!r} in DATABASES")
         began = time.monotonic()
@@ -63,20 +66,20 @@ class Command(BaseCommand):
                 copy = _Copy(source, target, tables)
                 counts = {}
                 version = _version(source)
-                with transaction.atomic(using=SOURCE):  # one picture of the file, whoever writes to it
+                with transaction.atomic(using=SOURCE):  # one snapshot of the file, even if it is written to
                     for model in tables:
                         counts[model] = copy.fill(model)
                         if verbosity >= 2:
                             self.stdout.write(f"{model._meta.db_table}: {counts[model]}")
                 if _version(source) != version:
-                    raise CommandError(f"something wrote to {file} meanwhile: stop the site, and try again")
+                    raise CommandError(f"{file} was changed during the copy: stop the site, and try again")
                 copy.finish(counts)
         if verbosity >= 1:
             rows = f"{sum(counts.values())} rows of {len(counts)} tables"
-            self.stdout.write(f"Copied {rows} in {time.monotonic() - began:.1f} s; counts and references agree.")
-            if copy.mended:
+            self.stdout.write(f"Copied {rows} in {time.monotonic() - began:.1f} s; counts and references match.")
+            if copy.cleaned:
                 self.stdout.write(
-                    f"In {copy.mended} values, characters that {target.display_name} cannot keep are gone or �."
+                    f"In {copy.cleaned} values, characters that {target.display_name} cannot store are gone or �."
                 )
 
 
@@ -95,12 +98,12 @@ def _columns(model: Model) -> "list[models.Field[Any, Any]]":
 
 @contextmanager
 def _opened(file: Path, target: BaseDatabaseWrapper) -> Iterator[BaseDatabaseWrapper]:
-    """The file as a database of Django's, to be read. Raise CommandError if it is none."""
+    """The file as one of Django's databases, read-only. Raise CommandError if it cannot be read as one."""
     path = file.resolve()
     if not path.is_file():
         raise CommandError(f"there is no file {file}")
     if target.vendor == "sqlite" and Path(str(target.settings_dict["NAME"])).resolve() == path:
-        raise CommandError(f"{file} is this site's own database: set DATABASE_URL to the new one")
+        raise CommandError(f"{file} is this site's own database: let DATABASES have the new one")
     connections.databases[SOURCE] = {
         **{
             key: value for key, value in target.settings_dict.items() if key not in ("PASSWORD", "HOST", "PORT", "USER")
@@ -133,7 +136,7 @@ def _version(source: BaseDatabaseWrapper) -> int:
         return int(cursor.fetchone()[0])
 
 
-# --- what must hold before ------------------------------------------------------------------------------------------
+# --- preconditions --------------------------------------------------------------------------------------------------
 
 
 def _check_schemas(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, tables: list[Model]) -> None:
@@ -143,8 +146,8 @@ def _check_schemas(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, tab
         if plan:
             first = plan[0][0]
             raise CommandError(
-                f"{name} lacks {len(plan)} migrations, the first is {first.app_label}.{first.name}: run `manage.py "
-                "migrate` on it, with this same code"
+                f"{name} is missing {len(plan)} migrations, the first is {first.app_label}.{first.name}: run "
+                "`manage.py migrate` on it, with this same code"
             )
     with source.cursor() as cursor:
         for model in tables:
@@ -159,12 +162,12 @@ def _check_schemas(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, tab
 
 
 def _check_stopped() -> None:
-    # Those that wait with their thread (durable=False) have a lease, too.
-    alive = Run.objects.using(SOURCE).filter(status__in=Run.LIVE, lease_until__gt=timezone.now()).count()
+    # Those that wait in their thread (durable=False) have a lease, too.
+    alive = Run.objects.using(SOURCE).filter(status__in=Run.LIVE, lease_until__gt=moments.now()).count()
     if alive:
         raise CommandError(
-            f"{alive} runs of the old site are being advanced: stop it. If it was killed, their leases end by "
-            "themselves (LEASE_S): try again then"
+            f"{alive} runs of the old site are still active: stop the site. If it was killed, their leases expire by "
+            "themselves (LEASE_S): try again after that"
         )
 
 
@@ -183,14 +186,14 @@ def _check_empty(target: BaseDatabaseWrapper, tables: list[Model]) -> None:
 
 
 class _Copy:
-    """Fills one table after the other, within the caller's transaction; `finish()` makes sure of the whole.
+    """Fills one table after the other, within the caller's transaction; `finish()` verifies the whole.
 
-    Foreign keys are looked at in the end, as Django's always are: tables refer to one another in circles.
+    Foreign keys are checked at the end, like all of Django's: tables refer to one another in circles.
     """
 
     def __init__(self, source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, tables: list[Model]) -> None:
         self.source, self.target, self.tables = source, target, tables
-        self.mended = 0
+        self.cleaned = 0
         with target.cursor() as cursor:
             for table in FILLED_BY_MIGRATE:
                 if any(model._meta.db_table == table for model in tables):
@@ -199,7 +202,7 @@ class _Copy:
     def fill(self, model: Model) -> int:
         """Copy a table. Return how many rows it has."""
         fields, quote = _columns(model), self.target.ops.quote_name
-        names, places = ", ".join(quote(field.column) for field in fields), ", ".join(["%s"] * len(fields))
+        names, places = ", ".join(quote(str(field.column)) for field in fields), ", ".join(["%s"] * len(fields))
         insert = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places})"
         count, rows = 0, iter(self._rows(model, fields))
         with self.target.cursor() as cursor:
@@ -208,7 +211,7 @@ class _Copy:
                     cursor.executemany(insert, batch)
                 except DatabaseError as error:
                     raise CommandError(
-                        f"{model._meta.db_table}: a row between {batch[0][0]} and {batch[-1][0]} is not taken: "
+                        f"{model._meta.db_table}: a row between {batch[0][0]} and {batch[-1][0]} was not accepted: "
                         f"{str(error).strip()}. Nothing was changed"
                     ) from error
                 count += len(batch)
@@ -233,7 +236,7 @@ class _Copy:
         if not isinstance(value, str) or self.target.vendor != "postgresql":
             return value
         kept = _clean_text_of_json(value) if is_json else clean(value)
-        self.mended += kept != value
+        self.cleaned += kept != value
         return kept
 
     def finish(self, counts: dict[Model, int]) -> None:
@@ -255,7 +258,7 @@ class _Copy:
             ) from error
 
 
-# What json.dumps makes of NUL and of surrogates. It may also be a word after a backslash, so it means: look closer.
+# How json.dumps writes NUL and surrogates. It may also be an escaped backslash before a word, so a match is parsed.
 _SUSPICIOUS = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 
 

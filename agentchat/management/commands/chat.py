@@ -1,7 +1,7 @@
 """`manage.py chat <agent>`: an agent function in the terminal, unchanged and without a server.
 
-Nothing is saved and nothing can be resumed: that takes a run. Ends with exit code 0 when the agent function returns or
-the input ends, 1 if it cannot go on, and 130 at Ctrl-C.
+Nothing is saved, and nothing can be resumed: that takes a run. The exit code is 0 when the agent function returns or
+the input ends, 1 if it fails, and 130 at Ctrl-C.
 """
 
 import sys
@@ -10,20 +10,20 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from agentchat import registry
+from agentchat.core import registry
 from agentchat.errors import AgentChatError
 from agentchat.io import IOConsole, IOStream
 
-INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C has ended
 
 
 class Terminal(IOConsole):
-    """The console, with somebody at it. Shows that it waits where an agent asks without words."""
+    """The console, with a user. Shows a prompt where an agent asks without one."""
 
     def __init__(self, user: Any) -> None:
         self.user = user
 
-    def input(self, prompt: str = "", *, password: bool = False) -> str:
+    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None) -> str:
         return super().input(prompt or "> ", password=password)
 
 
@@ -31,17 +31,17 @@ class Command(BaseCommand):
     help = "Chat with an agent function in the terminal."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("agent", help="the name that @on_connect gave it")
-        parser.add_argument("--user", metavar="NAME", help="whom the agent talks to; without it, a guest")
+        parser.add_argument("agent", help="the agent's name, as registered with @on_connect")
+        parser.add_argument("--user", metavar="NAME", help="the user to chat as (default: a guest)")
 
     def handle(self, *args: Any, agent: str, user: str | None, **options: Any) -> None:
-        person = _find_user(user) if user is not None else None
-        stream = Terminal(person)
-        chosen = _find_agent(agent, person)
+        account = _find_user(user) if user is not None else None
+        stream = Terminal(account)
+        chosen = _find_agent(agent, account)
         try:
             self.stderr.write(f"{chosen.title}. Write a message; Ctrl-C ends the chat.")
             with IOStream.set_default(stream):
-                chosen.function(stream)
+                chosen.call(stream)
         except EOFError:
             stream.print()
         except KeyboardInterrupt:
@@ -65,5 +65,5 @@ def _find_agent(name: str, user: Any) -> registry.AgentFunction:
         return agent
     who = user.get_username() if user is not None else "a guest (see --user)"
     known = ", ".join(known.name for known in registry.open_to(user)) or "none"
-    problem = f"there is no agent {name!r}" if agent is None else f"the agent {name!r} is not open to {who}"
-    raise CommandError(f"{problem}; open to {who}: {known}")
+    problem = f"unknown agent {name!r}" if agent is None else f"agent {name!r} is not available to {who}"
+    raise CommandError(f"{problem}; available to {who}: {known}")

@@ -21,7 +21,7 @@ class Engine(Protocol):
 
 
 def engine() -> Engine:
-    """The engine that the setting ENGINE names. In a worker, the runs of its own process: they are there already."""
+    """The engine that the setting ENGINE names. In a worker, its own process: the runs are there already."""
     if runner.is_worker or conf.app.engine == "threads":
         return ThreadsEngine()
     return _celery()
@@ -29,6 +29,6 @@ def engine() -> Engine:
 
 @cache
 def _celery() -> Engine:
-    from agentchat.runs.engines.celery import CeleryEngine  # Celery need not be installed for the other one
+    from agentchat.runs.engines.celery import CeleryEngine  # without this engine, Celery need not be installed
 
     return CeleryEngine()

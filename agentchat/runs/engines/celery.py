@@ -1,65 +1,49 @@
-"""Celery's engine: runs advance in workers. A web process only says which run is ready.
+"""Celery's engine: runs advance in workers. A web process only sends which run is ready.
 
-The message is a doorbell, as everywhere: who advances a run is decided by the claim in the database, so one that comes
-twice does nothing, and one that is lost costs a second, until the keeper of a worker finds the run.
+The message is a notification, no more: the claim in the database decides who advances a run. A message that arrives
+twice does nothing, and one that is lost costs a second, until the supervisor of a worker finds the run.
 
-Here is the bell: the task, and how it is sent. What a worker is, beside Celery's own, is `worker`'s affair.
+This is the sending side. The task is in `celery_task`, and what a worker has besides Celery's own parts in `worker`.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as TooLate
 from typing import Any
 
-from celery import current_app, shared_task
-from celery.signals import celeryd_init
+from celery import current_app
 
-from agentchat.runs.engines import worker
-from agentchat.runs.pool import DaemonPool
+from agentchat.core.log import get_logger
+from agentchat.infra.thread_pool import DaemonPool
 from agentchat.runs.runner import runner
 
-logger = logging.getLogger("agentchat.runs")
+logger = get_logger("agentchat.runs")
 
 TASK = "agentchat.advance_run"
 QUEUE = "agentchat"
 
-SEND_S = 1.0  # for a connection to the broker, and for each word on it: nobody waits for it longer than twice this
-KNOWN_S = 1.0  # so long the answer to "is the broker there?" is good
+# For a connection to the broker, and for each command on it: nothing waits for it longer than twice this.
+BROKER_TIMEOUT_SECONDS = 1.0
+STATUS_SECONDS = 1.0  # how long the answer to "is the broker there?" holds
 
-# Sending waits for a network: never in the thread of a person's frame, and never on the loop.
-SEND_POOL = DaemonPool("agentchat-bell", lambda: 1)
-LOOK_POOL = DaemonPool("agentchat-broker", lambda: 1)
+# Sending waits for a network: never in the thread of a user's frame, and never on the loop.
+SEND_POOL = DaemonPool("agentchat-send", lambda: 1)
+STATUS_POOL = DaemonPool("agentchat-broker", lambda: 1)
 
-
-def _advance_run(run_id: int) -> None:
-    """Advance the run, to the end of this advance. Ends at once if it is not ready, or its owner has enough running."""
-    worker.advance(run_id)
-
-
-# Late acknowledgement: a message whose worker dies is sent again. It will have been overtaken by a keeper.
-advance_run = shared_task(
-    name=TASK,
-    serializer="json",
-    ignore_result=True,
-    acks_late=True,
-    reject_on_worker_lost=True,
-    max_retries=0,
-)(_advance_run)
+NO_ANSWER = "the broker does not answer"
 
 
 class CeleryEngine:
     """Sends the task. One for each process."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, None] = {}  # in order, each run once
+        self._pending: dict[int, None] = {}  # in order, each run once
         self._lock = threading.Lock()
         self._connection: Any = None  # kombu's
         self._is_failing = False
-        self._looked_at = 0.0
-        self._seen: bool | str = True
+        self._checked_at = 0.0
+        self._status: bool | str = True
 
     def wake(self, run_id: int) -> None:
         if runner.loop is None or runner.loop.is_closed():
@@ -67,43 +51,56 @@ class CeleryEngine:
         self._send_soon([run_id])
 
     def announce(self, run_ids: Iterable[int]) -> None:
-        """Wake these runs, and wait until that is said: for a process that is about to end."""
+        """Wake these runs, and wait until the messages are sent: for a process that is about to end."""
         try:
-            self._send_soon(run_ids).result(2 * SEND_S)
-        except TooLate:
-            logger.warning("the broker does not answer in %g s; the workers find the runs by themselves", 2 * SEND_S)
+            self._send_soon(run_ids).result(2 * BROKER_TIMEOUT_SECONDS)
+        except TimeoutError:
+            logger.warning(
+                "the broker did not answer within %g s; the workers find the runs by themselves",
+                2 * BROKER_TIMEOUT_SECONDS,
+            )
 
     def _send_soon(self, run_ids: Iterable[int]) -> "Future[None]":
         with self._lock:
-            self._waiting |= dict.fromkeys(run_ids)
+            self._pending |= dict.fromkeys(run_ids)
         return SEND_POOL.submit(self._send_all)
 
     def _send_all(self) -> None:
-        """In the one thread that does this."""
+        """In the one thread that sends."""
         while True:
             with self._lock:
-                if not self._waiting:
+                if not self._pending:
                     return
-                run_id = next(iter(self._waiting))
-                del self._waiting[run_id]
+                run_id = next(iter(self._pending))
+                del self._pending[run_id]
             try:
                 self._send(run_id)
             except Exception as error:
                 with self._lock:
-                    self._waiting.clear()  # all of these are found before the broker is back
+                    self._pending.clear()  # supervisors find all of these before the broker is back
                 self._forget_connection()
-                if not self._is_failing:  # it may be away for long: once is enough
-                    logger.warning("the broker takes no messages (%r); the workers look for runs once a second", error)
+                if not self._is_failing:  # an outage may be long: one line is enough
+                    logger.warning(
+                        "the broker accepts no messages (%r); the workers poll for runs once a second", error
+                    )
                 self._is_failing = True
                 return
             if self._is_failing:
-                logger.info("the broker takes messages again")
+                logger.info("the broker accepts messages again")
             self._is_failing = False
 
     def _send(self, run_id: int) -> None:
         if self._connection is None:
             self._connection = _connect()
-        advance_run.apply_async((run_id,), queue=QUEUE, connection=self._connection, retry=False)
+        current_app.send_task(
+            TASK,
+            (run_id,),
+            queue=QUEUE,
+            connection=self._connection,
+            retry=False,
+            serializer="json",
+            ignore_result=True,
+        )
 
     def _forget_connection(self) -> None:
         connection, self._connection = self._connection, None
@@ -112,38 +109,34 @@ class CeleryEngine:
 
     def parts(self) -> dict[str, bool | str]:
         """Whether the broker answers; asked once a second at most, however often this is called."""
-        if time.monotonic() - self._looked_at >= KNOWN_S:
+        if time.monotonic() - self._checked_at >= STATUS_SECONDS:
             try:
-                self._seen = LOOK_POOL.submit(_look).result(2 * SEND_S)
-            except TooLate:
-                self._seen = "the broker does not answer"
-            self._looked_at = time.monotonic()
-        return {"broker": self._seen}
+                self._status = STATUS_POOL.submit(_status).result(2 * BROKER_TIMEOUT_SECONDS)
+            except TimeoutError:
+                self._status = NO_ANSWER
+            self._checked_at = time.monotonic()
+        return {"broker": self._status}
 
 
 def _connect() -> Any:
     """A connection that gives up soon. It is made when it is first used."""
-    impatience: dict[str, Any] = {"max_retries": 0, "interval_start": 0}
+    options: dict[str, Any] = {"max_retries": 0, "interval_start": 0}
     if (current_app.conf.broker_url or "").startswith("redis"):
-        impatience |= {"socket_connect_timeout": SEND_S, "socket_timeout": SEND_S, "retry_on_timeout": False}
-    return current_app.connection_for_write(connect_timeout=SEND_S, transport_options=impatience)
+        options |= {
+            "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
+            "socket_timeout": BROKER_TIMEOUT_SECONDS,
+            "retry_on_timeout": False,
+        }
+    return current_app.connection_for_write(connect_timeout=BROKER_TIMEOUT_SECONDS, transport_options=options)
 
 
-def _look() -> bool | str:
+def _status() -> bool | str:
     connection = _connect()
     try:
-        connection.ensure_connection(max_retries=1, interval_start=0, timeout=SEND_S)
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_TIMEOUT_SECONDS)
     except Exception:
-        logger.warning("the broker does not answer", exc_info=True)
-        return "the broker does not answer"
+        logger.warning(NO_ANSWER, exc_info=True)
+        return NO_ANSWER
     finally:
         connection.collect()
     return True
-
-
-def _add_step(instance: Any, **_: Any) -> None:
-    """A worker is being made: agents need a loop in it."""
-    instance.app.steps["worker"].add(worker.AgentsStep)
-
-
-celeryd_init.connect(_add_step)

@@ -4,7 +4,7 @@ from agentchat.runs.runner import runner
 
 
 class ThreadsEngine:
-    """Wakes a run in this process. Without a server here (a command), a server's keeper finds the run."""
+    """Wakes a run in this process. Without a server here (a command), a server's supervisor finds the run."""
 
     def wake(self, run_id: int) -> None:
         runner.wake_soon(run_id)

@@ -27,13 +27,13 @@ def survey(parcel: str) -> str:
 
 
 def pay(parcel: str) -> str:
-    """Pay for a parcel, when the person has approved it."""
+    """Pay for a parcel, when the user has approved it."""
     ledger.write(FOLDER, f"pay {parcel}")
     return f"Parcel {parcel} is paid."
 
 
 class Counter:
-    """A customer and a clerk, who does what the customer is told, by a model and three tools."""
+    """A customer and a clerk, who does what the user asks, by a model and three tools."""
 
     def __init__(self) -> None:
         self._clerk = ConversableAgent("clerk", llm_config=llm_config())
@@ -52,7 +52,7 @@ class Counter:
 
 @on_connect("errands")
 def errands(iostream: IOStream) -> None:
-    """In each round the person says what is to be done, and a model does it."""
+    """In each round the user says what is to be done, and a model does it."""
     counter = Counter()
     iostream.input()
     for number in range(1, ROUNDS + 1):
@@ -62,7 +62,7 @@ def errands(iostream: IOStream) -> None:
 
 @on_connect("postman")
 def postman(iostream: IOStream) -> None:
-    """One errand after the other, for as long as the person likes."""
+    """One errand after the other, for as long as the user likes."""
     counter = Counter()
     while True:
         counter.take(iostream.input("Next?"))

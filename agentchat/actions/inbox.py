@@ -1,0 +1,72 @@
+"""How a user's message or answer reaches a run: it is saved as an event, and put into the inbox of its chat session."""
+
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext
+
+from agentchat.actions import validation
+from agentchat.errors import Rejected
+from agentchat.events import InputAnswered, InputRequested, TextMessageEnd, TextMessageStart
+from agentchat.infra import moments
+from agentchat.infra.encryption import encrypt
+from agentchat.infra.sanitize import clean
+from agentchat.infra.statements import insert, select_one, update
+from agentchat.models import ChatSession, InboxItem, Run
+from agentchat.models import Event as StoredEvent
+from agentchat.realtime.frames import Frame
+from agentchat.runs.questions import Question
+from agentchat.runs.session_lock import append
+from agentchat.visitors import Visitor
+
+
+def checked_text(text: str) -> str:
+    """The message's text, as it can be stored. Raise Rejected if it is empty or too long."""
+    text = clean(text)
+    if not text.strip():
+        raise Rejected("empty", gettext("This message is empty."))
+    validation.check_length(text)
+    return text
+
+
+def post_message(session: ChatSession, run: Run, client_id: UUID, text: str, visitor: Visitor) -> list[Frame]:
+    """Save a user's message as events. Return their frames."""
+    message_id = str(client_id)
+    start = TextMessageStart(message_id=message_id, role="user", name=visitor.name)
+    return append(session, run, [start, TextMessageEnd(message_id=message_id, content=text)])
+
+
+def deliver(
+    session: ChatSession, run: Run, client_id: UUID, value: Any, question: Question | None, visitor: Visitor
+) -> list[Frame]:
+    """Put a message or an answer into the inbox; if it answers the run's open question, queue the run."""
+    is_secret = question is not None and "password" in question
+    item = InboxItem(
+        session=session,
+        client_id=client_id,
+        request_id=question["request"] if question else "",
+        value=encrypt(value) if is_secret else value,
+    )
+    insert([item])
+    if question is None:
+        return []
+    if not run.owner_process:  # otherwise a thread waits for the answer, and continues by itself
+        run.status = Run.Status.QUEUED
+        run.queued_at, run.waits_until = moments.now(), None
+        update(run, "status", "queued_at", "waits_until")
+    answered = InputAnswered(request=question["request"], value=None if is_secret else value, by=visitor.name)
+    return append(session, run, [answered])
+
+
+def open_question(run: Run) -> Question | None:
+    """The question that the run waits for, if it has not been answered."""
+    if run.status != Run.Status.WAITING:
+        return None
+    # By the chat session's numbers, not by run: a run may have very many events.
+    asked = select_one(StoredEvent, session_id=run.session_id, type=InputRequested.type, order=("-seq",))
+    if asked is None or asked.type != InputRequested.type:  # there is none, or one that cannot be read
+        return None
+    if select_one(InboxItem, session_id=run.session_id, request_id=asked.payload["request"]) is not None:
+        return None
+    question: Question = asked.payload
+    return question

@@ -1,0 +1,148 @@
+"""Sending a message, starting a chat with one, answering a question, stopping a run.
+
+Each is one transaction on the locked chat session (`transactions.py`): the message is saved first, then published to
+subscribers, and its run is woken or stopped. `branches.py` has retry, edit and the selection of a branch.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext
+
+from agentchat.actions import validation
+from agentchat.actions.guest_limits import size_of, use_as_guest
+from agentchat.actions.inbox import checked_text, deliver, open_question, post_message
+from agentchat.actions.transactions import (
+    ActionResult,
+    apply_once,
+    check_agent,
+    check_rate,
+    commit,
+    create_and_apply_once,
+    live_run,
+    lock_own_session,
+    logger,
+    publish_and_wake,
+)
+from agentchat.core.text import title_of
+from agentchat.errors import Rejected
+from agentchat.events import RunFinished
+from agentchat.models import ChatSession, Run
+from agentchat.realtime.frames import Frame, frames_after
+from agentchat.realtime.publish import send_direct_soon
+from agentchat.runs.finalize import end_run
+from agentchat.runs.questions import Question, is_expired
+from agentchat.runs.runner import runner
+from agentchat.runs.session_lock import lock_session, start_run
+from agentchat.visitors import Visitor
+
+TITLE_CHARS = 80  # of a chat, made of its first message
+
+
+def send(session_id: UUID, visitor: Visitor, *, client_id: UUID, text: str) -> None:
+    """Send a user's message.
+
+    It answers the open question if the run waits for text. Otherwise it stays in the inbox until the run asks for
+    input; if no run is live, it starts one. Raise Rejected as `apply_once` does.
+    """
+    apply_once(session_id, visitor, client_id, _sending(visitor, client_id, checked_text(text)))
+
+
+def start_chat(session_id: UUID, agent: str, visitor: Visitor, *, client_id: UUID, text: str) -> None:
+    """Create the visitor's chat session and send its first message: both, or neither; once, however often it is called.
+
+    Raise Rejected as `send` does.
+    """
+    create_and_apply_once(
+        session_id, agent, visitor, client_id, _sending(visitor, client_id, checked_text(text), chats=1)
+    )
+
+
+def _sending(visitor: Visitor, client_id: UUID, text: str, *, chats: int = 0) -> Callable[[ChatSession], ActionResult]:
+    def apply(session: ChatSession) -> ActionResult:
+        check_rate(session)
+        use_as_guest(visitor, chats=chats, messages=1, size=size_of(text))
+        run = live_run(session)
+        frames: list[Frame] = []
+        check_agent(session, visitor)
+        if run is None:
+            run, frames = start_run(session)
+        if not session.title:
+            session.title = title_of(text, TITLE_CHARS)
+        question = open_question(run)
+        if question is not None and (question["kind"] != "text" or "password" in question):
+            question = None  # it needs another kind of answer; the message waits for its turn
+        frames += post_message(session, run, client_id, text, visitor)
+        frames += deliver(session, run, client_id, text, question, visitor)
+        return frames, run if run.status == Run.Status.QUEUED or question is not None else None
+
+    return apply
+
+
+def answer(session_id: UUID, visitor: Visitor, *, client_id: UUID, request: str, value: Any) -> None:
+    """Answer a question with a text, a decision or a form, depending on its kind. The first answer wins.
+
+    Raise Rejected("already_answered") if the question is not open any more, and Rejected if the answer is invalid. That
+    is found out before the transaction: nobody else waits for it. A question does not change.
+    """
+    asked = commit(lambda is_retry: _question_of(session_id, visitor, request))
+    valid: Any = None if asked is None else validation.check(asked, value)
+
+    def apply(session: ChatSession) -> ActionResult:
+        check_rate(session)
+        use_as_guest(visitor, messages=1, size=size_of(value))
+        check_agent(session, visitor)
+        run = live_run(session)
+        question = open_question(run) if run is not None else None
+        if run is None or question is None or asked is None or question["request"] != request:
+            raise Rejected("already_answered", gettext("This question has already been answered."))
+        if is_expired(question):
+            raise validation.expired()
+        frames: list[Frame] = []
+        if question["kind"] == "text" and "password" not in question and valid.strip():
+            frames = post_message(session, run, client_id, valid, visitor)
+        frames += deliver(session, run, client_id, valid, question, visitor)
+        return frames, run
+
+    apply_once(session_id, visitor, client_id, apply)
+
+
+def _question_of(session_id: UUID, visitor: Visitor, request: str) -> Question | None:
+    """The visitor's open question with this id."""
+    session = ChatSession.objects.of(visitor).filter(pk=session_id).first()
+    run = live_run(session) if session is not None else None
+    question = open_question(run) if run is not None else None
+    return question if question is not None and question["request"] == request else None
+
+
+def stop(session_id: UUID, *, by: str, visitor: Visitor | None = None) -> bool:
+    """Stop the live run of a chat session, in whatever process it is. Return whether there was one.
+
+    A run that waits or is queued ends in this transaction; a running one is told to unwind, in its own process, and
+    ends a moment later. `by` is the user's name, for the log. With a `visitor`, raise Rejected if the session is
+    not theirs.
+    """
+    targets: list[Run] = []  # at another attempt the following run may be live: it must not be stopped
+
+    def apply(is_retry: bool) -> ActionResult:
+        with lock_session(session_id) if visitor is None else lock_own_session(session_id, visitor) as session:
+            run = live_run(session)
+            if targets and (run is None or run.pk != targets[0].pk):
+                return frames_after(session.pk, session.next_seq - 2), run
+            if run is None:
+                return [], None
+            targets[:] = [run]
+            if run.owner_process:
+                Run.objects.filter(pk=run.pk).update(stop_requested=True)
+                return [], None
+            return end_run(session, run, Run.Status.STOPPED, RunFinished(outcome={"type": "cancelled"}))
+
+    frames, following = commit(apply)
+    if not targets:
+        return False
+    logger.info("run %d of chat session %s is stopped by %s", targets[0].number, session_id, by)
+    runner.stop_soon(targets[0].pk)
+    send_direct_soon(targets[0].owner_process, "run.stop", targets[0].pk, runner.loop)
+    publish_and_wake(session_id, frames, following)
+    return True

@@ -1,0 +1,182 @@
+"""Which tools there are: those that an agent's model may call, and those that an agent runs."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Literal
+
+from agentchat.agents.parts import AgentParts
+from agentchat.errors import ConfigError
+from agentchat.tools import as_function, tool_of
+from agentchat.tools.schema import NeedsApproval
+
+ApiStyle = Literal["tool", "function"]
+_CONFIG_KEYS: dict[ApiStyle, str] = {"tool": "tools", "function": "functions"}
+
+
+class ToolRegistration:
+    """The part of `ConversableAgent` that knows tools: its state is the agent's `llm_config` and its parts."""
+
+    name: str
+    llm_config: dict[str, Any] | Literal[False]
+    _agentchat: AgentParts
+
+    # --- what the agent's model may call ------------------------------------------------------------------------------
+
+    def register_for_llm(
+        self, *, name: str | None = None, description: str | None = None, api_style: ApiStyle = "tool"
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorate a function that this agent's model may call. The result is a function like it.
+
+        `api_style="function"` uses the older way to call functions, for services that know no other.
+        """
+        self._require_llm_config()
+        if api_style not in _CONFIG_KEYS:
+            raise ConfigError(f"api_style {api_style!r}: use 'tool' or 'function'")
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            tool = tool_of(function, name=name, description=description)
+            schema = tool.schema()
+            self._add_schema(api_style, schema if api_style == "tool" else schema["function"])
+            return as_function(tool)
+
+        return register
+
+    def update_tool_signature(self, tool_sig: str | dict[str, Any], is_remove: bool | None) -> None:
+        """Add a tool for the model, by its schema in OpenAI's shape; or remove one, by its name or schema."""
+        self._update_schema("tool", tool_sig, is_remove)
+
+    def update_function_signature(self, func_sig: str | dict[str, Any], is_remove: bool | None) -> None:
+        """The same in the older way of calling functions."""
+        self._update_schema("function", func_sig, is_remove)
+
+    def _update_schema(self, style: ApiStyle, signature: str | dict[str, Any], is_remove: bool | None) -> None:
+        if is_remove:
+            self._remove_schema(style, signature if isinstance(signature, str) else _name_of(signature))
+        elif isinstance(signature, dict):
+            self._add_schema(style, signature)
+        else:
+            raise ConfigError(f"the signature {signature!r} must be a dict; a name can only remove one")
+
+    def _add_schema(self, style: ApiStyle, schema: dict[str, Any]) -> None:
+        """Add a schema to the `llm_config`, in the place of one that has the same name."""
+        config, key = self._require_llm_config(), _CONFIG_KEYS[style]
+        others = self._schemas_without(style, _name_of(schema))
+        if len(others) < len(config.get(key, ())) and schema not in config[key]:
+            _warn_of_overriding(_name_of(schema))
+        config[key] = [*others, schema]
+
+    def _remove_schema(self, style: ApiStyle, name: str) -> None:
+        config, key = self._require_llm_config(), _CONFIG_KEYS[style]
+        others = self._schemas_without(style, name)
+        if len(others) == len(config.get(key, ())):
+            raise ConfigError(f"agent {self.name!r}: its model has no {style} {name!r}")
+        if others:
+            config[key] = others
+        else:
+            del config[key]  # services refuse an empty list
+
+    def _schemas_without(self, style: ApiStyle, name: str) -> list[dict[str, Any]]:
+        known = self._require_llm_config().get(_CONFIG_KEYS[style], ())
+        return [schema for schema in known if _name_of(schema) != name]
+
+    def _require_llm_config(self) -> dict[str, Any]:
+        if not self.llm_config:
+            raise ConfigError(f"agent {self.name!r} has no llm_config, so it could never call a tool")
+        return self.llm_config
+
+    # --- what the agent runs ------------------------------------------------------------------------------------------
+
+    def register_for_execution(
+        self,
+        name: str | None = None,
+        *,
+        retry_safe: bool | None = None,
+        timeout: float | None = None,
+        approval: NeedsApproval | None = None,
+        approval_expires_in: timedelta | None = None,
+        replay: bool | None = None,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorate a function that this agent runs when another agent's model calls it (see `register_function`)."""
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            tool = tool_of(
+                function,
+                name=name,
+                retry_safe=retry_safe,
+                timeout=timeout,
+                approval=approval,
+                approval_expires_in=approval_expires_in,
+                replay=replay,
+            )
+            before = self._agentchat.tools.get(tool.name)
+            if before is not None and before.function is not tool.function:
+                _warn_of_overriding(tool.name)
+            self._agentchat.tools[tool.name] = tool
+            return as_function(tool)
+
+        return register
+
+    def register_function(self, function_map: Mapping[str, Callable[..., Any] | None]) -> None:
+        """Run these functions under these names; None removes a name."""
+        for name, function in function_map.items():
+            if function is None:
+                if self._agentchat.tools.pop(name, None) is None:
+                    warnings.warn(f"The function {name} to remove doesn't exist", UserWarning, stacklevel=2)
+            else:
+                self.register_for_execution(name)(function)
+
+    def can_execute_function(self, name: list[str] | str) -> bool:
+        """Whether this agent runs the function, or all of them."""
+        return all(one in self._agentchat.tools for one in ([name] if isinstance(name, str) else name))
+
+    @property
+    def function_map(self) -> Mapping[str, Callable[..., Any]]:
+        """The functions that this agent runs, by the names that models know. Use `register_function` to add some."""
+        return MappingProxyType({name: tool.function for name, tool in self._agentchat.tools.items()})
+
+
+def register_function(
+    f: Callable[..., Any],
+    *,
+    caller: ToolRegistration,
+    executor: ToolRegistration,
+    name: str | None = None,
+    description: str | None = None,
+    retry_safe: bool = False,
+    timeout: float | None = None,
+    approval: NeedsApproval = False,
+    approval_expires_in: timedelta | None = None,
+    replay: bool = False,
+) -> None:
+    """Let the caller's model call `f`, and the executor run it. `f` may be async.
+
+    The model sees `name` (else the function's own), `description` (else its docstring's first paragraph) and a schema
+    made of the annotations. `retry_safe=True`: `f` may run again if its process died and it is unknown whether it took
+    effect. `timeout`: seconds that one call may take, instead of the default. `approval`: whether the user must approve
+    each call, or a function of its arguments that says so; the user may change the arguments, or refuse with a reason
+    that the model reads. `approval_expires_in`: how long the user may take to answer. `replay=True`: `f` only changes
+    what the agent function has in memory. A recorded tool is not called again when a run is resumed; this one is, with
+    the same arguments, in the same order, and its recorded result stays. Raise ConfigError if `f` cannot be a tool or
+    the caller has no model.
+    """
+    for argument, agent in (("caller", caller), ("executor", executor)):
+        if not isinstance(agent, ToolRegistration):
+            raise ConfigError(f"register_function({argument}={agent!r}): use an agent")
+    tool = caller.register_for_llm(name=name, description=description)(f)
+    executor.register_for_execution(
+        retry_safe=retry_safe,
+        timeout=timeout,
+        approval=approval,
+        approval_expires_in=approval_expires_in,
+        replay=replay,
+    )(tool)
+
+
+def _warn_of_overriding(name: str) -> None:
+    warnings.warn(f"Function '{name}' is being overridden.", UserWarning, stacklevel=4)
+
+
+def _name_of(schema: Mapping[str, Any]) -> str:
+    return str(schema.get("function", schema).get("name"))

@@ -1,0 +1,27 @@
+"""The server's end of a websocket, as far as a consumer bounds what its client makes the server keep.
+
+ASGI says nothing of it: `receive` hands out messages from a queue without a limit, and `send` may accept any number of
+bytes that the client never reads. Servers that wait in `send` until the client has read, and read no more than the
+application takes, need no such end. Daphne does neither; `daphne_websocket.py` has it for daphne.
+"""
+
+from contextvars import ContextVar
+from typing import Protocol
+
+
+class ClientConnection(Protocol):
+    """On the server's loop."""
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait in this process for the client to read."""
+
+    def limit(self, *, max_message_bytes: int) -> None:
+        """Before it is accepted: bound everything that its client makes the server keep and do."""
+
+    def on_taken(self) -> None:
+        """The consumer is done with the next message."""
+
+
+connection_of_context: ContextVar[ClientConnection | None] = ContextVar("agentchat_client_connection", default=None)
+"""The connection whose websocket application runs in this context; None under servers that need no such end."""

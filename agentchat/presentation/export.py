@@ -1,0 +1,339 @@
+"""A chat session as a file: Markdown to read, JSON to process.
+
+The Markdown has what the transcript of the branch shown has. Every text is in it verbatim, within a block quote or a
+fence that it cannot break out of: no message can pass for another's. The JSON has every event of all branches, in wire
+format. Both are generated in chunks, so that a long chat is never in memory as a whole. The caller checks permissions.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from agentchat.core.indented_json import indented
+from agentchat.core.stored_events import log_failure
+from agentchat.infra import moments
+from agentchat.markup.markdown import without_end_signal
+from agentchat.markup.thoughts import split_thoughts
+from agentchat.models import ChatSession, Event
+from agentchat.presentation import transcript
+from agentchat.presentation.items import (
+    Item,
+    Message,
+    NestedChats,
+    PrintedText,
+    RunFailed,
+    RunStopped,
+    ToolCall,
+    UnreadablePart,
+)
+from agentchat.presentation.requests import InputRequest
+from agentchat.realtime.excerpt import excerpts, whole
+from agentchat.realtime.frames import PAGE, Frame, trimmed, whole_frames_after
+from agentchat.runs.branching.tree import events_of
+from agentchat.visitors import Visitor, name_of
+
+CHAT_BATCH_SIZE = 100  # read from the database at once
+
+_LINE_END = re.compile(r"\r\n?|\n")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal that shows the file would obey these
+_INLINE = re.compile(r"[\\`*_\[\]<>&#~|!]")
+
+
+def to_json(session: ChatSession) -> str:
+    """The chat session and all its events, of all branches, in order."""
+    return "".join(json_of(session))
+
+
+def json_of(session: ChatSession, *, shows_usage: bool = True, shows_details: bool = True) -> Iterator[str]:
+    """`to_json` in chunks. Not all users may see everything: `frames.trimmed`."""
+    yield from _document(
+        _details(session), "events", _events(session, shows_usage=shows_usage, shows_details=shows_details)
+    )
+    yield "\n"
+
+
+def data_of(visitor: Visitor) -> Iterator[str]:
+    """All data stored for the visitor, as JSON in chunks: all their chats, deleted ones too.
+
+    Without the journals of runs: the results of their steps are in the events.
+    """
+    head = {"account": visitor.user.get_username() if visitor.user else None, "exportedAt": _moment(moments.now())}
+    may_see = {"shows_usage": visitor.may_see_usage, "shows_details": visitor.may_see_details}
+    yield from _document(
+        head,
+        "chats",
+        (_Chunks(_chat(chat, **may_see)) for chat in _chats_of(visitor)),
+    )
+    yield "\n"
+
+
+def _chats_of(visitor: Visitor) -> Iterator[ChatSession]:
+    """All of them, the oldest first.
+
+    No database cursor stays open between them: chunks are generated in different threads, with different connections.
+    """
+    chats = ChatSession.objects.all_of(visitor).select_related("owner", "head").order_by("created_at", "pk")
+    page = list(chats[:CHAT_BATCH_SIZE])
+    while page:
+        yield from page
+        last = page[-1]
+        later = Q(created_at__gt=last.created_at) | Q(pk__gt=last.pk)
+        page = list(chats.filter(later, created_at__gte=last.created_at)[:CHAT_BATCH_SIZE])
+
+
+def _chat(session: ChatSession, *, shows_usage: bool, shows_details: bool) -> Iterator[str]:
+    shares = [{"createdAt": _moment(share.created_at), "lastSeq": share.last_seq} for share in session.shares.all()]
+    deleted = _moment(session.deleted_at) if session.deleted_at else None
+    details = {**_details(session), "deletedAt": deleted, "sharedLinks": shares, "waiting": [*_waiting(session)]}
+    return _document(details, "events", _events(session, shows_usage=shows_usage, shows_details=shows_details))
+
+
+def _waiting(session: ChatSession) -> Iterator[dict[str, Any]]:
+    """The messages that no run has taken yet. (Answers to questions are in the events; passwords nowhere.)"""
+    for item in session.inbox.filter(run=None, request_id="").order_by("pk"):
+        text = item.value if isinstance(item.value, str) else repr(item.value)
+        yield {"messageId": str(item.client_id), "text": text, "at": _moment(item.created_at)}
+
+
+def _details(session: ChatSession) -> dict[str, object]:
+    return {
+        "id": str(session.pk),
+        "agent": session.agent,
+        "title": session.title,
+        "owner": session.owner.get_username() if session.owner else None,
+        "createdAt": _moment(session.created_at),
+        "updatedAt": _moment(session.updated_at),
+        "head": session.head.number if session.head else None,
+        "runs": [*_runs(session)],
+        "feedback": [*_feedback(session)],
+    }
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
+
+
+class _Chunks:
+    """A part of a document that is generated in chunks itself."""
+
+    def __init__(self, chunks: Iterator[str]) -> None:
+        self.chunks = chunks
+
+
+def _document(head: dict[str, object], name: str, rest: Iterable[object]) -> Iterator[str]:
+    """A JSON object: the fields of `head`, and the list of the rest under `name`."""
+    yield json.dumps(head, indent=2, ensure_ascii=False).removesuffix("\n}") + f',\n  "{name}": ['
+    end = "]"
+    for number, each in enumerate(rest):
+        yield ",\n    " if number else "\n    "
+        chunks = each.chunks if isinstance(each, _Chunks) else [indented(each)]
+        for chunk in chunks:
+            yield chunk.replace("\n", "\n    ")  # JSON's own lines end with this one alone
+        end = "\n  ]"
+    yield end + "\n}"
+
+
+def _runs(session: ChatSession) -> Iterator[dict[str, Any]]:
+    """The tree of branches: a run follows its parent, or forks from it before the event `fromSeq`."""
+    for run in session.runs.select_related("parent").order_by("number"):
+        parent = run.parent.number if run.parent else None
+        yield {"run": run.number, "status": run.status, "parent": parent, "fromSeq": run.from_seq}
+
+
+def _feedback(session: ChatSession) -> Iterator[dict[str, Any]]:
+    for each in session.feedback.order_by("created_at"):
+        at = _moment(each.updated_at)
+        yield {"messageId": each.message_id, "value": each.value, "comment": each.comment, "at": at}
+
+
+def _events(session: ChatSession, *, shows_usage: bool, shows_details: bool) -> Iterator[Frame]:
+    before, last = -1, 0
+    while last > before:
+        before = last
+        for frame in whole_frames_after(session.pk, last):
+            yield trimmed(frame, shows_usage=shows_usage, shows_details=shows_details)
+            last = frame["seq"]
+
+
+# --- Markdown -------------------------------------------------------------------------------------------------------
+
+
+def to_markdown(session: ChatSession) -> str:
+    """The transcript of the branch shown, one block for each item."""
+    return "".join(markdown_of(session))
+
+
+def markdown_of(session: ChatSession) -> Iterator[str]:
+    """`to_markdown` in chunks."""
+    yield _head(session)
+    for item in transcript.items_of(_rows(session)):
+        for block in _readable_blocks(item):
+            yield f"\n\n{block}"
+    yield "\n"
+
+
+def _rows(session: ChatSession) -> Iterator[Event]:
+    events, last = events_of(session), 0
+    while rows := excerpts(events.filter(seq__gt=last)[:PAGE]):
+        yield from map(whole, rows)
+        last = rows[-1].seq
+
+
+def _head(session: ChatSession) -> str:
+    owner = name_of(session.owner) if session.owner else _("guest")
+    details = {
+        _("Agent"): session.agent,
+        _("Owner"): owner,
+        _("Started"): _time(session.created_at),
+        _("Last updated"): _time(session.updated_at),
+        _("Chat"): str(session.pk),
+    }
+    lines = (f"- {name}: {_inline(value)}" for name, value in details.items())
+    return f"# {_inline(session.title or session.agent)}\n\n" + "\n".join(lines)
+
+
+def _readable_blocks(item: Item) -> list[str]:
+    """The item's blocks, or a note that it cannot be shown."""
+    try:
+        return list(_blocks(item))
+    except Exception as error:  # what is stored may be anything
+        log_failure(f"item {item.key} ({item.at})", error)
+        return list(_blocks(UnreadablePart(seq=item.seq)))
+
+
+def _blocks(item: Item) -> Iterator[str]:
+    match item:
+        case UnreadablePart():
+            yield _aside(_("This part of the chat can't be shown.") + f" #{item.seq}")
+        case Message():
+            yield from _message(item)
+        case ToolCall():
+            yield from _tool_call(item)
+        case PrintedText():
+            yield _fenced(item.text)
+        case InputRequest():
+            yield from _request(item)
+        case RunFailed():
+            yield _heading(_("The run failed"), item)
+            yield _quoted(f"{item.message}\n\n{item.code}, {item.id}")
+        case RunStopped():
+            yield _heading(_("The run was stopped"), item)
+        case NestedChats():
+            yield from _nested_chats(item)
+
+
+def _nested_chats(nested: NestedChats) -> Iterator[str]:
+    yield _heading(_("Nested chats of %(name)s") % {"name": nested.name}, nested)
+    for item in nested.items:
+        yield from _readable_blocks(item)
+    if nested.finished:
+        yield _aside(_("End of the nested chats of %(name)s.") % {"name": nested.name})
+
+
+def _message(message: Message) -> Iterator[str]:
+    yield _heading(message.name, message)
+    if message.is_from_user:
+        thoughts, text = "", message.content
+    else:
+        thoughts, text = split_thoughts(without_end_signal(message.content))
+    if thoughts:
+        heading = _("Thoughts")
+        yield _quoted(f"<details><summary>{heading}</summary>\n\n{thoughts}\n\n</details>")
+    if text:
+        yield _quoted(text)
+    if message.writing:
+        yield _aside(_("Still writing."))
+    elif message.stopped:
+        yield _aside(_("Stopped here."))
+    elif message.cut_off == "length":
+        yield _aside(_("The answer was cut off."))
+    elif message.cut_off == "content_filter":
+        yield _aside(_("The model provider's content filter ended this answer."))
+
+
+def _tool_call(call: ToolCall) -> Iterator[str]:
+    yield _heading(_("%(agent)s calls %(tool)s") % {"agent": call.agent, "tool": call.tool}, call)
+    if call.args:
+        yield _fenced(call.shown_args, "json")
+    if call.state in ("done", "failed"):
+        text = _("Result, after %(seconds).1f s:") if call.state == "done" else _("Error, after %(seconds).1f s:")
+        yield text % {"seconds": call.seconds or 0}
+        yield _fenced(call.result)
+    else:
+        yield _aside(_("No result."))
+
+
+def _request(request: InputRequest) -> Iterator[str]:
+    if request.asks != "text" or request.prompt.strip():
+        yield _heading(_question(request), request)
+    if request.prompt.strip():
+        yield _quoted(request.prompt)
+    if request.asks != "text" or request.is_open or request.password:  # otherwise the user's message answers it
+        yield _aside(_outcome(request))
+    if request.answer:
+        yield "\n".join(f"- {_inline(label)}: {_inline(text)}" for label, text in request.answer)
+    if request.reason:
+        yield _quoted(request.reason)
+
+
+def _question(request: InputRequest) -> str:
+    match request.asks:
+        case "approval":
+            return _("Approve the call to %(tool)s?") % {"tool": request.tool}
+        case "unsure":
+            return _("%(tool)s may already have run. Run it again?") % {"tool": request.tool}
+        case "limit":
+            return _("Continue?")
+        case _:
+            return _("Question")
+
+
+def _outcome(request: InputRequest) -> str:
+    match request.state:
+        case "open":
+            return _("Waiting for an answer.")
+        case "approved":
+            return _("%(name)s approved this.") % {"name": request.by}
+        case "changed":
+            return _("%(name)s approved this with changes.") % {"name": request.by}
+        case "rejected":
+            return _("%(name)s rejected this.") % {"name": request.by}
+        case "answered":
+            return _("%(name)s answered.") % {"name": request.by}
+        case "expired":
+            return _("No one answered in time.")
+        case "closed":
+            return _("No one answered.")
+
+
+def _aside(text: str) -> str:
+    return f"*{_inline(text)}*"
+
+
+def _heading(text: str, item: Item) -> str:
+    return f"## {_inline(text)} · {_time(item.at)}"
+
+
+def _time(at: datetime | None) -> str:
+    return timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z") if at else ""
+
+
+def _inline(text: str) -> str:
+    """One line of plain text, with Markdown's special characters escaped."""
+    return _INLINE.sub(r"\\\g<0>", " ".join(_CONTROL.sub(" ", text).split()))
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {_CONTROL.sub('', line)}".rstrip() for line in _LINE_END.split(text.strip("\r\n")))
+
+
+def _fenced(text: str, language: str = "") -> str:
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    lines = _CONTROL.sub("", _LINE_END.sub("\n", text)).strip("\n")
+    return f"{fence}{language}\n{lines}\n{fence}"

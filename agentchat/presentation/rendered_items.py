@@ -1,0 +1,41 @@
+"""The items of a transcript as HTML: each by the template of its kind, in the context of the page.
+
+Whatever is stored, a page is shown: where an item cannot be, a note takes its place, and the log says why.
+"""
+
+from typing import Any
+
+from django.db import Error
+from django.template import Context
+from django.template.loader import get_template
+from django.utils.safestring import SafeString
+
+from agentchat.core.stored_events import log_failure
+from agentchat.presentation.items import Item
+from agentchat.presentation.requests import InputRequest
+
+UNREADABLE = "agentchat/_unreadable.html"
+
+
+def rendered_item(context: Context, item: Item) -> SafeString:
+    """The item's HTML. What the template needs of the page is in the context."""
+    try:
+        with context.push(item=item):
+            return _rendered(_template_of(item), context)
+    except Error:  # the database's: that is no fault of the item
+        raise
+    except Exception as error:  # what is stored may be anything
+        log_failure(f"item {item.key} ({item.at})", error)
+        with context.push(item=item):
+            return _rendered(UNREADABLE, context)
+
+
+def _template_of(item: Item) -> str:
+    is_card = isinstance(item, InputRequest) and item.asks != "text"
+    return f"agentchat/_{'card' if is_card else item.kind}.html"
+
+
+def _rendered(name: str, context: Context) -> SafeString:
+    backend: Any = get_template(name)  # the engine's own cache has it
+    rendered: SafeString = backend.template.render(context)
+    return rendered

@@ -1,0 +1,59 @@
+"""What a shared link shows: a snapshot of the chat, taken when the link was created.
+
+It is the branch that the owner saw: later messages are not in it, nor is a message that was being written or a question
+that was open. Users in it have no names, and nothing in it can be answered.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from agentchat.core import text
+from agentchat.models import Event, Share
+from agentchat.presentation import transcript
+from agentchat.presentation.chat_list import agent_title
+from agentchat.presentation.items import Item, Message, NestedChats, ToolCall
+from agentchat.presentation.requests import InputRequest
+from agentchat.realtime.excerpt import excerpts
+from agentchat.runs.branching import tree
+
+TITLE_CHARS = 80
+
+
+def events_of(link: Share) -> QuerySet[Event]:
+    """The events that the link shows. Nothing else decides which those are."""
+    return tree.events_of(link.session, head=link.head_id, up_to=link.last_seq)
+
+
+def items_of(link: Share) -> list[Item]:
+    """The items that the link shows, as readers may see them."""
+    return list(_for_readers(transcript.of_events(excerpts(events_of(link))).items))
+
+
+def title_of(link: Share, items: Sequence[Item]) -> str:
+    """The first message of the user. Not the chat's title, which may be changed later, and not for these readers."""
+    first = next((item for item in items if isinstance(item, Message) and item.is_from_user), None)
+    title = text.title_of(first.content, TITLE_CHARS) if first else ""
+    return title or agent_title(link.session.agent)
+
+
+def _for_readers(items: Sequence[Item]) -> Iterator[Item]:
+    for item in items:
+        match item:
+            case Message(writing=True):
+                continue  # its text came later
+            case Message():
+                if item.is_from_user:
+                    item.name = _("User")
+            case InputRequest():
+                if item.is_open:
+                    continue
+                item.by = _("a user") if item.by else ""
+            case ToolCall():
+                if item.state in ("asked", "held", "running"):
+                    item.state = "cut"
+            case NestedChats():
+                item.items = list(_for_readers(item.items))
+                item.finished = True
+        yield item

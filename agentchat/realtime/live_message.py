@@ -1,0 +1,122 @@
+"""A message that is being written: its text so far, the Markdown blocks of it that are complete, and the open one.
+
+On the server's event loop, where nothing is rendered: that is done in a thread, a piece of the text at a time, and
+those who watch the message are woken when there is more to show. Deltas do not wait for it.
+"""
+
+import asyncio
+from contextvars import copy_context
+from functools import partial
+from time import perf_counter
+from typing import Protocol
+from weakref import WeakSet
+
+from agentchat.core.log import get_logger
+from agentchat.core.text import utf16_len
+from agentchat.infra.fair_queue import OWNER
+from agentchat.infra.thread_pool import DaemonPool
+from agentchat.markup.blocks import Block
+from agentchat.markup.streaming import NO_BLOCK, OpenBlock, StreamedMarkdown
+
+logger = get_logger("agentchat.hub")
+
+PIECE = 16_000  # characters that are rendered before the next message has its turn
+RENDER_POOL = DaemonPool("agentchat-render", lambda: 2, shares={OWNER: lambda: 1})
+
+Rendered = tuple[list[Block], OpenBlock | None]
+
+
+class Watcher(Protocol):
+    """Who shows the message."""
+
+    def wake(self) -> None:
+        """There is more to show."""
+
+
+class LiveMessage:
+    """One message for all its subscribers. It only grows, or restarts with a higher attempt."""
+
+    is_remote = False  # another process writes it
+    received_at = 0.0  # when that process was last heard from, by the loop's clock
+
+    def __init__(self, message_id: str, start_seq: int) -> None:
+        self.message_id = message_id
+        self.start_seq = start_seq
+        self.watchers: WeakSet[Watcher] = WeakSet()
+        self.restart(1)
+
+    def restart(self, attempt: int) -> None:
+        """The model is asked again: what was shown is to be replaced."""
+        self.attempt = attempt
+        self.parts: list[str] = []
+        self.length = 0
+        self._blocks: list[Block] = []
+        self._open_block = NO_BLOCK
+        self._markdown = StreamedMarkdown(self.message_id)
+        self._rendering: asyncio.Future[Rendered] | None = None
+        self._taken = 0  # of the parts: they have been rendered, or are in the text …
+        self._text = ""  # … of which this much has been rendered:
+        self._position = 0
+        self._has_line = False  # among the parts that were not taken: a block may be complete
+        self._is_plain = False  # its rendering has failed
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+    def write(self, delta: str) -> None:
+        self.parts.append(delta)
+        self.length += utf16_len(delta)
+        self._has_line = self._has_line or "\n" in delta
+
+    def blocks(self) -> list[Block]:
+        """The complete blocks, as far as they are rendered."""
+        if self._has_line or self._position < len(self._text):
+            self._render()
+        return self._blocks
+
+    def open_block(self) -> OpenBlock:
+        """The block that is being written, as it was rendered last. Rendered now and then, once for all subscribers."""
+        due = self.open_block_due()
+        if due is not None and due <= perf_counter():
+            self._render(with_open_block=True)
+        return self._open_block
+
+    def open_block_due(self) -> float | None:
+        """When the open block may be rendered next, by `time.perf_counter`; None if it has not changed."""
+        if self._is_plain or self._rendering is not None:
+            return None  # its watchers are woken when it is rendered
+        return self._markdown.due(has_more=self._taken < len(self.parts) or self._position < len(self._text))
+
+    def _render(self, *, with_open_block: bool = False) -> None:
+        """Render the next piece of the text, unless one is being rendered."""
+        if self._is_plain or self._rendering is not None:
+            return
+        if self._position >= len(self._text):
+            self._text, self._position = "".join(self.parts[self._taken :]), 0
+            self._taken, self._has_line = len(self.parts), False
+        piece = self._text[self._position : self._position + PIECE]
+        self._position += len(piece)
+        with_open_block = with_open_block and self._position >= len(self._text)
+        render = partial(copy_context().run, _rendered, self._markdown, piece, with_open_block=with_open_block)
+        self._rendering = asyncio.get_running_loop().run_in_executor(RENDER_POOL, render)
+        self._rendering.add_done_callback(partial(self._show, self._markdown))
+
+    def _show(self, markdown: StreamedMarkdown, rendering: "asyncio.Future[Rendered]") -> None:
+        if rendering.cancelled() or markdown is not self._markdown:
+            return  # the loop ends, or the message was restarted
+        self._rendering = None
+        try:
+            blocks, open_block = rendering.result()
+        except Exception:
+            logger.exception("a message cannot be rendered while it is written; its text is shown")
+            self._is_plain = True
+            return
+        self._blocks += blocks
+        self._open_block = self._open_block if open_block is None else open_block
+        for watcher in list(self.watchers):
+            watcher.wake()
+
+
+def _rendered(markdown: StreamedMarkdown, text: str, *, with_open_block: bool) -> Rendered:
+    return markdown.feed(text), markdown.open_block() if with_open_block else None

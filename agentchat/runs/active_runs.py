@@ -1,0 +1,47 @@
+"""The runs that advance in this process now."""
+
+import asyncio
+
+from agentchat.errors import RunInterrupt
+from agentchat.runs.leases import Claim
+from agentchat.runs.stream import RunIOStream
+
+
+class ActiveRuns:
+    """Those of one event loop, by their keys. On that loop, except for `add_stream`."""
+
+    def __init__(self) -> None:
+        self.claims: dict[int, Claim] = {}
+        self.tasks: dict[asyncio.Task[None], int] = {}  # with the run of each
+        self.is_draining = False
+        self._streams: dict[int, RunIOStream] = {}
+
+    def add_stream(self, run_id: int, stream: RunIOStream) -> None:
+        """In the agent's thread, before the agent function is called."""
+        self._streams[run_id] = stream
+
+    def remove(self, run_id: int) -> RunIOStream | None:
+        """The execution is over. Return its stream, if it had one."""
+        del self.claims[run_id]
+        return self._streams.pop(run_id, None)
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether this very claim is the one that advances: the run may have ended here and been claimed again."""
+        return self.claims.get(claim.run_id) is claim
+
+    def unfinished(self) -> list[int]:
+        """The runs whose agent functions have not returned."""
+        return list(self._streams)
+
+    def cancel(self, run_id: int, reason: type[RunInterrupt]) -> None:
+        """Unwind the run, if it advances here."""
+        if stream := self._streams.get(run_id):
+            stream.bridge.cancel(reason)
+            stream.wake_event.set()
+
+    def wake(self, run_id: int) -> bool:
+        """Wake the run's thread, which may wait for an answer. Return whether the run advances here."""
+        if stream := self._streams.get(run_id):
+            stream.wake_event.set()
+            return True
+        return False

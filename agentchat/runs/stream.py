@@ -1,0 +1,400 @@
+"""The IOStream of a run.
+
+Agents only print(), send() and input(); delivering that is the stream's responsibility. This stream numbers and saves
+what happens, publishes it, and never waits for a user: input() without an answer suspends the run, and when the answer
+is there the agent function is called again from the top, with its journal.
+
+Runs in the agent's thread (and in those of its tools). Nothing here knows of sockets; the consumer does.
+"""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cached_property, partial
+from typing import Any, ClassVar, TypeVar
+
+from django.conf import settings
+from pydantic import ValidationError
+
+from agentchat import conf
+from agentchat.core.approvals import Approval, Decision, M, problems_of
+from agentchat.core.patterns import form_schema
+from agentchat.core.state import replace_entries
+from agentchat.core.steps import StepSpec, call_own, check_steps_allowed, gathered_name, is_replayed
+from agentchat.errors import ConfigError, InputExpired, LimitExceeded, Suspended
+from agentchat.events import (
+    ChatEvent,
+    DeveloperWarning,
+    InputRequested,
+    Notice,
+    Printed,
+    RunError,
+    RunFinished,
+    TextMessage,
+    TextMessageContent,
+    TextMessageStart,
+)
+from agentchat.infra import moments, statements
+from agentchat.infra.database import RUN_TIMEOUT_SECONDS, in_transaction, release_pooled_connections, retry_transaction
+from agentchat.infra.encryption import decrypt
+from agentchat.io.base import IOStream, no_stream_in
+from agentchat.models import ChatSession, Run, Step
+from agentchat.realtime.chat_list import group_of_owner
+from agentchat.realtime.frames import Frame
+from agentchat.runs import limits
+from agentchat.runs.async_bridge import RunBridge, outside_event_loops
+from agentchat.runs.determinism import digest_of
+from agentchat.runs.developer_warnings import warn_developer
+from agentchat.runs.history import history_before
+from agentchat.runs.journal import Journal
+from agentchat.runs.origins import OriginSequence
+from agentchat.runs.output import RunOutput
+from agentchat.runs.questions import EXPIRED, WAITING, decision_of
+from agentchat.runs.state import RunState, state_before
+from agentchat.runs.step_maker import StepMaker, current_step
+from agentchat.tools.memory import MemoryWatch
+
+T = TypeVar("T")
+
+ANSWER_POLL_SECONDS = 1.0  # an answer may arrive in another process, whose wake-up may be lost
+
+
+class RunIOStream(IOStream):
+    """What an agent function prints to, asks and is recorded by, when it runs for a chat session.
+
+    `user` and `session` are as they were when this execution of the run began.
+    """
+
+    is_in_test: ClassVar[bool] = False
+    """Whether runs are those of a test: what would be lost after a wait is a Python warning then."""
+
+    def __init__(self, journal: Journal, *, durable: bool = True) -> None:
+        self.session = statements.select(ChatSession, id=journal.claim.session_id)[0]
+        self.user = self.session.owner
+        self.bridge = RunBridge(group_of_owner(self.session.owner_id, self.session.guest_key))
+        self.wake_event = threading.Event()  # something may have come for a thread that waits
+        self._durable, self._journal = durable, journal
+        self._session_id = self.session.pk
+        self.output = RunOutput(self._session_id, self.bridge.loop)
+        self.agent_name = journal.claim.agent
+        self.memory_watch: MemoryWatch | None = None
+        self._state = RunState(self._read_state)
+        self._steps = StepMaker(journal, self.bridge, self.output, self._state, consents=self._consents)
+        self._last_input: str | None = None
+        self._grants: Counter[str] = Counter()
+        self._making = threading.RLock()
+
+    @cached_property
+    @outside_event_loops
+    def history(self) -> list[dict[str, str]]:
+        """What was said in this chat session before this run, oldest first: role, name and content of each message.
+
+        The same at every execution of the run: it has neither later messages of this run nor those of other branches.
+        """
+        claim = self._journal.claim
+        return retry_transaction(lambda _: history_before(claim), timeout=RUN_TIMEOUT_SECONDS)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the agent function keeps in this branch of the chat session: a dict of JSON values, 64 KiB at most.
+
+        A run begins with what the run before it has left. Reads the database at the first use in an execution. From any
+        thread of the run. What is no JSON, or too much, is a ConfigError at the next step.
+        """
+        return self._state.value
+
+    @state.setter
+    def state(self, value: dict[str, Any]) -> None:
+        replace_entries(self._state.value, value)
+
+    @outside_event_loops
+    def _read_state(self) -> dict[str, Any]:
+        run_id = self._journal.claim.run_id
+        return retry_transaction(lambda _: state_before(self._session_id, run_id), timeout=RUN_TIMEOUT_SECONDS)
+
+    def watch_memory(self, agent_function: Callable[..., Any]) -> None:
+        """Warn of tools that change the agent function's variables. For developers: it costs a little at each call."""
+        self.memory_watch = MemoryWatch(agent_function, kept=lambda: self._state.loaded)
+
+    # --- output ----------------------------------------------------------------------------------------------------
+
+    def print(self, *objects: Any, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
+        """Show text to the user. It is saved as it is; `flush` means nothing here."""
+        text = sep.join(str(each) for each in objects) + end
+        if text.strip():
+            self.send(Printed(text=text))
+
+    def send(self, event: ChatEvent) -> None:
+        """Save an event and publish it; blocks until both is done. A delta is only published, and never blocks.
+
+        Deltas, and what a page does not show, may come on the server's loop.
+        """
+        if is_replayed() or isinstance(event, Notice):
+            return
+        if isinstance(event, DeveloperWarning):
+            text = warn_developer(event, self._session_id, is_in_test=self.is_in_test)
+            if settings.DEBUG:
+                self.print(text)
+            return
+        if isinstance(event, TextMessageContent):
+            self.output.write(event)
+            return
+        self._save(event)
+
+    @outside_event_loops
+    def _save(self, event: ChatEvent) -> None:
+        self._check()
+        if self._repeats_input(event):
+            return
+        origins = current_step() or self._journal.after_step
+        if isinstance(event, TextMessageStart):
+            self._begin(event, origins)
+        else:
+            self.output.publish(self._journal.save(event, origins))
+
+    def _check(self) -> None:
+        """Before anything is saved: raise what unwinds the run, and ConfigError where its stream cannot be used."""
+        self.check()
+        if not IOStream.has_context():
+            self._journal.abort(ConfigError(no_stream_in(threading.current_thread())))
+        if in_transaction():
+            raise ConfigError(
+                "iostream was used inside transaction.atomic(): what it shows and records is saved at once, and would "
+                "be rolled back with the block (a wait leaves it by an exception). Move the call out of the block"
+            )
+
+    def _repeats_input(self, event: ChatEvent) -> bool:
+        """Whether an agent only passes on what the user has just sent, and the page shows already."""
+        if not isinstance(event, TextMessage) or event.content != self._last_input:
+            return False
+        self._last_input = None
+        return True
+
+    def _begin(self, event: TextMessageStart, origins: OriginSequence) -> None:
+        origin = next(origins)
+        frames = self._journal.save(event, iter([origin]))
+        seq = frames[0]["seq"] if frames else self._journal.seq_of(origin)
+        assert seq is not None
+        self.output.begin(event, seq, frames)
+
+    # --- the end of an execution -----------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise what unwinds the run, again and again, if the agent function has caught it: it cannot go on."""
+        self.bridge.check()
+        self._journal.check()
+
+    @property
+    def state_at_end(self) -> dict[str, Any] | None:
+        """What the next run begins with; None if nothing has used the state."""
+        return self._state.at_end()
+
+    def check_state(self) -> None:
+        """Raise ConfigError if the state cannot be recorded."""
+        _, error = self._state.change_or_error()
+        if error is not None:
+            raise error
+
+    def release(self) -> None:
+        """Hand the run off without an event: another process resumes it."""
+        self._journal.release()
+
+    def end(self, status: Run.Status, event: RunFinished | RunError) -> tuple[list[Frame], int | None]:
+        """End the run. Return what is to be published, and the run that follows."""
+        half_written = {message_id: message.text for message_id, message in self.output.writing.items()}
+        frames, following = self._journal.end(status, event, half_written=half_written, state=self.state_at_end)
+        return frames, following.pk if following else None
+
+    # --- questions -------------------------------------------------------------------------------------------------
+
+    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None) -> str:
+        """Return the next message of the user.
+
+        If there is none yet, the run is suspended: this raises Suspended, the thread is free, and the agent function is
+        called again from the top when the answer has come. `finally:` and `with` blocks run at every suspension.
+
+        `password`: the answer is never shown, is encrypted where it is stored, and erased when the run ends. `name`
+        identifies the question if its words may differ from one execution to the next. Without a name, an answer that
+        was given to other words is discarded, and the user is asked once more.
+        """
+        question = InputRequested(request="", prompt=prompt, name=name)
+        if password:
+            return decrypt(self._answer("password", replace(question, password=True)))
+        text = str(self._answer("input", question, accepts_unsolicited=True))
+        self._last_input = text
+        self.remember("user", text)
+        return text
+
+    def ask(self, prompt: str, schema: type[M], *, expires_at: datetime | None = None, name: str | None = None) -> M:
+        """Have a form filled in, and return it: an instance of the pydantic model `schema`. Suspends as `input` does.
+
+        `name` as in `input`; without one, the form is another one if its words or its fields differ. A form that fits
+        its JSON schema but not the model is asked for again. Raise InputExpired if there is no answer by `expires_at`,
+        and ConfigError as `form_schema` does.
+        """
+        text, initial, fields = prompt, None, form_schema(schema)
+        while True:
+            question = InputRequested(
+                request="",
+                kind="form",
+                prompt=text,
+                name=name,
+                schema=fields,
+                initial=initial,
+                expires_at=_iso(expires_at),
+            )
+            initial = self._answer(f"form {schema.__name__}", question)
+            try:
+                return schema.model_validate_json(json.dumps(initial))
+            except ValidationError as error:
+                text = "\n".join([prompt, *(f"{field}: {what}" for field, what in problems_of(error).items())])
+
+    def approve(self, approval: Approval) -> Decision:
+        """Have a tool call approved, and wait as `input` does.
+
+        The approval is bound to the tool and its arguments: a later execution that wants another call gets
+        NonDeterminismError.
+        """
+        digest = digest_of({"tool": approval.tool, "arguments": approval.arguments})
+        question = InputRequested(
+            request="",
+            kind="approval",
+            prompt=approval.prompt,
+            schema=approval.schema,
+            initial=approval.arguments,
+            tool_call_id=approval.tool_call_id,
+            digest=digest,
+            expires_at=_iso(approval.expires_at),
+        )
+        try:
+            return decision_of(self._answer(f"approve {approval.tool}", question))
+        except InputExpired:
+            return Decision(approved=False, reason="nobody answered in time")
+
+    @outside_event_loops
+    def _answer(self, name: str, question: InputRequested, *, accepts_unsolicited: bool = False) -> Any:
+        """The user's answer, as a step. Raise Suspended to wait for it, InputExpired if it can no longer come."""
+        self._check()
+        if current_step() is not None:
+            raise ConfigError(
+                "the user cannot be asked inside a tool or a step: it could not be resumed after the wait. Ask "
+                "before, or register the tool with approval=True"
+            )
+        with self._turn():
+            return self._take_answer(name, question, accepts_unsolicited=accepts_unsolicited)
+
+    def _take_answer(self, name: str, question: InputRequested, *, accepts_unsolicited: bool) -> Any:
+        number = self._journal.next_number()
+        recorded = self._journal.recorded(number, "input", name, digest=question.digest)
+        if recorded is not None:
+            answer = recorded.result
+            self._journal.warn_of_other_words(number, question)
+        else:
+            if not self._durable and question.expires_at is None:
+                question = replace(question, expires_at=_iso(moments.now() + timedelta(seconds=conf.app.wait_s)))
+            modes = {"accepts_unsolicited": accepts_unsolicited, "blocking": not self._durable}
+            look = partial(self._journal.answer, number, name, question, **modes)
+            answer, frames = look()
+            self.output.publish(frames)
+            if answer is WAITING and not self._durable:
+                answer = self._block_for(look)
+        self._suspend_if(answer is WAITING)
+        self._journal.passed(number)
+        if answer == EXPIRED:
+            raise InputExpired(f"question {question.prompt!r} was not answered in time")
+        return answer
+
+    def _block_for(self, look: Callable[[], tuple[Any, list[Frame]]]) -> Any:
+        """Block the thread until the answer is there: for agent functions that cannot be called again."""
+        answer: Any = WAITING
+        while answer is WAITING:
+            release_pooled_connections()
+            self.wake_event.wait(ANSWER_POLL_SECONDS)
+            self.wake_event.clear()
+            self.bridge.check()
+            answer, frames = look()
+            self.output.publish(frames)
+        return answer
+
+    def _consents(self, step: Step, question: InputRequested) -> bool:
+        """Whether the user wants this step to be made again."""
+        answer, frames = self._journal.consent_to_repeat(step, question)
+        self.output.publish(frames)
+        self._suspend_if(answer is WAITING)
+        return decision_of(answer).approved
+
+    def _suspend_if(self, waits: bool) -> None:
+        if waits:
+            self.bridge.reason = self.bridge.reason or Suspended
+            raise Suspended
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def gather(self, functions: Sequence[Callable[[], T]]) -> list[T]:
+        """See `IOStream.gather`. In threads; their steps are numbered in this order before the first is made."""
+        return self.record_steps([_own_step(gathered_name(function), function) for function in functions])
+
+    def step(self, name: str, function: Callable[[], T]) -> T:
+        """Return what `function()` returned in the first execution of this run. For clocks, random numbers, reads.
+
+        The value must be JSON: what is returned now is what a later execution will read from the journal. If the
+        function raises, this raises StepFailed, now and in each later execution.
+        """
+        result: T = self.record_steps([_own_step(name, function)])[0]
+        return result
+
+    @outside_event_loops
+    def record_steps(self, steps: Sequence[StepSpec]) -> list[Any]:
+        """See `agentchat.core.steps.steps`. Several steps are made at the same time, in threads."""
+        self._check()
+        check_steps_allowed()
+        if (outer := current_step()) is not None:
+            return [self._steps.make_inner(outer, step) for step in steps]
+        self._last_input = None  # an agent that says the same from now on does not merely pass it on
+        with self._turn():
+            self._enforce_limits(len(steps))
+            return self._steps.make(steps)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One step, or several that were planned together, at a time: otherwise their order would not repeat."""
+        if not self._making.acquire(blocking=False):
+            self._journal.abort(
+                ConfigError(
+                    f"thread {threading.current_thread().name!r} made a step while another one was being made: their "
+                    f"order would be another one each time that the run resumes. Use iostream.gather([f, g]) for "
+                    f"functions that run at the same time"
+                )
+            )
+        try:
+            yield
+        finally:
+            self._making.release()
+
+    def _enforce_limits(self, planned: int) -> None:
+        """Ask whether the run may go on where it has reached a limit. What was asked before is in the journal."""
+        while True:
+            recorded = self._journal.peek()
+            if recorded is not None and not limits.is_limit_step(recorded.name):
+                return  # a replay costs nothing
+            if recorded is not None:
+                name, question = recorded.name, InputRequested(request="", kind="approval", prompt="")
+            elif limit := limits.reached(self._journal.usage, self._grants, planned=planned):
+                name, question = limit.step_name, limit.question
+            else:
+                return
+            if not decision_of(self._answer(name, question)).approved:
+                raise LimitExceeded(f"{name}: the user did not let the run continue")
+            self._grants[limits.limit_of(name)] += 1
+
+
+def _own_step(name: str, function: Callable[[], Any]) -> StepSpec:
+    return StepSpec(kind="step", name=name, request=None, call=lambda _: call_own(name, function), retry_safe=True)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moments.with_zone(moment).isoformat()

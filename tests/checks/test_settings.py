@@ -1,0 +1,99 @@
+"""The settings of AGENTCHAT: a value of the wrong kind is an error, and never guessed at."""
+
+import math
+
+import pytest
+from django.urls import reverse_lazy
+
+from agentchat import conf
+from agentchat.checks.site import check_settings
+from agentchat.errors import ConfigError
+
+WRONG = {
+    "ENGINE": ["rabbits", None, ["threads"], 1],
+    "LLM": [{"model": "m"}, [], "m", ["m"], [{}]],
+    "FALLBACK_PRICE": [0.01, [0.01], [0.01, "0.03"], [0.01, -1], [math.nan, 1]],
+    "GUESTS": ["no", "False", "", 0, 1, None, []],
+    "EMBED_ORIGINS": ["https://shop.example", {"https://shop.example": 1}, [None]],
+    "SHOW_USAGE": [True, None, "Staff", {"staff"}],
+    "WEBSOCKET_PATH": ["chats/", "/chats", "https://a.example/", "/a b/", 7, ""],
+    "LOGOUT_URL": [True, "", 7],
+    "PASSWORD_CHANGE_URL": [False, " ", []],
+    "TRUSTED_PROXIES": ["1", 1.5, -1, True, False, [1]],
+}
+LIMITS = (
+    "GUEST_CHATS_PER_HOUR",
+    "GUEST_MESSAGES_PER_MINUTE",
+    "GUEST_MB_PER_DAY",
+    "GUEST_SOCKETS",
+    "GUEST_ADDRESSES",
+    "MAX_BODY_BYTES",
+)
+COUNTS = (
+    *LIMITS,
+    "MAX_SOCKETS",
+    "MAX_RUNS",
+    "MAX_RUNS_PER_OWNER",
+    "MESSAGES_PER_MINUTE",
+    "MAX_MESSAGE_CHARS",
+    "MAX_STEPS",
+    "MAX_RUN_TOKENS",
+)
+NUMBERS = ("LEASE_S", "LLM_TIMEOUT_S", "DRAIN_S", "WAIT_S", "TOOL_TIMEOUT_S", "MAX_RUN_COST", "MAX_RUN_S")
+WRONG |= {key: ["64", 1.5, 0, -1, True, [1]] for key in COUNTS}
+WRONG |= {key: ["15", -1, math.nan, math.inf, True, [1]] for key in NUMBERS}
+MAY_BE_NONE = {"LLM", "MAX_STEPS", "MAX_RUN_TOKENS", "MAX_RUN_COST", "MAX_RUN_S"}
+MAY_BE_NONE |= {*LIMITS, "WEBSOCKET_PATH", "LOGOUT_URL", "PASSWORD_CHANGE_URL", "TRUSTED_PROXIES"}
+
+
+def test_every_setting_has_values_that_are_wrong_here():
+    assert set(WRONG) == set(conf.AppSettings.KEYS)
+
+
+@pytest.mark.parametrize("key", sorted(WRONG))
+def test_a_value_of_the_wrong_kind_is_an_error_that_says_what_to_use(settings, key):
+    for value in WRONG[key]:
+        settings.AGENTCHAT = {key: value}
+        [error] = check_settings()[:1]
+        assert error.id == "agentchat.E001"
+        shown = "not valid" if key == "LLM" else repr(value)  # it may have keys
+        assert error.msg.startswith(f"AGENTCHAT[{key!r}] is {shown}: use ")
+        with pytest.raises(ConfigError):
+            getattr(conf.app, key.lower())
+
+
+@pytest.mark.parametrize("key", sorted(WRONG))
+def test_only_what_has_no_limit_or_default_may_be_none(settings, key):
+    settings.AGENTCHAT = {key: None}
+    assert bool([*conf.app.problems()]) is (key not in MAY_BE_NONE)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "read"),
+    [
+        ("GUESTS", False, False),
+        ("LEASE_S", 2, 2.0),
+        ("DRAIN_S", 0, 0.0),
+        ("MAX_RUN_COST", 0.5, 0.5),
+        ("MAX_STEPS", None, None),
+        ("LLM", [{"model": "m"}], [{"model": "m"}]),
+        ("EMBED_ORIGINS", {"https://shop.example"}, ("https://shop.example",)),
+        ("WEBSOCKET_PATH", "/", "/"),
+        ("LOGOUT_URL", reverse_lazy("logout"), "/accounts/logout/"),
+    ],
+)
+def test_a_value_is_read_as_it_is_meant(settings, key, value, read):
+    settings.AGENTCHAT = {key: value}
+    assert [*conf.app.problems()] == []
+    assert getattr(conf.app, key.lower()) == read
+
+
+@pytest.mark.parametrize("value", [None, [], "GUESTS=1"])
+def test_agentchat_is_a_dict(settings, value):
+    settings.AGENTCHAT = value
+    assert [message.id for message in check_settings()][:1] == ["agentchat.E001"]
+
+
+def test_unknown_keys_are_named_whatever_they_are(settings):
+    settings.AGENTCHAT = {"MAXRUNS": 1, 7: 1}
+    assert [problem.partition(" ")[0] for problem in conf.app.problems()] == ["AGENTCHAT[7]", "AGENTCHAT['MAXRUNS']"]

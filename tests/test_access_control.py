@@ -1,0 +1,334 @@
+"""No visitor reaches what belongs to another one: every URL of agentchat and every frame of its websockets.
+
+A new address or frame needs a row here. A stranger is whoever has an account, or a guest's key, or neither; nobody is
+who would have to sign in first.
+"""
+
+import uuid
+from typing import get_args
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.apps import apps
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from agentchat import server, urls
+from agentchat.core import registry
+from agentchat.models import ChatSession, Feedback, InboxItem, Run, Share
+from agentchat.visitors import guest_digest
+from agentchat.websocket import client_frames
+from agentchat.websocket.chat_consumer import ChatConsumer
+from agentchat.websocket.connections import CloseCode
+from tests.factories import HOST, Tab, account, guest, said, signed_in, tell
+
+OWNERS = ["an account", "a guest"]
+STRANGERS = ["another account", "staff", "another guest", "a guest without a key", "nobody"]
+
+LINK = 7
+CLIENT_ID = "7f6c0e0e-8a50-4f5c-9d62-111111111111"
+
+# Address, method, what is asked or sent. All are answered as if the chat were not there.
+OF_A_CHAT = [
+    ("chat", "GET", {}),
+    ("chat", "GET", {"before": 3}),
+    ("earlier", "GET", {"before": 3}),
+    ("events", "GET", {}),
+    ("events", "GET", {"before": 3}),
+    ("event", "GET", {}),
+    ("event_text", "GET", {}),
+    ("event_text_in_frame", "GET", {}),
+    ("embedded_chat", "GET", {}),
+    ("options", "GET", {}),
+    ("rename", "POST", {"title": "Mine"}),
+    ("delete", "POST", {}),
+    ("take_back", "POST", {}),
+    ("export_markdown", "GET", {}),
+    ("export_json", "GET", {}),
+    ("share", "GET", {}),
+    ("share", "POST", {}),
+    ("share", "POST", {"withdraw": LINK}),
+]
+
+# And, last, what is told to the owner alone. These answer everybody, of what is their own.
+OF_ONES_OWN = [
+    ("index", "GET", {}, "/chat/{id}/"),
+    ("chats", "GET", {}, "Umbrella"),
+    ("chats", "GET", {"q": "umbrella"}, "<mark>"),
+    ("older_chats", "GET", {"before": "9999-01-01T00:00:00.000000Z_" + "f" * 32}, "{id}"),
+    ("chats", "GET", {"deleted": "{deleted}"}, "/chat/{deleted}/take-back/"),
+    ("chats", "POST", {"agent": "oracle"}, None),
+    ("chats", "POST", {"id": CLIENT_ID, "agent": "oracle", "prompt": "Let me in"}, None),
+    ("embed", "GET", {}, "{id}"),
+    ("embed", "POST", {}, None),
+    ("my_data", "GET", {}, "my-data/download"),
+    ("my_data_download", "GET", {}, "will rain"),
+    ("my_data_delete", "GET", {}, "2 chats"),
+    ("my_data_delete", "POST", {}, None),
+]
+
+# A shared link is for whoever has it; the others know of no chat.
+FOR_EVERYBODY = {"shared", "shared_event_text", "set_language", "set_appearance", "healthz", "readyz"}
+
+FRAMES = {
+    "hello": {"after": 0, "html": True},
+    "send": {"id": CLIENT_ID, "text": "Let me in"},
+    "answer": {"id": CLIENT_ID, "request": "1-1", "value": "Let me in"},
+    "stop": {},
+    "retry": {"id": CLIENT_ID, "message": "a1"},
+    "edit": {"id": CLIENT_ID, "message": "u1", "text": "Let me in"},
+    "branch": {"id": CLIENT_ID, "run": 1},
+    "feedback": {"id": CLIENT_ID, "message": "a1", "value": "down"},
+    "ack": {"seq": 1, "bytes": 1},
+    "ping": {},
+}
+CHANGE_NOTHING = {"hello", "ack", "ping"}
+FRAMES_OF_A_LIST = {"hello": {"after": 0}, "ack": {"seq": 1, "bytes": 1}, "seen": {"chat": CLIENT_ID}, "ping": {}}
+
+
+@pytest.fixture(autouse=True)
+def site(settings):
+    settings.ALLOWED_HOSTS = [HOST]
+    settings.AGENTCHAT = {"GUESTS": True}
+    registry.on_connect("oracle")(lambda iostream: iostream.input())
+    yield
+    registry.unregister("oracle")
+
+
+def owner_of(kind):
+    """Their browser, and what makes a chat theirs."""
+    if kind == "a guest":
+        return guest("the guest's key"), {"guest_key": guest_digest("the guest's key")}
+    user = account("ada")
+    return signed_in(user), {"owner": user}
+
+
+def stranger_of(kind, settings):
+    match kind:
+        case "another account":
+            return signed_in(account("mallory"))
+        case "staff":
+            return signed_in(account("root", is_staff=True, is_superuser=True))
+        case "another guest":
+            return guest("another key")
+        case "nobody":
+            settings.AGENTCHAT = {"GUESTS": False}
+    return Client()
+
+
+def chat_of(own, status=Run.Status.FINISHED):
+    """A chat with something of everything."""
+    chat = tell(
+        ChatSession.objects.create(agent="oracle", title="Umbrella", **own),
+        ("RUN_STARTED", {}),
+        *said("u1", "An umbrella?", "user", "ada"),
+        *said("a1", "It will rain."),
+        ("INPUT_REQUESTED", {"request": "1-1", "kind": "text", "prompt": "And then?"}),
+        status=status,
+    )
+    Share.objects.create(pk=LINK, session=chat, token="t" * 43, last_seq=3)
+    Feedback.objects.create(session=chat, message_id="a1", value="up")
+    InboxItem.objects.create(session=chat, client_id=uuid.uuid4(), value="one more")
+    return chat
+
+
+def kept():
+    """All that agentchat has in its tables."""
+    models = apps.get_app_config("agentchat").get_models()
+    return {(model, row[model._meta.pk.attname]): row for model in models for row in model.objects.values()}
+
+
+def address(name, **known):
+    [pattern] = [each for each in urls.urlpatterns if each.name == name]
+    return reverse(f"agentchat:{name}", kwargs={part: known[part] for part in pattern.pattern.converters})
+
+
+def ask(client, name, method, data, **known):
+    return getattr(client, method.lower())(address(name, agent_name="oracle", seq=5, **known), data)
+
+
+def told(answer):
+    body = answer.getvalue() if answer.streaming else answer.content
+    return answer.headers.get("Location", "") + body.decode()
+
+
+def is_shut_out(answer, name):
+    """Whether it is the sign-in. That is in nobody's frame: there, people are told so."""
+    if name.startswith("embed"):
+        return answer.status_code == 403
+    return answer.status_code == 302 and answer.url.startswith("/accounts/login/?next=")
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize("owner", OWNERS)
+@pytest.mark.parametrize(("name", "method", "data"), OF_A_CHAT)
+def test_chats_of_other_owners_are_not_found(settings, name, method, data, owner, stranger):
+    client, own = owner_of(owner)
+    chat = chat_of(own)
+    if name == "take_back":
+        ChatSession.objects.update(deleted_at=timezone.now())
+    before = kept()
+    theirs = stranger_of(stranger, settings)
+    answer = ask(theirs, name, method, data, chat_id=chat.pk)
+    if stranger == "nobody":
+        assert is_shut_out(answer, name)
+    else:
+        none = ask(theirs, name, method, data, chat_id=uuid.uuid4())
+        assert (answer.status_code, answer.content) == (404, none.content)
+    assert kept() == before
+    settings.AGENTCHAT = {"GUESTS": True}
+    assert ask(client, name, method, data, chat_id=chat.pk).status_code in (200, 302)
+    assert (kept() != before) == (method == "POST")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize("owner", OWNERS)
+@pytest.mark.parametrize(("name", "method", "data", "words"), OF_ONES_OWN)
+def test_users_export_and_delete_only_their_own_data(settings, name, method, data, words, owner, stranger):
+    client, own = owner_of(owner)
+    chat, deleted = chat_of(own), ChatSession.objects.create(agent="oracle", deleted_at=timezone.now(), **own)
+    ids = {"id": chat.pk, "deleted": deleted.pk}
+    data = {field: value.format(**ids) for field, value in data.items()}
+    before = kept()
+    answer = ask(stranger_of(stranger, settings), name, method, data)
+    assert is_shut_out(answer, name) == (stranger == "nobody")
+    assert before.items() <= kept().items()
+    settings.AGENTCHAT = {"GUESTS": True}
+    owners_answer = ask(client, name, method, data)
+    assert owners_answer.status_code in (200, 302)
+    if words is not None:
+        assert words.format(**ids) in told(owners_answer)
+        assert words.format(**ids) not in told(answer)
+    assert (before.items() <= kept().items()) == ((name, method) != ("my_data_delete", "POST"))
+
+
+ROWS = {(name, method) for name, method, *_ in (*OF_A_CHAT, *OF_ONES_OWN)}
+
+
+@pytest.mark.parametrize("name", [each.name for each in urls.urlpatterns if each.name not in FOR_EVERYBODY])
+def test_every_address_has_a_row_for_every_method(client, name):
+    refused = ask(client, name, "PUT", {}, chat_id=uuid.uuid4())
+    assert refused.status_code == 405
+    taken = {method.strip() for method in refused.headers["Allow"].split(",")}
+    assert {(name, method) for method in taken - {"HEAD"}} == {row for row in ROWS if row[0] == name}
+
+
+# --- frames ---------------------------------------------------------------------------------------------------------
+
+in_thread = sync_to_async
+
+
+def types_of(frames):
+    return {get_args(frame.model_fields["type"].annotation)[0] for frame in get_args(frames)}
+
+
+def test_every_frame_has_a_row():
+    assert set(FRAMES) == types_of(client_frames.Frame)
+    assert set(FRAMES_OF_A_LIST) == types_of(client_frames.ListFrame)
+
+
+@pytest.fixture
+async def server_loop(transactional_db, monkeypatch):
+    monkeypatch.setattr(
+        server, "REVALIDATE_INTERVAL_SECONDS", 60.0
+    )  # else it closes sockets whose chats are not theirs any more
+    server.start()
+    yield
+    await server.stop()
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """The types of the frames that sockets of chats have taken."""
+    taken, receive_frame = [], ChatConsumer.receive_frame
+
+    async def taking(consumer, frame):
+        taken.append(frame.type)
+        await receive_frame(consumer, frame)
+
+    monkeypatch.setattr(ChatConsumer, "receive_frame", taking)
+    return taken
+
+
+async def sending_all(client, path, frames):
+    """A tab that has sent one frame of each type, as soon as its socket was open."""
+    tab = Tab(client, path)
+    assert await tab.open()
+    for type_, fields in frames.items():
+        await tab.send(type=type_, **fields)
+    return tab
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize("owner", OWNERS)
+async def test_no_frame_of_a_stranger_is_accepted(server_loop, settings, taken, owner, stranger):
+    client, own = await in_thread(owner_of)(owner)
+    chat = await in_thread(chat_of)(own)
+    before = await in_thread(kept)()
+    theirs = await in_thread(stranger_of)(stranger, settings)
+    for session_id in (chat.pk, uuid.uuid4()):
+        tab = await sending_all(theirs, f"/ws/chat/{session_id}/", FRAMES)
+        assert await tab.closed() == (CloseCode.SIGN_IN if stranger == "nobody" else CloseCode.NOT_FOUND)
+    assert taken == []
+    assert await in_thread(kept)() == before
+    settings.AGENTCHAT = {"GUESTS": True}
+    tab = await sending_all(client, f"/ws/chat/{chat.pk}/", FRAMES)
+    await tab.until("pong")
+    assert taken == [*FRAMES]
+    assert await in_thread(kept)() != before
+    await tab.close()
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+@pytest.mark.parametrize("type_", [type_ for type_ in FRAMES if type_ not in CHANGE_NOTHING])
+async def test_a_former_owner_changes_nothing_through_an_open_socket(server_loop, owner, type_):
+    client, own = await in_thread(owner_of)(owner)
+    chat = await in_thread(chat_of)(own, Run.Status.WAITING)
+    tab = Tab(client, f"/ws/chat/{chat.pk}/")
+    assert await tab.open()
+    await tab.send(type="ping")
+    assert await tab.next() == {"type": "pong"}  # it was let in
+    await ChatSession.objects.aupdate(owner=await in_thread(account)("eve"), guest_key="")
+    before = await in_thread(kept)()
+    await tab.send(type=type_, **FRAMES[type_])
+    assert (await tab.next())["code"] == "not_found"
+    assert await in_thread(kept)() == before
+    await tab.close()
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize("owner", OWNERS)
+async def test_a_list_is_sent_to_and_changed_by_its_owner_alone(server_loop, settings, owner, stranger):
+    client, own = await in_thread(owner_of)(owner)
+    chat = await in_thread(chat_of)(own, Run.Status.FAILED)
+    before = await in_thread(kept)()
+    frames = {**FRAMES_OF_A_LIST, "seen": {"chat": str(chat.pk)}}
+    tab = await sending_all(await in_thread(stranger_of)(stranger, settings), "/ws/chats/", frames)
+    if stranger == "nobody":
+        assert await tab.closed() == CloseCode.SIGN_IN
+    else:
+        assert await chats_in(tab) == []
+    assert await in_thread(kept)() == before
+    settings.AGENTCHAT = {"GUESTS": True}
+    tab = await sending_all(client, "/ws/chats/", frames)
+    assert await chats_in(tab) == [str(chat.pk)]
+    assert await in_thread(kept)() != before
+
+
+async def chats_in(tab):
+    """What the first frame of it tells; by then all has been taken that was sent."""
+    frames = await tab.until("pong")
+    first = frames[0] if len(frames) > 1 else await tab.next()
+    await tab.close()
+    return [row["id"] for row in first["chats"]]
+
+
+def test_no_middleware_decides_before_the_views_do():
+    """They decide themselves: with Django's LoginRequiredMiddleware, too, a shared link is for everybody."""
+    assert [each.name for each in urls.urlpatterns if each.callback.login_required] == []
