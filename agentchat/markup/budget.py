@@ -3,7 +3,8 @@
 Markdown's rules look at some combinations of marks again and again, and a few marks may stand for much HTML. So what
 the rules do is counted, in units of about a microsecond on the reference machine, wherever something is repeated: each
 try of a rule, each token, each URL, each piece of HTML. A count depends on the text alone, so a text is always shown
-the same. CPU time is limited too, beyond what the counted work takes, against whatever no one has thought of.
+the same. CPU time (`cpu_clock.py`) is limited too, beyond what the counted work takes, against whatever no one has
+thought of.
 
 A text that exceeds its budget is shown as plain text.
 """
@@ -12,6 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+from agentchat.markup.cpu_clock import cpu_seconds
 
 MIN_WORK = 40_000
 WORK_PER_CHARACTER = 8
@@ -69,7 +72,7 @@ class Budget:
     @contextmanager
     def used(self) -> Iterator[None]:
         """What is parsed and rendered in this block has this budget."""
-        start, done = time.thread_time(), self.work_done
+        start, done = cpu_seconds(), self.work_done
         self._deadline = start + self._seconds_left
         self._work_limit = done + self._work_left
         self._next_check = min(done + _PAUSE_AFTER, self._work_limit)
@@ -82,10 +85,10 @@ class Budget:
         finally:
             _current.reset(token)
             self._work_left -= self.work_done - done
-            self._seconds_left -= time.thread_time() - start
+            self._seconds_left -= cpu_seconds() - start
 
     def _check(self) -> None:
-        if self.work_done > self._work_limit or time.thread_time() > self._deadline:
+        if self.work_done > self._work_limit or cpu_seconds() > self._deadline:
             raise OverBudget
         time.sleep(_PAUSE_SECONDS)  # the server's loop need not wait until Python's lock is taken from us
         self._next_check = min(self.work_done + _CHECK_EVERY, self._work_limit)

@@ -15,10 +15,11 @@ from functools import cache
 from html import escape
 from itertools import groupby
 from threading import Lock
-from time import perf_counter, thread_time
+from time import perf_counter
 from typing import Any
 
 from agentchat.markup.byte_cache import cached_up_to
+from agentchat.markup.cpu_clock import cpu_seconds
 
 MAX_CODE = 20_000  # characters of a block, which take 5 to 40 ms (Ruby: 80)
 MAX_LINE = 1_000  # characters; some regular expressions are quadratic, or worse, in the length of a line …
@@ -153,13 +154,13 @@ def highlight(code: str, language: str) -> str:
 
 def _tokens(code: str, lexer: Any) -> list[tuple[str, str]]:
     """CSS classes and texts; an empty list once the time is up. The wall clock is read first, since it costs less."""
-    deadline = thread_time() + MAX_SECONDS
+    deadline = cpu_seconds() + MAX_SECONDS
     next_check = perf_counter() + MAX_SECONDS
     tokens = []
     for _, token_type, value in lexer.get_tokens_unprocessed(code):
         tokens.append((_class_of(token_type), value))
         if perf_counter() > next_check:
-            remaining = deadline - thread_time()
+            remaining = deadline - cpu_seconds()
             if remaining <= 0:
                 return []
             next_check = perf_counter() + remaining

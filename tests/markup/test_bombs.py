@@ -271,7 +271,7 @@ def test_work_that_no_one_counts_ends_by_the_clock(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("agentchat.markup.budget.MIN_SECONDS", MIN_SECONDS)
     budget = Budget(1_000)
     clock = iter([0.0, 0.05, 0.2, 0.2])
-    monkeypatch.setattr("agentchat.markup.budget.time.thread_time", lambda: next(clock))
+    monkeypatch.setattr("agentchat.markup.budget.cpu_seconds", lambda: next(clock))
     with budget.used():
         budget.spend(11_000)
         with pytest.raises(OverBudget):
