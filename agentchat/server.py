@@ -12,13 +12,12 @@ So waiting work goes on after a restart without a visit. Nothing starts in `AppC
 import asyncio
 import atexit
 import contextlib
-import importlib
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from functools import partial
 from typing import Any
 
@@ -28,6 +27,7 @@ from agentchat.infra.database import connection, retry_until_available
 from agentchat.infra.loop_scope import owned
 from agentchat.infra.request_bodies import answer_in_bounds
 from agentchat.infra.request_limit import RequestLimit
+from agentchat.infra.warm_up import warm_up
 from agentchat.io.base import IOStream
 from agentchat.runs.engines import engine
 from agentchat.runs.runner import runner
@@ -86,19 +86,18 @@ class Served:
             requests.discard(request)
 
 
-def start() -> None:
+def start(*, is_server: bool = False) -> None:
     """On the server's loop: start the supervisor of runs and the session revalidator, once."""
     if runner.loop is not asyncio.get_running_loop():
-        # It takes a second: not while the first user waits for an answer.
         slow = "agentchat.llm.openai_client" if runner.takes_runs else "agentchat.runs.engines.celery"
-        threading.Thread(target=importlib.import_module, args=(slow,), daemon=True).start()
+        warm_up(slow, is_server=is_server)
     runner.start()
     owned(ServerRuntime).start_revalidator()
 
 
 def _start_as_server() -> None:
     """Start, in a process that is a server as long as it lives: known before its first request."""
-    start()
+    start(is_server=True)
     sys.setswitchinterval(SWITCH_SECONDS)
     if runner.takes_runs:
         IOStream.begin_runs(runner)
@@ -111,8 +110,7 @@ async def stop(*, within: float | None = None) -> None:
     runtime = owned(ServerRuntime)
     if runtime.revalidator is not None:
         runtime.revalidator.cancel()
-    runner.stop_claiming()
-    await current_connections().close_all(CloseCode.RESTART)
+    await _close_sockets()
     await runner.drain(within=within)
     while runtime.requests and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.02)
@@ -145,17 +143,56 @@ async def _revalidate() -> None:
             logger.exception("could not look up the visitors of open sockets; trying again")
 
 
+# --- servers with lifespan ------------------------------------------------------------------------------------------
+
+
 async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "lifespan.startup":
-            _start_as_server()
-            await send({"type": "lifespan.startup.complete"})
-        elif message["type"] == "lifespan.shutdown":
-            await stop()
-            IOStream.end_runs(runner)
-            await send({"type": "lifespan.shutdown.complete"})
-            return
+    with contextlib.ExitStack() as until_shutdown:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                _start_as_server()
+                until_shutdown.enter_context(_sockets_closed_at_signals(asyncio.get_running_loop()))
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await stop()
+                IOStream.end_runs(runner)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+@contextlib.contextmanager
+def _sockets_closed_at_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """At SIGTERM and SIGINT, close the sockets, and those that still come, and then do what the server does.
+
+    uvicorn ends lifespan when its connections have ended, and tells those that are open to end. It does not tell a
+    client that comes back at this moment, and would wait for it.
+    """
+    replaced = []
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if callable(server_handler := signal.getsignal(number)):
+                handler = partial(_on_server_signal, loop, server_handler)
+                signal.signal(number, handler)
+                replaced.append((number, handler, server_handler))
+    try:
+        yield
+    finally:
+        for number, handler, server_handler in replaced:
+            if signal.getsignal(number) is handler:
+                signal.signal(number, server_handler)
+
+
+def _on_server_signal(
+    loop: asyncio.AbstractEventLoop, server_handler: Callable[[int, Any], Any], number: int, frame: Any
+) -> None:
+    loop.call_soon_threadsafe(lambda: loop.create_task(_close_sockets()))
+    server_handler(number, frame)
+
+
+async def _close_sockets() -> None:
+    runner.stop_claiming()
+    await current_connections().close_all(CloseCode.RESTART)
 
 
 # --- Daphne ---------------------------------------------------------------------------------------------------------

@@ -13,6 +13,10 @@ class TooSlow(Exception):
     """The client does not take what it is sent."""
 
 
+class ClientGone(Exception):
+    """The socket is closed or closing: nothing can be sent. The server says so to the consumer, now or soon."""
+
+
 class SendWindow:
     """Counts in bytes. The times are those of any clock that never goes back, in seconds."""
 

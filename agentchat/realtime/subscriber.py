@@ -24,7 +24,7 @@ from agentchat.markup.streaming import NO_BLOCK, OpenBlock
 from agentchat.realtime.excerpt import MAX_HTML
 from agentchat.realtime.frames import PAGE, Frame, text_of
 from agentchat.realtime.live_message import LiveMessage
-from agentchat.realtime.send_window import SendWindow, TooSlow
+from agentchat.realtime.send_window import ClientGone, SendWindow, TooSlow
 
 logger = get_logger("agentchat.hub")
 
@@ -137,10 +137,11 @@ def _pieces(text: str) -> list[str]:
 class Subscriber:
     """One open websocket that watches a chat session.
 
-    `send` sends one text frame, or raises TooSlow; `read(after)` reads frames from the database, `close()` closes the
-    socket of a client that is too slow. `prepare(frame)` returns what this user is sent for an event. `run()` serves
-    the socket from the first frame that it may be sent; cancel it when the socket is gone. `wants_open_blocks`: it is
-    sent the HTML of the block that is being written, too. `window` counts what else the socket is sent.
+    `send` sends one text frame, or raises TooSlow or ClientGone; `read(after)` reads frames from the database,
+    `close()` closes the socket of a client that is too slow. `prepare(frame)` returns what this user is sent for an
+    event. `run()` serves the socket from the first frame that it may be sent; cancel it when the socket is gone.
+    `wants_open_blocks`: it is sent the HTML of the block that is being written, too. `window` counts what else the
+    socket is sent.
     """
 
     def __init__(
@@ -239,6 +240,8 @@ class Subscriber:
         except TooSlow:
             logger.info("a client of %s is too slow: %d bytes unacknowledged", self.session_id, self.in_flight)
             await self._close()
+        except ClientGone:
+            pass
         finally:
             self._hub.unsubscribe(self)
 

@@ -6,6 +6,7 @@ goes through the one thread that the synchronous code of all applications shares
 """
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
@@ -28,7 +29,7 @@ from agentchat.infra.database import is_transient
 from agentchat.infra.db_threads import in_read_thread
 from agentchat.infra.fair_queue import enter_lanes
 from agentchat.realtime.chat_list import group_of_visitor
-from agentchat.realtime.send_window import SLOW_SECONDS, SendWindow, TooSlow
+from agentchat.realtime.send_window import SLOW_SECONDS, ClientGone, SendWindow, TooSlow
 from agentchat.runs.runner import runner
 from agentchat.visitors import NO_VISITOR, Visitor, session_key_of, visitors_of
 from agentchat.websocket.client_frames import MAX_FRAME_BYTES, Ack, Hello, Ping
@@ -38,10 +39,8 @@ from agentchat.websocket.visitor_limits import VisitorSockets, current_visitor_l
 
 logger = get_logger("agentchat.websocket.connections")
 
-MESSAGES_BURST, MESSAGES_PER_SECOND = (
-    240.0,
-    40.0,
-)  # of one socket; a long one counts as several, for each 64 Ki characters
+# Of one socket; a long one counts as several, for each 64 Ki characters.
+MESSAGES_BURST, MESSAGES_PER_SECOND = 240.0, 40.0
 ROOM_INTERVAL_SECONDS = 0.2  # how often a socket looks whether its visitor's other clients have read
 MIN_READ_BYTES = 2**20  # of messages that are read, and rejected if they are too large
 
@@ -58,6 +57,7 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
     session_id: UUID | None = None  # None: the list of the visitor's chats
     visitor: Visitor = NO_VISITOR
     connections: Connections | None = None
+    is_closed = False  # or closing
     server_end: ClientConnection | None = None
     of_visitor: VisitorSockets
     window: SendWindow
@@ -135,6 +135,8 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
             return await self.leave(refusal)
         if not self.connections.add(self):
             return await self.leave(CloseCode.TOO_MANY)
+        if runner.is_draining:  # since it was looked up who this is: those that were admitted are closed already
+            return await self.leave(CloseCode.RESTART)
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         self._discard()
@@ -142,10 +144,16 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
 
     async def leave(self, code: CloseCode) -> None:
         """Close, and send nothing more."""
+        if self.is_closed:
+            return
         self._discard()
-        await self.close(code=int(code))  # Daphne takes no other kind of integer
+        # Where the client, or the server itself, closes already, servers raise an OSError, and uvicorn, if that was in
+        # the handshake, an AssertionError.
+        with contextlib.suppress(Exception):
+            await self.close(code=int(code))  # Daphne takes no other kind of integer
 
     def _discard(self) -> None:
+        self.is_closed = True
         if self.connections is not None:
             self.connections.discard(self)
         self.of_visitor.sockets.discard(self)
@@ -170,6 +178,8 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
         except TooSlow:
             logger.info("a client is too slow (chat session %s): it has not read its answers", self.session_id)
             await self.leave(CloseCode.TOO_SLOW)
+        except ClientGone:
+            pass
 
     def _allows(self, cost: float) -> bool:
         now = _now()
@@ -179,7 +189,7 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
     async def _receive(self, text_data: str | None) -> None:
         try:
             await self.receive_frame(self.parse(text_data))
-        except TooSlow:
+        except (TooSlow, ClientGone):
             raise
         except Rejected as rejected:
             readable = None if rejected.reason == "too_large" else text_data  # too large to parse, for its id too
@@ -209,19 +219,26 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
     # --- frames to the client --------------------------------------------------------------------------------------
 
     async def send_counted(self, text: str) -> None:
-        """Send a frame that no subscriber sends. Raise TooSlow."""
+        """Send a frame that no subscriber sends. Raise TooSlow or ClientGone."""
         self.window.add(len(text.encode()), now=_now())
         await self.transmit(text)
 
     async def transmit(self, text: str) -> None:
-        """Send a frame that `window` has counted. Raise TooSlow if the server, or this visitor's sockets, are full."""
+        """Send a frame that `window` has counted.
+
+        Raise TooSlow if the server, or this visitor's sockets, are full; ClientGone if the socket is closed or closing.
+        """
         try:
             async with asyncio.timeout(SLOW_SECONDS):
                 while not self.of_visitor.may_send(self):
                     await asyncio.sleep(ROOM_INTERVAL_SECONDS)
+                if self.is_closed:
+                    raise ClientGone
                 await self.send(text_data=text)  # waits under servers that wait for the client to read
         except TimeoutError:
             raise TooSlow from None
+        except OSError as error:  # as ASGI has it for a client that has disconnected
+            raise ClientGone from error
 
 
 def _now() -> float:

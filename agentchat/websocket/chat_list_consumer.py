@@ -17,7 +17,7 @@ from agentchat.infra.db_threads import in_db_thread
 from agentchat.models import ChatSession
 from agentchat.presentation.chat_list import MAX_CHATS, entry_of, with_status
 from agentchat.realtime import chat_list
-from agentchat.realtime.send_window import TooSlow
+from agentchat.realtime.send_window import ClientGone, TooSlow
 from agentchat.visitors import Visitor
 from agentchat.websocket.base import VisitorConsumer
 from agentchat.websocket.chat_list_feed import ChatListFeed, Row, current_feeds
@@ -78,6 +78,8 @@ class ListConsumer(VisitorConsumer):
             await self.send_counted(_frame(before, rows))
         except TooSlow:
             await self.leave(CloseCode.TOO_SLOW)
+        except ClientGone:
+            pass
 
 
 def _mark_seen(visitor: Visitor, chat_id: UUID) -> None:

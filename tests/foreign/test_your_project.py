@@ -6,12 +6,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from websockets.exceptions import WebSocketException
 
 from tests.foreign.project import AGENTS, ROOT, Project
 from tests.services import standing
@@ -157,10 +160,31 @@ def two_nodes(made) -> Iterator[Project]:
         yield site
 
 
+def connect_until_refused(page, opened):
+    """Watch a chat, and come back each time the socket is closed, until the server takes no more."""
+    for _ in range(10_000):
+        try:
+            with page._connect() as socket:
+                opened.release()
+                list(socket)
+        except ConnectionRefusedError:
+            return
+        except (OSError, WebSocketException):
+            pass
+    pytest.fail("the server still takes connections")
+
+
 @pytest.mark.services
-def test_two_processes_of_gunicorn_see_what_the_other_writes(two_nodes, guest):
+def test_two_processes_of_gunicorn_see_what_the_other_writes_and_stop_at_once(two_nodes, guest):
     with two_nodes.serve(server_named("gunicorn")) as server:
         says_and_hears(guest, server, chats=6)
+        page, opened = guest(server).new_chat("echo"), threading.Semaphore(0)
+        clients = ThreadPoolExecutor(24)
+        hasty = [clients.submit(connect_until_refused, page, opened) for _ in range(24)]
+        for _ in hasty:
+            assert opened.acquire(timeout=10)
+    for client in hasty:
+        client.result()
     log = (two_nodes.folder / "server.log").read_text()
     assert server.exit_code == 0, log
     assert len(set(re.findall(r"Booting worker with pid: (\d+)", log))) == 2

@@ -7,19 +7,22 @@ import uuid
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.consumer import AsyncConsumer
 
 from agentchat import server
 from agentchat.actions import messages
 from agentchat.core import registry
 from agentchat.infra.fair_queue import current_lanes
-from agentchat.models import ChatSession
+from agentchat.models import ChatSession, Event
 from agentchat.presentation import live
 from agentchat.realtime import frames, send_window
 from agentchat.realtime.chat_list import group_of_owner, group_of_visitor
 from agentchat.realtime.hub import current_hub
+from agentchat.runs.runner import runner
 from agentchat.visitors import NO_VISITOR, guest_digest
 from agentchat.websocket import base as websocket_base
 from agentchat.websocket import visitor_limits
+from agentchat.websocket.chat_consumer import ChatConsumer
 from agentchat.websocket.client_frames import max_frame_bytes
 from agentchat.websocket.connections import CloseCode, current_connections
 from tests import factories
@@ -406,6 +409,55 @@ async def test_a_broken_allow_closes_its_own_sockets_and_the_look_goes_on(tab, c
 async def test_a_server_that_stops_says_come_back(tab):
     await server.stop()
     assert await tab.closed() == CloseCode.RESTART
+
+
+async def test_a_socket_that_opens_while_the_server_stops_is_told_to_come_back(tab, monkeypatch):
+    def stops_meanwhile(key):
+        runner.stop_claiming()
+        return look_up(key)
+
+    look_up = websocket_base._visitor_of
+    monkeypatch.setattr(websocket_base, "_visitor_of", stops_meanwhile)
+    other = Tab(tab.client, tab.session.pk)
+    assert await other.open()
+    assert await other.closed() == CloseCode.RESTART
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), ConnectionResetError()])
+async def test_a_server_says_that_the_client_has_gone_and_that_is_no_failure(tab, monkeypatch, caplog, error):
+    """uvicorn, for one, raises an OSError, from the moment at which either side has begun to close."""
+    await tab.send(type="hello", after=0)
+    await tab.send(type="ping")
+    assert await tab.next() == {"type": "pong"}
+    tries = []
+
+    async def gone(consumer, message):
+        tries.append(message["type"])
+        raise error
+
+    monkeypatch.setattr(AsyncConsumer, "send", gone)
+    await tab.send(type="ping")
+    await tab.send(type="nothing")
+    await tab.send(type="send", id=str(uuid.uuid4()), text="saved all the same")
+    async with asyncio.timeout(10):
+        while not await Event.objects.filter(session=tab.session).aexists():
+            await asyncio.sleep(0.01)
+    await server.stop()
+    await tab.socket.disconnect()
+    assert set(tries) == {"websocket.send", "websocket.close"}
+    assert caplog.messages == []
+
+
+async def test_what_is_answered_after_a_socket_was_closed_is_not_sent(tab, monkeypatch):
+    async def closes_first(consumer, received):
+        await consumer.leave(CloseCode.RESTART)
+        await consumer.leave(CloseCode.TOO_SLOW)
+        await consumer.send_counted("late")
+
+    monkeypatch.setattr(ChatConsumer, "on_ack", closes_first)
+    await tab.send(type="ack", seq=0, bytes=0)
+    assert await tab.closed() == CloseCode.RESTART
+    assert await tab.socket.receive_nothing()
 
 
 async def test_stop_ends_the_run_of_this_chat_session(tab):

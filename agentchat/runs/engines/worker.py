@@ -13,7 +13,6 @@ pings. The process manager starts another one.
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import os
 import sys
@@ -28,6 +27,7 @@ from celery.signals import worker_shutdown, worker_shutting_down
 
 from agentchat import conf
 from agentchat.core.log import get_logger
+from agentchat.infra.warm_up import warm_up
 from agentchat.io.base import IOStream
 from agentchat.runs.engines.celery import QUEUE, TASK, CeleryEngine
 from agentchat.runs.runner import runner
@@ -60,8 +60,7 @@ class WorkerRuntime:
         threading.Thread(target=_watch_supervisor, name="agentchat-watchdog", daemon=True).start()
 
     async def _start(self) -> None:
-        # It takes a second: not while the first user waits for the first text.
-        threading.Thread(target=importlib.import_module, args=("agentchat.llm.openai_client",), daemon=True).start()
+        warm_up("agentchat.llm.openai_client", is_server=True)
         runner.start()
         IOStream.begin_runs(runner)
 
