@@ -110,11 +110,7 @@ def test_a_block_of_16000_characters_does_not_stutter(tab, chromium, opening, li
     main = {e["tid"] for e in events if e["name"] == "thread_name" and e["args"]["name"] == "CrRendererMain"}
     tasks = [e["tdur"] for e in events if e["tid"] in main and e["name"].endswith("RunTask") and "tdur" in e]
     assert len(tasks) > 50
-    # µs of the processor: by the clock, the tests beside this one would count. The end, where the message comes once
-    # more as a whole, takes 45,000 on a quiet machine, and more where other browsers share its caches.
-    *others, longest = sorted(tasks)
-    assert others[-1] < 50_000
-    assert longest < 100_000
+    assert max(tasks) < 50_000  # µs of the processor: by the clock, the tests beside this one would count
     assert tab.page.evaluate("window.shift") < 0.01
 
 

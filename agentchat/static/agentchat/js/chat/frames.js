@@ -11,7 +11,7 @@ export class FrameQueue {
   #animationFrame = 0;
   #timer = 0;
 
-  /** `apply(frame)` is called for each frame of a batch in order, then `done()`. */
+  /** `apply(frame)` is called for each frame of a batch in order, then `done()`: is there more to do in the next? */
   constructor(seq, apply, done) {
     /** The number of the last event received: after a reconnect, the server continues from there. */
     this.seq = seq;
@@ -27,6 +27,10 @@ export class FrameQueue {
       this.seq = frame.seq;
     }
     this.#waiting.push(frame);
+    this.#schedule();
+  }
+
+  #schedule() {
     if (!this.#timer) {
       this.#animationFrame = requestAnimationFrame(() => this.#flush());
       this.#timer = setTimeout(() => this.#flush(), MAX_DELAY_MS);
@@ -46,6 +50,8 @@ export class FrameQueue {
         reportError(error); // one broken frame must not lose the rest of the batch
       }
     }
-    this.done();
+    if (this.done()) {
+      this.#schedule();
+    }
   }
 }

@@ -169,11 +169,12 @@ function switched(page) {
   render();
 }
 
-/** A batch of frames has been applied. */
+/** A batch of frames has been applied. Return whether there is more to show in the next animation frame. */
 function render() {
-  transcript.render();
+  const isUnfinished = transcript.render();
   showRun();
   scroll.follow();
+  return isUnfinished;
 }
 
 function showRun() {

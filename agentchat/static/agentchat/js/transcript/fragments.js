@@ -20,7 +20,7 @@ export function updateElement(element, fresh) {
   updateNode(element, fresh);
 }
 
-function updateNode(node, fresh) {
+function updateNode(node, fresh, room) {
   if (node.isEqualNode(fresh)) {
     return;
   }
@@ -30,7 +30,7 @@ function updateNode(node, fresh) {
     updateText(node, fresh.data);
   } else if (!(node.matches("[data-keep]") && fresh.matches("[data-keep]"))) {
     updateAttributes(node, fresh);
-    updateChildren(node, fresh);
+    updateChildren(node, fresh, 0, room);
   }
 }
 
@@ -56,15 +56,19 @@ function updateAttributes(element, fresh) {
   }
 }
 
-/** Make the children of an element, from number `start` on, like those of a fresh one. */
-export function updateChildren(element, fresh, start = 0) {
+/**
+ * Make the children of an element, from number `start` on, like those of a fresh one. `room.elements` counts down what
+ * is added; once it is negative, the rest is left out.
+ */
+export function updateChildren(element, fresh, start = 0, room = { elements: Infinity }) {
   const nodes = [...element.childNodes].slice(start);
   const freshNodes = [...fresh.childNodes];
   nodes.slice(freshNodes.length).forEach((node) => node.remove());
   freshNodes.forEach((freshNode, index) => {
     if (index < nodes.length) {
-      updateNode(nodes[index], freshNode);
-    } else {
+      updateNode(nodes[index], freshNode, room);
+    } else if (room.elements >= 0) {
+      room.elements -= 1 + (freshNode.querySelectorAll?.("*").length ?? 0);
       element.append(freshNode);
     }
   });

@@ -8,6 +8,8 @@
 import { wrapCodeBlocks } from "./code_blocks.js";
 import { updateChildren } from "./fragments.js";
 
+const ELEMENTS_PER_FRAME = 150; // what is added to the page between two animation frames: a phone lays it out in time
+
 export class LiveMessage {
   #body;
   #attempt = 0;
@@ -61,21 +63,27 @@ export class LiveMessage {
     return true;
   }
 
+  /** Show what has come, or a part of it; return whether that was all. */
   render() {
     if (!this.#isStale) {
-      return; // only the text has grown, which the server has not rendered yet
+      return true; // only the text has grown, which the server has not rendered yet
     }
     if (this.#blocks < this.#shown) {
-      return; // a new connection sends them again: a page that shrank meanwhile would lose the reader's place
+      return true; // a new connection sends them again: a page that shrank meanwhile would lose the reader's place
     }
     this.#shown = this.#blocks;
     const finished = this.#parse(this.#added);
     const settled = this.#settled + finished.childNodes.length;
     finished.append(...this.#parse(this.#open).childNodes);
-    updateChildren(this.#body, finished, this.#settled);
+    const room = { elements: ELEMENTS_PER_FRAME };
+    updateChildren(this.#body, finished, this.#settled, room);
+    if (room.elements < 0) {
+      return false;
+    }
     this.#settled = settled;
     this.#added = "";
     this.#isStale = false;
+    return true;
   }
 
   /** The nodes of HTML, sanitized by the server, as they are in the page: with the words in the reader's language. */

@@ -81,11 +81,11 @@ export class Transcript {
     }
   }
 
-  /** Show what has been written since the last animation frame. */
+  /** Show what has been written since the last animation frame; return whether there is more for the next one. */
   render() {
-    this.#changed.forEach((message) => message.render());
-    this.#changed.clear();
+    this.#changed.forEach((message) => message.render() && this.#changed.delete(message));
     this.#log.setAttribute("aria-busy", String(this.#live.size > 0)); // announced once it is complete
+    return this.#changed.size > 0;
   }
 
   // --- the user's own messages ---------------------------------------------------------------------------------------
