@@ -154,7 +154,7 @@ class RunBridge:
         return results
 
     def call(self, function: Callable[[], T], *, timeout: float | None, tool: str = "") -> T:
-        call = ToolCall(function, tool)
+        call = BridgedCall(function, tool)
 
         async def in_time() -> T:
             try:
@@ -199,7 +199,7 @@ class RunBridge:
         return async_to_sync(work)()
 
 
-class ToolCall(Generic[T]):
+class BridgedCall(Generic[T]):
     """A call in a thread of TOOL_POOL. Its time may be up before it ends: then it is left behind, with its thread."""
 
     def __init__(self, function: Callable[[], T], tool: str) -> None:
