@@ -57,12 +57,16 @@ def message_html(content: str, *, key: str) -> SafeString:
     return html if len(html) <= MAX_HTML else format_html("<pre>{}</pre>", content[:HEAD_CHARS])
 
 
+def stored_size() -> Length:
+    """The size of an event's payload in the database, in characters of JSON."""
+    return Length(Cast("payload", TextField()))
+
+
 def excerpts(events: QuerySet[Event]) -> list[Event]:
     """These events with what is shown of their payloads. No more than one large one is in memory at a time."""
-    size = Length(Cast("payload", TextField()))
     small = Case(When(stored_size__lte=MAX_PAYLOAD, then=F("payload")))
     rows: list[Event] = []
-    for row in events.defer("payload").alias(stored_size=size).annotate(small_payload=small):
+    for row in events.defer("payload").alias(stored_size=stored_size()).annotate(small_payload=small):
         payload = row.small_payload
         row.payload = excerpt(Event.objects.get(pk=row.pk).payload) if payload is None else payload
         row.make_readable()

@@ -9,19 +9,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from agentchat import models
 from agentchat.core.stored_events import readable
 from agentchat.core.text import replace_lone_surrogates
 from agentchat.events import RunError, TextMessageEnd, Usage
 from agentchat.i18n.system_messages import translated_frame
-from agentchat.realtime.excerpt import excerpt, excerpts, message_html, whole
+from agentchat.realtime.excerpt import MAX_PAYLOAD, excerpt, excerpts, message_html, stored_size, whole
 
 Frame = dict[str, Any]
 
 _ALL = Q()
-PAGE = 200  # events read from the database at once
+PAGE = 200  # events read from the database at once, at most
+MIN_PAGE = 20  # … however large they are; fewer are the last ones there are
+PAGE_BYTES = 2 * 1024 * 1024  # … of stored payloads, beyond MIN_PAGE
 
 
 def frame_of(event: models.Event, run_number: int | None) -> Frame:
@@ -90,9 +92,17 @@ def text_of(frame: Frame) -> str:
 
 
 def frames_after(session_id: Any, after: int, *, limit: int = PAGE) -> list[Frame]:
-    """The frames of a chat session with `seq > after`, in order, at most `limit`."""
-    events = models.Event.objects.filter(session_id=session_id, seq__gt=after).order_by("seq")[:limit]
-    return _frames(excerpts(events))
+    """The frames of a chat session with `seq > after`, in order, at most `limit`, and some 6 MB.
+
+    Those are all there are, if there are fewer than `limit` and than MIN_PAGE.
+    """
+    events = models.Event.objects.filter(session_id=session_id, seq__gt=after).order_by("seq")
+    rows = excerpts(events[: min(limit, MIN_PAGE)])
+    if len(rows) == MIN_PAGE < limit:
+        more = events.filter(seq__gt=rows[-1].seq)
+        if last := _last_within(more[: limit - MIN_PAGE], PAGE_BYTES):
+            rows += excerpts(more.filter(seq__lte=last))
+    return _frames(rows)
 
 
 def frames_before(session_id: Any, before: int | None = None, *, shown: Q = _ALL, limit: int = PAGE) -> list[Frame]:
@@ -112,6 +122,17 @@ def whole_frames_after(session_id: Any, after: int, *, limit: int = PAGE) -> Ite
     runs = _numbers_of_runs(events)
     for event in events:
         yield whole_frame_of(whole(event), runs.get(event.run_id))
+
+
+def _last_within(events: QuerySet[models.Event], max_bytes: int) -> int | None:
+    """The number of the last of these events that are not larger than this together. None: the first one is."""
+    total, last = 0, None
+    for seq, size in events.values_list("seq", stored_size()):
+        total += min(size, MAX_PAYLOAD)
+        if total > max_bytes:
+            break
+        last = seq
+    return last
 
 
 def _frames(events: Sequence[models.Event]) -> list[Frame]:

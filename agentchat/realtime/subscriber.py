@@ -22,7 +22,7 @@ from agentchat.core.text import common_length, replace_lone_surrogates, utf16_fr
 from agentchat.events import TextMessageContent, TextMessageEnd, TextMessageStart
 from agentchat.markup.streaming import NO_BLOCK, OpenBlock
 from agentchat.realtime.excerpt import MAX_HTML
-from agentchat.realtime.frames import PAGE, Frame, text_of
+from agentchat.realtime.frames import MIN_PAGE, Frame, text_of
 from agentchat.realtime.live_message import LiveMessage
 from agentchat.realtime.send_window import ClientGone, SendWindow, TooSlow
 
@@ -278,7 +278,7 @@ class Subscriber:
                     await self._send_event(frame)
                 if not frames and self._latest == latest:  # what is saved during a read may be too new for it
                     self._latest = self._queued  # we were notified of more than there is
-                if len(frames) < PAGE and self._latest <= self._queued:
+                if len(frames) < MIN_PAGE and self._latest <= self._queued:
                     return
         finally:
             self._reading = False
