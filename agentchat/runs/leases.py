@@ -15,8 +15,8 @@ runs nor the renewal of their leases.
 
 import hashlib
 import time
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
@@ -262,7 +262,10 @@ def _held(now: datetime) -> QuerySet[Run]:
 
 
 def ready_runs(limit: int) -> list[int]:
-    """The runs to claim next, oldest first: no more of one owner than may run at once, and one in its final attempt."""
+    """The runs to claim next: no more of one owner than may run at once, and one in its final attempt.
+
+    Owners with an account and guests take turns, and so do the owners; each of them, the oldest first.
+    """
     now = moments.now()
     return _choose(limit, now, (_queued(), _orphaned(now), _unanswered(now)))
 
@@ -284,16 +287,37 @@ def _choose(limit: int, now: datetime, queries: Sequence[ReadyQuery]) -> list[in
         if count >= conf.app.max_runs_per_owner:
             # Everything that they have queued, however much it is, must not hide another owner's run.
             ready = ready.exclude(session__owner_id=owner_id, session__guest_key=guest_key)
+    oldest = _oldest(ready, queries, 10 * limit)
+    if len(oldest) == 10 * limit:  # those of guests, who may be many, must not hide the others
+        oldest += _oldest(ready.filter(session__owner__isnull=False), queries, 10 * limit)
     chosen: list[int] = []
-    for run in _oldest(ready, queries, 10 * limit):
+    for run in _in_turn({run.pk: run for run in oldest}.values(), running):
         is_final_attempt = _crashes(run, now) == _FINAL_ATTEMPT
         if is_final_attempt and has_quarantined:
             continue
-        running[_owner(run)] += 1
-        if running[_owner(run)] <= conf.app.max_runs_per_owner:
-            chosen.append(run.pk)
-            has_quarantined = has_quarantined or is_final_attempt
-    return chosen[:limit]
+        chosen.append(run.pk)
+        has_quarantined = has_quarantined or is_final_attempt
+        if len(chosen) == limit:
+            break
+    return chosen
+
+
+def _in_turn(runs: Iterable[Run], running: Counter[tuple[int | None, str]]) -> Iterator[Run]:
+    """These runs in the order in which they are claimed, as far as their owners may have so many."""
+    of_kind: Counter[bool] = Counter()  # by whether they are guests'
+    for (owner_id, _), count in running.items():
+        of_kind[owner_id is None] += count
+    queues: dict[tuple[int | None, str], deque[Run]] = {}
+    for run in runs:
+        queues.setdefault(_owner(run), deque()).append(run)
+    while queues:
+        owner = min(queues, key=lambda each: (of_kind[each[0] is None], running[each], queues[each][0].queued_at))
+        if running[owner] < conf.app.max_runs_per_owner:
+            running[owner] += 1
+            of_kind[owner[0] is None] += 1
+            yield queues[owner].popleft()
+        if running[owner] >= conf.app.max_runs_per_owner or not queues[owner]:
+            del queues[owner]
 
 
 def _oldest(runs: QuerySet[Run], queries: Sequence[ReadyQuery], limit: int) -> list[Run]:
