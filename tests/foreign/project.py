@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,12 @@ class Project:
         with log.open("wb") as output:
             words = re.sub(r"\b8000\b", str(server.port), command).split()
             process = subprocess.Popen(
-                [sys.executable, "-m", *words], cwd=self.folder, env=self.environment, stdout=output, stderr=output
+                [sys.executable, "-m", *words],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         try:
             server.wait_until_ready(process, log)
@@ -134,7 +139,8 @@ class Project:
             process.send_signal(signal.SIGTERM)
             server.exit_code = process.wait(EXIT_S)
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # with the processes that it has started
             process.wait()
 
     def walk(self, **options: Any) -> list[str]:
