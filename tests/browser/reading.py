@@ -53,9 +53,9 @@ def librarian(request):
     return say(f"You said: {words} TERMINATE", usage=(1000, 234))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def library_site(empty_database, tmp_path_factory) -> Iterator[Site]:
-    """One site for all tests of a module: each comes as a guest of its own."""
+    """One site for all tests: each comes as a guest of its own."""
     folder = tmp_path_factory.mktemp("site")
     with ScriptedLLM() as llm:
         llm.always(librarian)
@@ -64,7 +64,6 @@ def library_site(empty_database, tmp_path_factory) -> Iterator[Site]:
             folder, AGENTCHAT_SHOW_USAGE="all", AGENTCHAT_MAX_MESSAGE_CHARS="2000", **environment, **llm.environment()
         )
         shutil.copy(empty_database, site.database)
-        site.manage("migrate", "--verbosity", "0")
         site.start()
         yield site
         site.close()
