@@ -14,12 +14,14 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
 import pytest
 from django.utils import translation
 
+from agentchat.actions import rate_limits
 from agentchat.core import registry
 from agentchat.infra import moments
 from agentchat.llm import amendments, profiles
@@ -147,6 +149,15 @@ def time_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
         monkeypatch.setattr(moments, "now", lambda: now() + span)
 
     return advance
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What the limits of rates take for the time, in seconds: `clock.now`, which stands still."""
+    clock = SimpleNamespace(now=1_800_000_000.0)
+    clock.time = lambda: clock.now
+    monkeypatch.setattr(rate_limits, "time", clock)
+    return clock
 
 
 # --- what a test leaves active --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from agentchat.actions import branches, chats, messages, rate_limits
+from agentchat.actions import branches, chats, messages
 from agentchat.actions.guest_limits import use_as_guest
 from agentchat.actions.rate_limits import forget_empty
 from agentchat.core import registry
@@ -39,19 +39,6 @@ def limit(settings):
         settings.AGENTCHAT = {"GUESTS": True, "TRUSTED_PROXIES": 0, **off, **limits}
 
     return set_limits
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    class Clock:
-        now = 1_800_000_000.0
-
-        def time(self):
-            return self.now
-
-    clock = Clock()
-    monkeypatch.setattr(rate_limits, "time", clock)
-    return clock
 
 
 def guest(address=ONE):

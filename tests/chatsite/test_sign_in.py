@@ -8,7 +8,6 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 from django.db import connections
 from django.test import Client
 
-from agentchat.actions import rate_limits
 from chatsite import sign_in as chatsite_sign_in
 from tests import factories
 
@@ -20,19 +19,6 @@ PAGES = ["/accounts/login/", "/admin/login/"]
 def site(settings):
     settings.ALLOWED_HOSTS = [factories.HOST]
     settings.AGENTCHAT = {"TRUSTED_PROXIES": 0}
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    class Clock:
-        now = 1_800_000_000.0
-
-        def time(self):
-            return self.now
-
-    clock = Clock()
-    monkeypatch.setattr(rate_limits, "time", clock)
-    return clock
 
 
 def sign_in(password, *, page=PAGES[0], name="ada", address=HERE, **headers):

@@ -8,16 +8,10 @@ import pytest
 
 from agentchat import AssistantAgent, UserProxyAgent, llm_config, register_function
 from agentchat.errors import ConfigError
-from agentchat.io import IOStream
 from agentchat.models import Step
-from agentchat.testing import RecordingStream, call, say
+from agentchat.testing import call, say
 
-
-@pytest.fixture(autouse=True)
-def stream():
-    recording = RecordingStream()
-    with IOStream.set_default(recording):
-        yield recording
+pytestmark = pytest.mark.usefixtures("stream")
 
 
 class Checking(UserProxyAgent):

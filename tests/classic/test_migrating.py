@@ -10,7 +10,10 @@ from agentchat import AssistantAgent, ConversableAgent, OpenAIWrapper, UserProxy
 from agentchat.cache import Cache
 from agentchat.errors import ConfigError
 from agentchat.io import IOStream
-from agentchat.testing import RecordingStream, say
+from agentchat.testing import say
+from tests.unattended import never
+
+pytestmark = pytest.mark.usefixtures("stream")
 
 TESTS = Path(__file__).resolve().parents[1]
 DOCUMENT = (TESTS.parent / "docs" / "migrating.md").read_text("utf-8")
@@ -152,17 +155,6 @@ def _exists(path, name):
 def test_streams_are_at_the_same_paths(module, names):
     found = importlib.import_module(f"agentchat.{module}")
     assert [name for name in names if not hasattr(found, name)] == []
-
-
-@pytest.fixture(autouse=True)
-def stream():
-    recording = RecordingStream()
-    with IOStream.set_default(recording):
-        yield recording
-
-
-def never(name, reply="", **more):
-    return ConversableAgent(name, human_input_mode="NEVER", default_auto_reply=reply, **more)
 
 
 async def later(value):

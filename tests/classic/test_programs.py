@@ -22,19 +22,10 @@ from agentchat import (
     register_function,
 )
 from agentchat.errors import ConfigError
-from agentchat.io import IOStream
-from agentchat.testing import RecordingStream, call, fail, say
+from agentchat.testing import call, fail, say
+from tests.unattended import never
 
-
-@pytest.fixture(autouse=True)
-def stream():
-    recording = RecordingStream()
-    with IOStream.set_default(recording):
-        yield recording
-
-
-def never(name, reply="", **more):
-    return ConversableAgent(name, human_input_mode="NEVER", default_auto_reply=reply, **more)
+pytestmark = pytest.mark.usefixtures("stream")
 
 
 def add(a: int, b: int) -> int:

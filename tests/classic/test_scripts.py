@@ -1,6 +1,9 @@
-"""Scripts for the classic package run here when `autogen` becomes `agentchat`, as programs of their own."""
+"""Scripts for the classic package run here when `autogen` becomes `agentchat`, as the main module of a program."""
 
+import io
 import json
+import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -14,29 +17,38 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def run(scripted_llm, tmp_path):
-    """Run a script; return what it prints after RESULT. All that it prints is in `run.output`."""
+def run(scripted_llm, tmp_path, monkeypatch, capsys):
+    """Run a script; return what it prints after RESULT. All that it prints is in `run.output`.
+
+    It runs in this process, or `is_alone` in one of its own, with the warnings and the environment of that.
+    """
     entry = {"model": "scripted", "api_key": "x", "base_url": scripted_llm.base_url, "tags": ["chat"]}
 
-    def run(name, *arguments, typed="", others=()):
-        script = tmp_path / f"{name}_script.py"
-        script.write_text((SCRIPTS / f"{name}.py").read_text("utf-8").replace("autogen", "agentchat"), "utf-8")
-        environment = {
-            "PYTHONPATH": str(ROOT),
-            "OAI_CONFIG_LIST": json.dumps([entry, *others]),
-        }
+    def here(script, arguments, typed):
+        monkeypatch.setattr(sys, "argv", [str(script), *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        runpy.run_path(str(script), run_name="__main__")
+        return capsys.readouterr().out
+
+    def alone(script, arguments, typed):
         done = subprocess.run(
             [sys.executable, "-W", "error", str(script), *arguments],
             input=typed,
-            env=environment,
-            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "OAI_CONFIG_LIST": os.environ["OAI_CONFIG_LIST"]},
             capture_output=True,
             text=True,
             timeout=60,
         )
         assert done.returncode == 0, done.stderr
-        run.output = done.stdout
-        return [line.partition("RESULT ")[2] for line in done.stdout.splitlines() if "RESULT " in line]
+        return done.stdout
+
+    def run(name, *arguments, typed="", others=(), is_alone=False):
+        script = tmp_path / f"{name}_script.py"
+        script.write_text((SCRIPTS / f"{name}.py").read_text("utf-8").replace("autogen", "agentchat"), "utf-8")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("OAI_CONFIG_LIST", json.dumps([entry, *others]))
+        run.output = (alone if is_alone else here)(script, arguments, typed)
+        return [line.partition("RESULT ")[2] for line in run.output.splitlines() if "RESULT " in line]
 
     return run
 
@@ -53,7 +65,7 @@ def test_two_agents_with_tools(run, scripted_llm):
         ),
         say("121.00 USD, and sunny. TERMINATE"),
     )
-    assert run("two_agents", others=[{"model": "never asked", "api_key": "x"}]) == [
+    assert run("two_agents", others=[{"model": "never asked", "api_key": "x"}], is_alone=True) == [
         "['How much is 110 EUR in USD, and how is Paris?', '', '121.00 USD\\n\\nsunny in Paris', "
         "'121.00 USD, and sunny. TERMINATE'] '121.00 USD, and sunny. '",
         "['currency_calculator', 'weather'] False",
@@ -123,7 +135,7 @@ def test_usage_is_summed_and_printed(run, scripted_llm):
 
 def test_a_cache_on_disk(run, scripted_llm, tmp_path):
     scripted_llm.replies(say("one"), say("two"), say("three"))
-    assert run("cache") == ["one", "two", "two", "three"]
+    assert run("cache", is_alone=True) == ["one", "two", "two", "three"]
     scripted_llm.replies(say("four"), say("five"))
     assert run("cache") == ["four", "two", "two", "five"]  # kept from the first time
     assert run.output.count("assistant (to user):\n\ntwo\n") == 2

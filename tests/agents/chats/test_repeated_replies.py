@@ -2,13 +2,10 @@
 
 import pytest
 
-from agentchat import AssistantAgent, ConversableAgent, UserProxyAgent, llm_config
+from agentchat import AssistantAgent, UserProxyAgent, llm_config
 from agentchat.events import ChatStalled
 from agentchat.testing import call, say
-
-
-def never(name, reply="", **more):
-    return ConversableAgent(name, human_input_mode="NEVER", default_auto_reply=reply, **more)
+from tests.unattended import never
 
 
 def test_a_model_that_never_ends_the_chat_is_asked_three_times(stream, scripted_llm):
