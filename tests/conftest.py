@@ -11,7 +11,7 @@ import ipaddress
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,6 +70,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent in CLIENTS_ONLY or item.path.name.startswith("test_cluster"):
             item.add_marker("no_cover")
+
+
+# --- what is skipped ------------------------------------------------------------------------------------------------
+
+REQUIRED = ("AGENTCHAT_REQUIRE_BROWSER", "AGENTCHAT_REQUIRE_MODEL", "AGENTCHAT_REQUIRE_SERVICES")
+MAY_SKIP = not all(os.environ.get(name, "0") not in ("", "0") for name in REQUIRED)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a test that is skipped fail where a browser, the model and the services are required, as in CI."""
+    report = yield
+    if report.skipped and not MAY_SKIP:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though {', '.join(REQUIRED)} are set: {report.longrepr[-1]}"  # type: ignore[index]
+    return report
 
 
 # --- agent functions --------------------------------------------------------------------------------------------------
