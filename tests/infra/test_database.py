@@ -54,6 +54,7 @@ def test_what_others_hold_for_longer_than_a_try_is_tried_again(monkeypatch):
 
 def test_a_database_that_stays_locked_is_unavailable_in_the_end(monkeypatch):
     monkeypatch.setattr(database, "TRY_SECONDS", 0.01)
+    monkeypatch.setattr(database, "time", Clock())
     tries = []
 
     def write(is_retry):

@@ -75,7 +75,7 @@ def test_tool_calls_come_back_in_openai_s_shape(scripted_llm, ask):
 def test_the_request_holds_messages_tools_and_unknown_parameters(scripted_llm, ask):
     scripted_llm.replies(say("Hi"))
     tool = {"type": "function", "function": {"name": "weather", "parameters": {}}}
-    config = scripted_llm.llm_config(temperature=0, top_k=5, tools=[tool], cache_seed=41, timeout=5, top_p=None)
+    config = scripted_llm.llm_config(temperature=0, top_k=5, tools=[tool], cache_seed=41, timeout=60, top_p=None)
     ask(config, "Hello", tools=[{**tool, "function": {"name": "time"}}])
     assert scripted_llm.requests == [
         {

@@ -26,6 +26,7 @@ def in_the_stream(error):
     return raw(b"data: " + json.dumps({"error": error}).encode() + b"\n\n")
 
 
+HANGS = hang()
 ANSWERS = [
     (fail(400, "no"), errors.LLMRefused, openai.BadRequestError),
     (fail(400, "x", code="context_length_exceeded"), errors.LLMContextTooLong, openai.BadRequestError),
@@ -41,8 +42,13 @@ ANSWERS = [
     (in_the_stream({"message": "no", "code": 429}), errors.LLMRateLimited, openai.RateLimitError),
     (in_the_stream({"message": "no"}), errors.LLMError, openai.APIError),
     (cut("Half"), errors.LLMStreamTruncated, openai.APIConnectionError),
-    (hang(), errors.LLMTimeout, openai.APITimeoutError),
+    (HANGS, errors.LLMTimeout, openai.APITimeoutError),
 ]
+
+
+def config_for(answer, scripted_llm):
+    """One that does not wait long where nothing comes, and long enough on a busy machine where something does."""
+    return scripted_llm.llm_config(max_retries=0, timeout=0.2 if answer is HANGS else 60)
 
 
 def raised_by(ask, config):
@@ -54,7 +60,7 @@ def raised_by(ask, config):
 @pytest.mark.parametrize(("answer", "ours", "theirs"), ANSWERS)
 def test_what_a_model_raises_is_ours_and_the_sdk_s(scripted_llm, ask, answer, ours, theirs):
     scripted_llm.always(answer)
-    error = raised_by(ask, scripted_llm.llm_config(max_retries=0, timeout=0.2))
+    error = raised_by(ask, config_for(answer, scripted_llm))
     assert isinstance(error, ours)
     assert isinstance(error, theirs)
     assert error.code == ours.code
@@ -86,7 +92,7 @@ def test_the_address_in_an_error_has_no_password(ask):
 @pytest.mark.parametrize(("answer", "ours", "theirs"), ANSWERS)
 def test_a_recorded_error_is_raised_as_it_was(scripted_llm, ask, answer, ours, theirs):
     scripted_llm.always(answer)
-    error = raised_by(ask, scripted_llm.llm_config(max_retries=0, timeout=0.2))
+    error = raised_by(ask, config_for(answer, scripted_llm))
     kept = json.loads(json.dumps(recorded_failure(error)))
     again = error_again(ours(kept["error"]), kept["origin"])
     assert type(again) is type(error)
