@@ -4,6 +4,7 @@ Runs in the agent's thread and blocks it until the answer is complete; the reque
 bridge takes it.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -39,7 +40,7 @@ def using_cache(cache: Cache | None) -> Iterator[None]:
 
 
 def ask(
-    messages: Sequence[Message],
+    messages: Callable[[], Sequence[Message]],
     *,
     llm_config: Mapping[str, Any],
     name: str,
@@ -51,23 +52,28 @@ def ask(
 ) -> ModelResponse:
     """Ask a model in the name of an agent that replies `to` another. Raise LLMError if no entry of the config answers.
 
+    `messages` is called once, and only if the model is asked: an answer from a run's journal needs no conversation.
     `silent`: the answer is not emitted; its usage is all the same. For the rest see `llm.client.complete`.
     """
     stream = IOStream.get_default()
-    messages, tools = as_json(messages), as_json(llm_config.get("tools") or [])  # in the language of this thread
     config = {key: value for key, value in llm_config.items() if key != "tools"}
     cache = cache or _cache.get()
+
+    @functools.cache
+    def request() -> dict[str, Any]:
+        return {"messages": as_json(messages()), "tools": as_json(llm_config.get("tools") or [])}
 
     def send(event: ChatEvent) -> None:
         if not silent:
             send_to(stream, event)
 
     def call(try_: StepAttempt) -> dict[str, Any]:
+        asked = request()  # in the language of this thread
         send(TextMessageStart(message_id=try_.key, name=name, to=to))
         try:
             response = bridge_of(stream).stream(
                 lambda on_delta: complete(
-                    config, messages, tools=tools, on_delta=on_delta, clients=clients, cache=cache, context=context
+                    config, **asked, on_delta=on_delta, clients=clients, cache=cache, context=context
                 ),
                 on_delta=_deltas(try_, send),
             )
@@ -97,7 +103,6 @@ def ask(
                     cost=one.cost,
                 )
 
-    request = {"messages": list(messages), "tools": tools}
     return _response_in(
         step(stream, "llm", name, request, call, events=events, send=lambda event: send_to(stream, event))
     )

@@ -73,7 +73,7 @@ class OpenAIWrapper:
         asked = [{"role": "user", "content": prompt}] if messages is None else messages
         merged = {**config, **self.config}
         response = self.ask(
-            render_messages(asked, context, bool(merged.get("allow_format_str_template"))),
+            lambda: render_messages(asked, context, bool(merged.get("allow_format_str_template"))),
             name=getattr(agent, "name", None) or "assistant",
             to="",
             silent=not stream,
@@ -87,7 +87,7 @@ class OpenAIWrapper:
 
     def ask(
         self,
-        messages: Sequence[Message],
+        messages: Callable[[], Sequence[Message]],
         *,
         name: str,
         to: str,

@@ -40,21 +40,28 @@ def reply(
     if not said:
         raise ConfigError("there is nothing to reply to: call iostream.input() first")
     usable = {tool.name: tool for tool in (*agent._agentchat.tools.values(), *map(tool_of, tools))}
-    messages: list[Message] = [*iostream.history, *said] if history else _last_words(said)
-    messages = [{"role": each["role"], "content": each["content"]} for each in messages]
+    before: list[Message] = [*iostream.history, *said] if history else _last_words(said)
+    called: list[Message] = []
     for turn in range(max_turns + 1):
         offered = usable.values() if turn < max_turns else ()
-        response = _ask(agent, agent.client.with_tools([tool.schema() for tool in offered]), messages)
+        response = _ask(agent, agent.client.with_tools([tool.schema() for tool in offered]), before, called)
         if not response.calls or turn == max_turns:
             iostream.remember("assistant", response.content)
             return response.content
-        messages += _with_results(iostream, agent, response, usable)
+        called += _with_results(iostream, agent, response, usable)
     raise AssertionError("never reached")
 
 
-def _ask(agent: ConversableAgent, client: OpenAIWrapper, messages: Sequence[Message]) -> ModelResponse:
+def _ask(
+    agent: ConversableAgent, client: OpenAIWrapper, before: Sequence[Message], called: Sequence[Message]
+) -> ModelResponse:
+    """The model's answer to what was said before, and to the tools that it has called since."""
     system = [{"role": "system", "content": agent.system_message}] if agent.system_message else []
-    asked = render_messages([*system, *for_model(messages)], None, client.formats_texts)
+
+    def asked() -> list[Message]:
+        said = [{"role": each["role"], "content": each["content"]} for each in before]
+        return render_messages([*system, *said, *for_model(called)], None, client.formats_texts)
+
     return client.ask(asked, name=agent.name, to="", silent=bool(agent.silent))
 
 

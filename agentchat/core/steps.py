@@ -54,6 +54,8 @@ def _nothing(result: Any) -> Iterable[ChatEvent]:
 class StepSpec:
     """The arguments of `step()` as a value, for steps that may be made at the same time.
 
+    `request` may be a function that makes it: where the result comes from the journal nobody needs it, and a request to
+    a model has the whole conversation so far.
     `replay(result)` is called, in the order of the steps and one after the other, where the result comes from the
     journal: for a tool that fills the agent function's memory. What it shows is not shown again.
     """
@@ -65,6 +67,10 @@ class StepSpec:
     events: ResultEvents = _nothing
     retry_safe: bool = False
     replay: Callable[[Any], None] | None = None
+
+    def made_request(self) -> Any:
+        """The request as a JSON value."""
+        return self.request() if callable(self.request) else self.request
 
 
 @runtime_checkable
@@ -87,9 +93,9 @@ def step(
 ) -> Any:
     """Return the result of `call(attempt)`, from the journal if it is recorded there.
 
-    `request` and the result are JSON values. `events(result)` returns the events of the result; they are saved together
-    with it, in one transaction. `retry_safe` is for tools: whether a call that may or may not have taken effect when
-    its process died may be made again.
+    `request` and the result are JSON values, the request perhaps a function that makes it (see `StepSpec`).
+    `events(result)` returns the events of the result; they are saved together with it, in one transaction. `retry_safe`
+    is for tools: whether a call that may or may not have taken effect when its process died may be made again.
 
     Blocks as long as `call` does. Raises what `call` raises; nothing is recorded then.
     """

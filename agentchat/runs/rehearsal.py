@@ -94,7 +94,7 @@ class _RecordedJournal(Journal):
             return step
         raise _EndOfJournal(
             [
-                NextStep(number=n, kind=each.kind, name=each.name, digest=digest_of(each.request))
+                NextStep(number=n, kind=each.kind, name=each.name, digest=digest_of(each.made_request()))
                 for n, each in enumerate([planned, *self.planned], number)
             ]
         )

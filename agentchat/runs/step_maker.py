@@ -103,7 +103,7 @@ class StepMaker:
         if recorded is not None and recorded.status == Step.Status.FAILED:
             return partial(raise_recorded, recorded.result)
         if recorded is None and step.kind == "tool":
-            self._journal.begin(number, step.kind, step.name, step.request)
+            self._journal.begin(number, step.kind, step.name, step.made_request())
             self._uncalled.add(number)
         attempt = StepAttempt(key=self._key(number), attempt=self._journal.claim.epoch)
         if recorded is not None and not step.retry_safe:
@@ -117,7 +117,7 @@ class StepMaker:
         question = replace(
             system_messages.question("outcome_unknown", tool=step.name),
             request=f"{self._journal.claim.number}-{recorded.number}.{recorded.tries}",
-            tool_call_id=step.request.get("tool_call_id"),
+            tool_call_id=step.made_request().get("tool_call_id"),
             unsure=True,
         )
         return self._consents(recorded, question)
@@ -137,7 +137,7 @@ class StepMaker:
                     number,
                     step.kind,
                     step.name,
-                    step.request,
+                    step.made_request(),
                     result,
                     events,
                     started_at=started_at,

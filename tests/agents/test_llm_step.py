@@ -18,6 +18,7 @@ from agentchat.events import (
     Usage,
 )
 from agentchat.io import IOStream
+from agentchat.llm.response import ModelResponse
 from agentchat.testing import call, cut, fail, say
 
 
@@ -61,7 +62,7 @@ class Journal(IOStream):
         results = []
         for step in steps:
             results.append(result := step.call(StepAttempt(key="the-key", attempt=3)))
-            self.steps.append((step.kind, step.name, step.request, result))
+            self.steps.append((step.kind, step.name, step.made_request(), result))
             self.emitted += step.events(result)
         return results
 
@@ -226,6 +227,19 @@ def test_asking_is_a_step_with_a_complete_result(user, bot, scripted_llm):
         TextMessageEnd(message_id="the-key", content="TERMINATE", name="bot", to="user"),
         Usage(model="scripted", prompt_tokens=5, completion_tokens=2),
     ]
+
+
+def test_a_recorded_answer_needs_no_conversation(bot):
+    class Replayed(Journal):
+        def record_steps(self, steps):
+            return [ModelResponse(content="Yes.", finish_reason="stop", model="scripted").to_json() for _ in steps]
+
+    def conversation():
+        raise AssertionError("a run of n answers would make n of these each time that it resumes")
+
+    with IOStream.set_default(Replayed()):
+        answer = bot.client.ask(conversation, name="bot", to="", silent=False)
+    assert answer.content == "Yes."
 
 
 def test_a_model_gets_only_the_tools_of_its_agent(stream, scripted_llm):

@@ -55,7 +55,7 @@ def _reflect(args: Mapping[str, Any], sender: ReplyingAgent, recipient: Replying
             raise ConfigError(f"summary_args: {name} {given!r} must be a string")
     messages = [*for_model(recipient.chat_messages_for_summary(sender)), {"role": role, "content": prompt}]
     try:
-        return agent.client.ask(messages, name=agent.name, to="", silent=True, cache=cache).content
+        return agent.client.ask(lambda: messages, name=agent.name, to="", silent=True, cache=cache).content
     except LLMRefused as error:
         sentence = f"Cannot extract summary using reflection_with_llm: {error}. Using an empty str as summary."
         warnings.warn(sentence, UserWarning, stacklevel=4)

@@ -105,7 +105,7 @@ def by_model(
     conversation = _conversation(messages, prompts, transform)
     attempts = 1 + max_retries
     for attempt in range(1, attempts + 1):
-        answer = client.ask(conversation, name=STEP, to="", silent=not verbose).content
+        answer = client.ask(conversation.copy, name=STEP, to="", silent=not verbose).content
         named = named_in(answer, eligible)
         if verbose:
             names = ", ".join(agent.name for agent in named) or "nobody"

@@ -20,7 +20,7 @@ def model_reply(
     system = [{"role": "system", "content": agent.system_message}] if agent.system_message else []
     context = received[-1].get("context") if received else None
     response = client.ask(
-        render_messages([*system, *for_model(received)], context, client.formats_texts),
+        lambda: render_messages([*system, *for_model(received)], context, client.formats_texts),
         name=agent.name,
         to="" if sender is None else sender.name,
         silent=agent._agentchat.emitter.is_silent_with(sender),
