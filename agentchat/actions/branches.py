@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext
 
 from agentchat.actions.guest_limits import size_of, use_as_guest
-from agentchat.actions.inbox import checked_text, deliver, post_message
+from agentchat.actions.inbox import checked_text, deliver, message_events
 from agentchat.actions.transactions import ActionResult, apply_once, check_agent, check_rate, live_run
 from agentchat.errors import Rejected
 from agentchat.events import BranchSelected, RunFinished
@@ -63,9 +63,10 @@ def edit(session_id: UUID, visitor: Visitor, *, client_id: UUID, message_id: str
         frames = _park(session)
         point = fork.fork_point_for_edit(session, message_id)
         run, forked, after = fork.fork(session, point)
-        frames += forked + post_message(session, run, client_id, text, visitor)
+        frames += forked
         question = {"request": point.question, "kind": "text"} if point.question else None
-        frames += deliver(session, run, client_id, text, question, visitor)
+        shown = message_events(client_id, text, visitor)
+        frames += deliver(session, run, client_id, text, question, visitor, shown=shown)
         frames += fork.replay_events(session, run, after)
         return frames, run
 

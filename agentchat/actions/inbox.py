@@ -1,5 +1,6 @@
 """How a user's message or answer reaches a run: it is saved as an event, and put into the inbox of its chat session."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from django.utils.translation import gettext
 
 from agentchat.actions import validation
 from agentchat.errors import Rejected
-from agentchat.events import InputAnswered, InputRequested, TextMessageEnd, TextMessageStart
+from agentchat.events import ChatEvent, InputAnswered, InputRequested, TextMessageEnd, TextMessageStart
 from agentchat.infra import moments
 from agentchat.infra.encryption import encrypt
 from agentchat.infra.sanitize import clean
@@ -29,17 +30,29 @@ def checked_text(text: str) -> str:
     return text
 
 
-def post_message(session: ChatSession, run: Run, client_id: UUID, text: str, visitor: Visitor) -> list[Frame]:
-    """Save a user's message as events. Return their frames."""
+def message_events(client_id: UUID, text: str, visitor: Visitor) -> list[ChatEvent]:
+    """A user's message as events."""
     message_id = str(client_id)
-    start = TextMessageStart(message_id=message_id, role="user", name=visitor.name)
-    return append(session, run, [start, TextMessageEnd(message_id=message_id, content=text)])
+    return [
+        TextMessageStart(message_id=message_id, role="user", name=visitor.name),
+        TextMessageEnd(message_id=message_id, content=text),
+    ]
 
 
 def deliver(
-    session: ChatSession, run: Run, client_id: UUID, value: Any, question: Question | None, visitor: Visitor
+    session: ChatSession,
+    run: Run,
+    client_id: UUID,
+    value: Any,
+    question: Question | None,
+    visitor: Visitor,
+    *,
+    shown: Sequence[ChatEvent] = (),
 ) -> list[Frame]:
-    """Put a message or an answer into the inbox; if it answers the run's open question, queue the run."""
+    """Put a message or an answer into the inbox; if it answers the run's open question, queue the run.
+
+    Save what is `shown` of it as events, and that the question is answered. Return their frames.
+    """
     is_secret = question is not None and "password" in question
     item = InboxItem(
         session=session,
@@ -49,13 +62,13 @@ def deliver(
     )
     insert([item])
     if question is None:
-        return []
+        return append(session, run, shown)
     if not run.owner_process:  # otherwise a thread waits for the answer, and continues by itself
         run.status = Run.Status.QUEUED
         run.queued_at, run.waits_until = moments.now(), None
         update(run, "status", "queued_at", "waits_until")
     answered = InputAnswered(request=question["request"], value=None if is_secret else value, by=visitor.name)
-    return append(session, run, [answered])
+    return append(session, run, [*shown, answered])
 
 
 def open_question(run: Run) -> Question | None:
@@ -66,7 +79,10 @@ def open_question(run: Run) -> Question | None:
     asked = select_one(StoredEvent, session_id=run.session_id, type=InputRequested.type, order=("-seq",))
     if asked is None or asked.type != InputRequested.type:  # there is none, or one that cannot be read
         return None
-    if select_one(InboxItem, session_id=run.session_id, request_id=asked.payload["request"]) is not None:
+    # An answer queues a run that has let go of its process (`deliver`). Where a thread waits, or has died, it may be
+    # in the inbox still.
+    is_held = run.owner_process or run.lease_until is not None
+    if is_held and select_one(InboxItem, session_id=run.session_id, request_id=asked.payload["request"]) is not None:
         return None
     question: Question = asked.payload
     return question

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 
 from agentchat.actions import validation
 from agentchat.actions.guest_limits import size_of, use_as_guest
-from agentchat.actions.inbox import checked_text, deliver, open_question, post_message
+from agentchat.actions.inbox import checked_text, deliver, message_events, open_question
 from agentchat.actions.transactions import (
     ActionResult,
     apply_once,
@@ -73,8 +73,8 @@ def _sending(visitor: Visitor, client_id: UUID, text: str, *, chats: int = 0) ->
         question = open_question(run)
         if question is not None and (question["kind"] != "text" or "password" in question):
             question = None  # it needs another kind of answer; the message waits for its turn
-        frames += post_message(session, run, client_id, text, visitor)
-        frames += deliver(session, run, client_id, text, question, visitor)
+        shown = message_events(client_id, text, visitor)
+        frames += deliver(session, run, client_id, text, question, visitor, shown=shown)
         return frames, run if run.status == Run.Status.QUEUED or question is not None else None
 
     return apply
@@ -99,11 +99,9 @@ def answer(session_id: UUID, visitor: Visitor, *, client_id: UUID, request: str,
             raise Rejected("already_answered", gettext("This question has already been answered."))
         if is_expired(question):
             raise validation.expired()
-        frames: list[Frame] = []
-        if question["kind"] == "text" and "password" not in question and valid.strip():
-            frames = post_message(session, run, client_id, valid, visitor)
-        frames += deliver(session, run, client_id, valid, question, visitor)
-        return frames, run
+        is_message = question["kind"] == "text" and "password" not in question and valid.strip()
+        shown = message_events(client_id, valid, visitor) if is_message else []
+        return deliver(session, run, client_id, valid, question, visitor, shown=shown), run
 
     apply_once(session_id, visitor, client_id, apply)
 

@@ -21,7 +21,7 @@ from agentchat.infra import moments
 from agentchat.infra.database import USER_TIMEOUT_SECONDS, lock_timeout, retry_transaction
 from agentchat.infra.statements import select_one
 from agentchat.models import ChatSession, InboxItem, Run
-from agentchat.realtime import chat_list
+from agentchat.realtime.chat_list import group_of_visitor, notify_group, notify_owner_of
 from agentchat.realtime.frames import Frame, frames_after
 from agentchat.realtime.publish import publish_soon, send_direct_soon
 from agentchat.runs.engines import engine
@@ -45,7 +45,8 @@ def apply_once(
     applied; nothing has changed then, unless the reason is "unavailable": the outcome is unknown.
     """
 
-    publish_and_wake(session_id, *commit(lambda is_retry: _apply(session_id, visitor, client_id, action)))
+    frames, run = commit(lambda is_retry: _apply(session_id, visitor, client_id, action))
+    publish_and_wake(session_id, frames, run, group=group_of_visitor(visitor))
 
 
 def create_and_apply_once(
@@ -60,7 +61,8 @@ def create_and_apply_once(
             ChatSession.objects.get_or_create(pk=session_id, defaults={"agent": agent, **visitor.owner_fields})
             return _apply(session_id, visitor, client_id, action)
 
-    publish_and_wake(session_id, *commit(create_and_apply))
+    frames, run = commit(create_and_apply)
+    publish_and_wake(session_id, frames, run, group=group_of_visitor(visitor))
 
 
 def _apply(
@@ -82,10 +84,16 @@ def commit(transaction: Callable[[bool], T]) -> T:
         raise Rejected("unavailable", message) from error
 
 
-def publish_and_wake(session_id: UUID, frames: list[Frame], run: Run | None) -> None:
-    """After the commit: publish the frames to subscribers, and wake the run that waits for them."""
+def publish_and_wake(session_id: UUID, frames: list[Frame], run: Run | None, *, group: str = "") -> None:
+    """After the commit: publish the frames to subscribers, and wake the run that waits for them.
+
+    `group` is that of the owner's list, where the caller knows whose chat session it was.
+    """
     publish_soon(session_id, frames, runner.loop)
-    chat_list.notify_owner_of(session_id)
+    if group:
+        notify_group(group)
+    else:
+        notify_owner_of(session_id)
     if run is not None:
         engine().wake(run.pk)
         send_direct_soon(run.owner_process, "run.wake", run.pk, runner.loop)

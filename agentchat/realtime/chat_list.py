@@ -108,13 +108,16 @@ def notify_owner(owner_id: Any, guest_key: str = "") -> None:
     notify_group(group_of_owner(owner_id, guest_key))
 
 
-def notify_owner_of(session_id: UUID, frames: Iterable[Frame] | None = None) -> None:
-    """This chat session has changed its owner's list; `frames` are what was saved: not every event changes a list.
+def change_lists(frames: Iterable[Frame]) -> bool:
+    """Whether what was saved changes what a list shows."""
+    return any(frame["type"] in CHANGES for frame in frames)
+
+
+def notify_owner_of(session_id: UUID) -> None:
+    """This chat session has changed its owner's list.
 
     Queries the database: not on the loop. Never raises if that is unavailable: shown lists are read again soon.
     """
-    if frames is not None and not any(frame["type"] in CHANGES for frame in frames):
-        return
 
     def read(is_retry: bool) -> list[tuple[Any, ...]]:
         return select_values(ChatSession, ("owner_id", "guest_key"), id=session_id)

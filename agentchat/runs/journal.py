@@ -75,6 +75,11 @@ class Journal:
             seconds_before=run.running_s,
         )
 
+    @property
+    def owner(self) -> tuple[Any, str]:
+        """Who owned the chat session at the last write: see `Recorded`."""
+        return self._recorded.owner
+
     def check(self) -> None:
         """Raise what has ended the run, if something has: see `Recorded`."""
         self._recorded.check()

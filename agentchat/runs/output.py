@@ -4,6 +4,8 @@ For the threads of a run; publishing goes over the server's event loop.
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -18,11 +20,17 @@ from agentchat.runs.async_bridge import on_loop
 
 
 class RunOutput:
-    """The output of one execution of a run. `writing` are the unfinished messages, by their ids."""
+    """The output of one execution of a run. `writing` are the unfinished messages, by their ids.
 
-    def __init__(self, session_id: UUID, loop: asyncio.AbstractEventLoop) -> None:
+    `owner()` is who owned the chat session when its last events were saved: a user's key and a guest's, one of them.
+    """
+
+    def __init__(
+        self, session_id: UUID, loop: asyncio.AbstractEventLoop, *, owner: Callable[[], tuple[Any, str]]
+    ) -> None:
         self.writing: dict[str, LiveMessage] = {}
         self._loop = loop
+        self._owner = owner
         self._session_id = session_id
 
     def write(self, event: TextMessageContent) -> None:
@@ -55,7 +63,8 @@ class RunOutput:
         """Publish saved events. Blocks until done."""
         if frames:
             async_to_sync(publish)(self._session_id, frames)
-            chat_list.notify_owner_of(self._session_id, frames)
+            if chat_list.change_lists(frames):
+                chat_list.notify_owner(*self._owner())
         for frame in frames:
             if frame["type"] == TextMessageEnd.type:
                 self.writing.pop(frame["messageId"], None)

@@ -8,7 +8,7 @@ Synchronous, for the agent's thread; `append_new` and `write` may be called from
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from agentchat.errors import Aborted, AgentChatError, DatabaseUnavailable
 from agentchat.events import ChatEvent, InputRequested, TextMessage, TextMessageEnd, TextMessageStart, Usage
@@ -32,11 +32,13 @@ class Recorded:
 
     `own` are the steps of the run itself, by number; `steps` those that it has inherited, too. `to_repeat` are the
     numbers of inherited steps that are made again. `origins` has the number of each event by its origin, `questions`
-    what each input step has asked, in the words that came last.
+    what each input step has asked, in the words that came last. `owner` is whose the chat session was at the last
+    write: a user's key, or None and a guest's.
     """
 
     def __init__(self, claim: Claim, run: Run) -> None:
         self._claim = claim
+        self.owner: tuple[Any, str] = (None, "")
         self._failure: DatabaseUnavailable | Aborted | None = None
         has_past = claim.epoch > 1 or run.from_seq is not None
         steps = select(Step, run_id=run.pk) if has_past else ()
@@ -104,6 +106,7 @@ class Recorded:
         except DatabaseUnavailable as error:
             self._failure = error
             raise
+        self.owner = tx.session.owner_id, tx.session.guest_key
         self.origins.update(tx.origins)
         self.steps.update(tx.steps)
         self.questions.update(tx.questions)

@@ -79,7 +79,7 @@ class RunIOStream(IOStream):
         self.wake_event = threading.Event()  # something may have come for a thread that waits
         self._durable, self._journal = durable, journal
         self._session_id = self.session.pk
-        self.output = RunOutput(self._session_id, self.bridge.loop)
+        self.output = RunOutput(self._session_id, self.bridge.loop, owner=lambda: journal.owner)
         self.agent_name = journal.claim.agent
         self.memory_watch: MemoryWatch | None = None
         self._state = RunState(self._read_state)
