@@ -19,7 +19,7 @@ from agentchat.core.log import get_logger
 from agentchat.errors import DatabaseUnavailable, Rejected
 from agentchat.infra import moments
 from agentchat.infra.database import USER_TIMEOUT_SECONDS, lock_timeout, retry_transaction
-from agentchat.infra.statements import select_one
+from agentchat.infra.statements import count, select_one
 from agentchat.models import ChatSession, InboxItem, Run
 from agentchat.realtime.chat_list import group_of_visitor, notify_group, notify_owner_of
 from agentchat.realtime.frames import Frame, frames_after
@@ -119,11 +119,15 @@ def lock_own_session(session_id: UUID, visitor: Visitor) -> Iterator[ChatSession
 def check_rate(session: ChatSession) -> None:
     """Raise Rejected if the owner has sent as many messages as are allowed in a minute."""
     since = moments.now() - timedelta(minutes=1)
-    owned = {"session__owner_id": session.owner_id, "session__guest_key": session.guest_key}
-    limit = conf.app.messages_per_minute
     # A message updates its chat session: of an owner's thousands, only those of the last minute are read.
-    recent = InboxItem.objects.filter(created_at__gt=since, session__updated_at__gt=since, **owned)
-    if recent.count() >= limit:
+    recent = count(
+        InboxItem,
+        ("created_at", ">", since),
+        ("session__updated_at", ">", since),
+        ("session__owner_id", "=", session.owner_id),
+        ("session__guest_key", "=", session.guest_key),
+    )
+    if recent >= conf.app.messages_per_minute:
         raise Rejected(
             "too_many_messages", gettext("You're sending messages too quickly. Please wait a minute."), retry_after=60
         )

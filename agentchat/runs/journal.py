@@ -31,7 +31,7 @@ from agentchat.events import (
 )
 from agentchat.infra import moments
 from agentchat.infra.sanitize import clean_json, short
-from agentchat.infra.statements import insert, select_one, update
+from agentchat.infra.statements import insert, select_one, select_with, update
 from agentchat.models import InboxItem, Run, Step
 from agentchat.realtime.frames import Frame
 from agentchat.runs.determinism import changed_question, changed_step, digest_of, unexpected_step
@@ -62,9 +62,10 @@ class Journal:
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        run = select_one(Run, id=claim.run_id)
+        run = select_with(Run, "session", id=claim.run_id)
         if run is None:
             raise LeaseLost  # it was deleted a moment ago
+        self.session = run.session  # as it was when this execution began
         self._recorded = Recorded(claim, run)
         self._next_number = 1
         self.after_step = OriginSequence(0, Phase.AFTER)  # the origins of what is shown between two steps

@@ -24,7 +24,7 @@ from operator import or_
 from uuid import UUID
 
 from django.db import OperationalError
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from agentchat import conf
 from agentchat.infra import moments
@@ -37,6 +37,7 @@ from agentchat.infra.database import (
     set_lock_timeout,
 )
 from agentchat.infra.process import PROCESS
+from agentchat.infra.statements import count, select_with, update_if_unchanged
 from agentchat.models import ChatSession, Run
 
 MOMENT = timedelta(seconds=0.5)
@@ -100,17 +101,13 @@ def _unanswered(now: datetime) -> ReadyQuery:
     return ReadyQuery(Q(waits_until__lt=now, owner_process="") & ~Q(status__in=_ALL_BUT_WAITING), ("waits_until",))
 
 
-def _is_ready(now: datetime) -> Q:
-    return _queued().condition | _orphaned(now).condition | _unanswered(now).condition
-
-
 def is_orphaned(run: Run, now: datetime) -> bool:
     """`_orphaned` of a run that was read: its process has gone silent, and any other may claim it."""
     return run.status not in (*_ENDED, Run.Status.QUEUED) and run.lease_until is not None and run.lease_until < now
 
 
 def is_ready(run: Run, now: datetime) -> bool:
-    """`_is_ready` of a run that was read: a supervisor would claim it."""
+    """Whether a run that was read is queued, orphaned or unanswered: a supervisor would claim it."""
     is_unanswered = run.status == Run.Status.WAITING and run.waits_until is not None and run.waits_until < now
     return run.status == Run.Status.QUEUED or is_orphaned(run, now) or (is_unanswered and not run.owner_process)
 
@@ -152,12 +149,14 @@ class _Claimed:
 
 
 def _claim(run_id: int, claimed: _Claimed, is_retry: bool) -> Claim | None:
-    run = Run.objects.select_related("session").filter(pk=run_id).first()
+    run = select_with(Run, "session", id=run_id)
     if run is None:
         return None
     if is_retry and (run.lease_until, run.epoch, run.owner_process) == (claimed.lease_until, claimed.epoch, PROCESS):
         return _claim_of(run, claimed.orphaned_by)  # it was committed
     now = moments.now()
+    if not is_ready(run, now):
+        return None
     orphaned_by = _dead_process(run, now)
     crashes = _crashes(run, now)
     is_final_attempt = crashes == _FINAL_ATTEMPT
@@ -166,20 +165,18 @@ def _claim(run_id: int, claimed: _Claimed, is_retry: bool) -> Claim | None:
         return None
     lease = _lease(now)
     claimed.lease_until, claimed.epoch, claimed.orphaned_by = lease, run.epoch + 1, orphaned_by
-    as_it_was = Q(pk=run_id, epoch=run.epoch, owner_process=run.owner_process, crashes=run.crashes)
-    won = Run.objects.filter(_is_ready(now), as_it_was).update(
-        status=Run.Status.RUNNING,
-        epoch=F("epoch") + 1,
-        owner_process=PROCESS,
-        lease_until=lease,
-        waits_until=None,
-        crashes=crashes,
-        started_at=run.started_at or now,
-    )
-    if not won:
-        return None
-    run.epoch, run.crashes = run.epoch + 1, crashes
-    return _claim_of(run, orphaned_by)
+    changes = {
+        "status": Run.Status.RUNNING,
+        "epoch": run.epoch + 1,
+        "owner_process": PROCESS,
+        "lease_until": lease,
+        "waits_until": None,
+        "crashes": crashes,
+        "started_at": run.started_at or now,
+    }
+    # What makes it ready is as it was read: on PostgreSQL it was not locked then.
+    won = update_if_unchanged(run, changes, "status", "epoch", "owner_process", "lease_until", "waits_until", "crashes")
+    return _claim_of(run, orphaned_by) if won else None
 
 
 def _claim_of(run: Run, orphaned_by: str) -> Claim:
@@ -249,8 +246,15 @@ def _owner(run: Run) -> tuple[int | None, str]:
 
 def _owner_is_busy(run: Run, now: datetime) -> bool:
     owner_id, guest_key = _owner(run)
-    held = _held(now).filter(session__owner_id=owner_id, session__guest_key=guest_key)
-    return held.count() >= conf.app.max_runs_per_owner
+    held = count(
+        Run,
+        ("lease_until", ">=", now),
+        ("owner_process", "<>", ""),
+        ("status", "NOT IN", tuple(_ENDED)),
+        ("session__owner_id", "=", owner_id),
+        ("session__guest_key", "=", guest_key),
+    )
+    return held >= conf.app.max_runs_per_owner
 
 
 def _held(now: datetime) -> QuerySet[Run]:
@@ -283,8 +287,8 @@ def _choose(limit: int, now: datetime, queries: Sequence[ReadyQuery]) -> list[in
     ready = Run.objects.all()
     if has_quarantined:
         ready = ready.exclude(_would_be_final_attempt(now))
-    for (owner_id, guest_key), count in running.items():
-        if count >= conf.app.max_runs_per_owner:
+    for (owner_id, guest_key), occupied in running.items():
+        if occupied >= conf.app.max_runs_per_owner:
             # Everything that they have queued, however much it is, must not hide another owner's run.
             ready = ready.exclude(session__owner_id=owner_id, session__guest_key=guest_key)
     oldest = _oldest(ready, queries, 10 * limit)

@@ -38,11 +38,11 @@ from agentchat.events import (
     TextMessageContent,
     TextMessageStart,
 )
-from agentchat.infra import moments, statements
+from agentchat.infra import moments
 from agentchat.infra.database import RUN_TIMEOUT_SECONDS, in_transaction, release_pooled_connections, retry_transaction
 from agentchat.infra.encryption import decrypt
 from agentchat.io.base import IOStream, no_stream_in
-from agentchat.models import ChatSession, Run, Step
+from agentchat.models import Run, Step
 from agentchat.realtime.chat_list import group_of_owner
 from agentchat.realtime.frames import Frame
 from agentchat.runs import limits
@@ -73,7 +73,7 @@ class RunIOStream(IOStream):
     """Whether runs are those of a test: what would be lost after a wait is a Python warning then."""
 
     def __init__(self, journal: Journal, *, durable: bool = True) -> None:
-        self.session = statements.select(ChatSession, id=journal.claim.session_id)[0]
+        self.session = journal.session
         self.user = self.session.owner
         self.bridge = RunBridge(group_of_owner(self.session.owner_id, self.session.guest_key))
         self.wake_event = threading.Event()  # something may have come for a thread that waits

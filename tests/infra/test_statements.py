@@ -8,7 +8,17 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from agentchat.infra import moments
-from agentchat.infra.statements import BATCH, insert, select, select_one, select_values, update
+from agentchat.infra.statements import (
+    BATCH,
+    count,
+    insert,
+    select,
+    select_one,
+    select_values,
+    select_with,
+    update,
+    update_if_unchanged,
+)
 from agentchat.models import ChatSession, Event, InboxItem, Run, Step
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +59,44 @@ def test_a_row_is_read_as_a_queryset_reads_it(session, run):
         assert type(read) is model
         assert not read._state.adding
     assert select_values(Run, ("session_id", "cost"), number=1) == [(session.pk, run.cost)]
+
+
+def test_a_row_is_read_together_with_the_one_that_it_refers_to(session, run, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        read = select_with(Run, "session", id=run.pk)
+        assert values_of(read.session) == values_of(session)
+    assert values_of(read) == values_of(run)
+    assert select_with(Run, "session", id=run.pk + 1) is None
+
+
+@pytest.mark.parametrize(
+    ("conditions", "found"),
+    [
+        ([("status", "=", "running")], 1),
+        ([("status", "<>", "running")], 0),
+        ([("status", "NOT IN", ("queued", "running"))], 0),
+        ([("status", "IN", ("queued", "running")), ("session__guest_key", "=", "ada")], 1),
+        ([("session__owner_id", "=", None), ("session__guest_key", "=", "eve")], 0),
+        ([("session__owner_id", "=", 1)], 0),
+        ([("lease_until", ">=", NOW), ("session__updated_at", ">", NOW - timedelta(minutes=1))], 1),
+        ([("lease_until", ">", NOW)], 0),
+        ([("finished_at", "=", None)], 1),
+        ([("finished_at", "<>", NOW)], 0),  # as in SQL: NULL is neither
+    ],
+)
+def test_rows_are_counted(run, conditions, found):
+    assert count(Run, *conditions) == found
+
+
+@pytest.mark.parametrize("changed", [{}, {"lease_until": None}, {"waits_until": NOW}, {"status": "queued"}])
+def test_a_row_is_updated_only_if_it_is_as_it_was_read(run, changed):
+    read = select_one(Run, id=run.pk)
+    Run.objects.filter(pk=run.pk).update(**changed)
+    saved = update_if_unchanged(read, {"epoch": 7, "waits_until": None}, "status", "lease_until", "waits_until")
+    assert saved is (not changed)
+    assert read.epoch == (0 if changed else 7)
+    run.refresh_from_db()
+    assert run.epoch == read.epoch
 
 
 def test_rows_are_written_as_a_queryset_writes_them(session, run):
