@@ -238,6 +238,9 @@ class AppSettings:
     show_usage = _choice("staff", "all", "none")
     """Who sees on the page what the models used, and what it cost."""
 
+    show_tools = _choice("all", "name", "none")
+    """What users who are not staff see of tool calls, unless the tool says so itself (`visible`)."""
+
     websocket_path = Setting[str | None](
         _or_none(_path), None, wanted="a path that begins and ends with a slash, such as '/chats/', or None"
     )

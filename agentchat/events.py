@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Literal
 
 Role = Literal["assistant", "user", "system"]
 CutOff = Literal["length", "content_filter"]
+Visibility = Literal["all", "name", "none"]
+"""What users see of a tool call: all of it, that a tool of this name was called, or nothing. Staff see all."""
 
 
 def wire_name(name: str) -> str:
@@ -96,12 +98,16 @@ class TextMessageEnd(ChatEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ToolCallStart(ChatEvent):
-    """An agent calls a tool. `tool_call_id` is the model's; `name` is the agent's."""
+    """An agent calls a tool. `tool_call_id` is the model's; `name` is the agent's.
+
+    `visible`, here and in what follows: as the tool says; None leaves it to the site.
+    """
 
     type = "TOOL_CALL_START"
     tool_call_id: str
     tool_call_name: str
     name: str
+    visible: Visibility | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +117,7 @@ class ToolCallArgs(ChatEvent):
     type = "TOOL_CALL_ARGS"
     tool_call_id: str
     args: str
+    visible: Visibility | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +126,7 @@ class ToolCallEnd(ChatEvent):
 
     type = "TOOL_CALL_END"
     tool_call_id: str
+    visible: Visibility | None = None
     tool_call_name: str = _off_wire()
     last: bool = _off_wire(True)  # false: another call of the same message follows
 
@@ -133,6 +141,7 @@ class ToolCallResult(ChatEvent):
     content: str
     ok: bool
     duration_ms: int
+    visible: Visibility | None = None
     name: str = _off_wire()
     to: str = _off_wire()
     tool_call_name: str = _off_wire()
@@ -169,7 +178,7 @@ class InputRequested(ChatEvent):
     `schema` is the JSON schema of a form, or of the arguments of the tool call to approve. `digest` binds an approval
     to the tool and its arguments. `unsure`: the call may have been made already. `initial` fills the form, or has the
     arguments to approve. `name` identifies it, whatever its words are. `expires_at` is an ISO time. What the system
-    asks by itself has a `code` and its `params`, for translation.
+    asks by itself has a `code` and its `params`, for translation. `visible` is that of the call in question.
     """
 
     type = "INPUT_REQUESTED"
@@ -183,6 +192,7 @@ class InputRequested(ChatEvent):
     tool_call_id: str | None = None
     digest: str | None = None
     unsure: bool | None = None
+    visible: Visibility | None = None
     initial: Any = None
     expires_at: str | None = None
     password: bool | None = None

@@ -76,7 +76,7 @@ class Visitor:
 
     @property
     def may_see_details(self) -> bool:
-        """Whether they may see why a run failed in the words of the model's service: staff."""
+        """Whether they may see why a run failed in the words of the model's service, and all of tool calls: staff."""
         return bool(getattr(self.user, "is_staff", False))  # a project's own users need not have it
 
     @property

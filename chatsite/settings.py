@@ -162,6 +162,7 @@ _AGENTCHAT = {
     "WAIT_S": env.float,
     "EMBED_ORIGINS": env.list,
     "SHOW_USAGE": env.str,
+    "SHOW_TOOLS": env.str,
     "WEBSOCKET_PATH": env.str,
     "LOGOUT_URL": env.str,
     "PASSWORD_CHANGE_URL": env.str,

@@ -122,7 +122,9 @@ class ConversableAgent(ClassicNames, PerRun, ChatInitiation, ToolRegistration):
         )
         self.chat_messages.add(message, partner=recipient, role="assistant", speaker=self.name)
         formats_texts = self.client is not None and self.client.formats_texts
-        self._agentchat.emitter.emit_message(message, to=recipient, silent=silent, format_texts=formats_texts)
+        self._agentchat.emitter.emit_message(
+            message, to=recipient, silent=silent, format_texts=formats_texts, visible=self._agentchat.visible
+        )
         call_method(recipient, "receive", message, self, request_reply, silent)
 
     def receive(

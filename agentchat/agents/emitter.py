@@ -3,7 +3,7 @@
 from collections import deque
 
 from agentchat.agents.history import as_message, render_messages
-from agentchat.agents.message_events import message_events
+from agentchat.agents.message_events import Visible, message_events
 from agentchat.agents.protocols import Agent, Message
 from agentchat.events import ChatEvent
 from agentchat.io import IOStream
@@ -37,7 +37,9 @@ class EventEmitter:
         if not self.is_silent_with(to):
             send_to(IOStream.get_default(), event)
 
-    def emit_message(self, message: Message | str, *, to: Agent, silent: bool, format_texts: bool) -> None:
+    def emit_message(
+        self, message: Message | str, *, to: Agent, silent: bool, format_texts: bool, visible: Visible
+    ) -> None:
         """Emit a message that is being sent, unless it was emitted while it was written or the chat is silent.
 
         A template is rendered with its context; a text is formatted with it if `format_texts`.
@@ -46,7 +48,7 @@ class EventEmitter:
             return
         sent = as_message(message)
         [rendered] = render_messages([sent], sent.get("context"), format_texts)
-        for event in message_events(rendered, name=self._name, to=to.name):
+        for event in message_events(rendered, name=self._name, to=to.name, visible=visible):
             send_to(IOStream.get_default(), event)
 
     def mark_emitted(self, reply: Message | str) -> Message | str:

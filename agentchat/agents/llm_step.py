@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from agentchat.agents.message_events import call_events, calls_of
+from agentchat.agents.message_events import Visible, call_events, calls_of
 from agentchat.agents.protocols import Message
 from agentchat.cache import Cache
 from agentchat.core.async_bridge import bridge_of
@@ -49,11 +49,13 @@ def ask(
     clients: Mapping[int, ModelClient] | None = None,
     cache: Cache | None = None,
     context: Any = None,
+    visible: Visible | None = None,
 ) -> ModelResponse:
     """Ask a model in the name of an agent that replies `to` another. Raise LLMError if no entry of the config answers.
 
     `messages` is called once, and only if the model is asked: an answer from a run's journal needs no conversation.
-    `silent`: the answer is not emitted; its usage is all the same. For the rest see `llm.client.complete`.
+    `silent`: the answer is not emitted; its usage is all the same. `visible`: what users see of the calls in it. For
+    the rest see `llm.client.complete`.
     """
     stream = IOStream.get_default()
     config = {key: value for key, value in llm_config.items() if key != "tools"}
@@ -93,7 +95,7 @@ def ask(
                 to=to,
                 last=not response.calls,
             )
-            yield from call_events(calls_of(response.message()), name=name)
+            yield from call_events(calls_of(response.message()), name=name, visible=visible or {})
         for one in response.paid_for:
             if not one.cached:
                 yield Usage(

@@ -10,17 +10,20 @@ from typing import Any
 from agentchat.agents.history import text_of
 from agentchat.agents.protocols import Message
 from agentchat.core.model_json import arguments_of
-from agentchat.events import ChatEvent, TextMessage, ToolCallArgs, ToolCallEnd, ToolCallStart
+from agentchat.events import ChatEvent, TextMessage, ToolCallArgs, ToolCallEnd, ToolCallStart, Visibility
+
+Visible = Mapping[str, Visibility]
+"""How much users see of the calls of some tools, by their names."""
 
 
-def message_events(message: Message, *, name: str, to: str) -> Iterator[ChatEvent]:
+def message_events(message: Message, *, name: str, to: str, visible: Visible) -> Iterator[ChatEvent]:
     """The events of a message from `name` to `to`; none if it is empty."""
     if message.get("role") in ("tool", "function"):
         return
     text, calls = text_of(message.get("content")), calls_of(message)
     if text or calls:
         yield TextMessage(name=name, to=to, content=text, last=not calls)
-        yield from call_events(calls, name=name)
+        yield from call_events(calls, name=name, visible=visible)
 
 
 def calls_of(message: Message) -> list[Message]:
@@ -32,11 +35,12 @@ def calls_of(message: Message) -> list[Message]:
     return calls
 
 
-def call_events(calls: Iterable[Mapping[str, Any]], *, name: str) -> Iterator[ChatEvent]:
+def call_events(calls: Iterable[Mapping[str, Any]], *, name: str, visible: Visible) -> Iterator[ChatEvent]:
     """The events of tool calls in OpenAI's shape, requested by `name`."""
     calls = list(calls)
     for call in calls:
         id_, tool = call["id"], call["function"]["name"]
-        yield ToolCallStart(tool_call_id=id_, tool_call_name=tool, name=name)
-        yield ToolCallArgs(tool_call_id=id_, args=arguments_of(call["function"]))
-        yield ToolCallEnd(tool_call_id=id_, tool_call_name=tool, last=call is calls[-1])
+        shown = visible.get(tool)
+        yield ToolCallStart(tool_call_id=id_, tool_call_name=tool, name=name, visible=shown)
+        yield ToolCallArgs(tool_call_id=id_, args=arguments_of(call["function"]), visible=shown)
+        yield ToolCallEnd(tool_call_id=id_, tool_call_name=tool, last=call is calls[-1], visible=shown)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentchat.agents.history import render_content, render_messages
 from agentchat.agents.llm_step import ask
+from agentchat.agents.message_events import Visible
 from agentchat.agents.protocols import Message
 from agentchat.cache import Cache
 from agentchat.errors import ConfigError
@@ -94,6 +95,7 @@ class OpenAIWrapper:
         silent: bool,
         cache: Cache | None = None,
         context: Any = None,
+        visible: Visible | None = None,
         **config: Any,
     ) -> ModelResponse:
         """Ask, as an agent does (see `llm_step.ask`), and add up the usage."""
@@ -106,6 +108,7 @@ class OpenAIWrapper:
             clients=self._model_clients,
             cache=cache,
             context=context,
+            visible=visible,
         )
         self.usage.add(response)
         return response

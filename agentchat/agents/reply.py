@@ -44,7 +44,7 @@ def reply(
     called: list[Message] = []
     for turn in range(max_turns + 1):
         offered = usable.values() if turn < max_turns else ()
-        response = _ask(agent, agent.client.with_tools([tool.schema() for tool in offered]), before, called)
+        response = _ask(agent, agent.client.with_tools([tool.schema() for tool in offered]), before, called, usable)
         if not response.calls or turn == max_turns:
             iostream.remember("assistant", response.content)
             return response.content
@@ -53,7 +53,11 @@ def reply(
 
 
 def _ask(
-    agent: ConversableAgent, client: OpenAIWrapper, before: Sequence[Message], called: Sequence[Message]
+    agent: ConversableAgent,
+    client: OpenAIWrapper,
+    before: Sequence[Message],
+    called: Sequence[Message],
+    tools: dict[str, Tool],
 ) -> ModelResponse:
     """The model's answer to what was said before, and to the tools that it has called since."""
     system = [{"role": "system", "content": agent.system_message}] if agent.system_message else []
@@ -62,7 +66,8 @@ def _ask(
         said = [{"role": each["role"], "content": each["content"]} for each in before]
         return render_messages([*system, *said, *for_model(called)], None, client.formats_texts)
 
-    return client.ask(asked, name=agent.name, to="", silent=bool(agent.silent))
+    visible = {name: tool.visible for name, tool in tools.items() if tool.visible}
+    return client.ask(asked, name=agent.name, to="", silent=bool(agent.silent), visible=visible)
 
 
 def _with_results(

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from agentchat.agents.parts import AgentParts
 from agentchat.errors import ConfigError
-from agentchat.tools import as_function, tool_of
+from agentchat.events import Visibility
+from agentchat.tools import Tool, as_function, tool_of
 from agentchat.tools.schema import NeedsApproval
 
 ApiStyle = Literal["tool", "function"]
@@ -25,19 +26,26 @@ class ToolRegistration:
     # --- what the agent's model may call ------------------------------------------------------------------------------
 
     def register_for_llm(
-        self, *, name: str | None = None, description: str | None = None, api_style: ApiStyle = "tool"
+        self,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        api_style: ApiStyle = "tool",
+        visible: Visibility | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorate a function that this agent's model may call. The result is a function like it.
 
-        `api_style="function"` uses the older way to call functions, for services that know no other.
+        `api_style="function"` uses the older way to call functions, for services that know no other. `visible` as in
+        `register_function`.
         """
         self._require_llm_config()
         if api_style not in _CONFIG_KEYS:
             raise ConfigError(f"api_style {api_style!r}: use 'tool' or 'function'")
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            tool = tool_of(function, name=name, description=description)
+            tool = tool_of(function, name=name, description=description, visible=visible)
             schema = tool.schema()
+            self._set_visible(tool)
             self._add_schema(api_style, schema if api_style == "tool" else schema["function"])
             return as_function(tool)
 
@@ -86,6 +94,12 @@ class ToolRegistration:
             raise ConfigError(f"agent {self.name!r} has no llm_config, so it could never call a tool")
         return self.llm_config
 
+    def _set_visible(self, tool: Tool) -> None:
+        if tool.visible is None:
+            self._agentchat.visible.pop(tool.name, None)
+        else:
+            self._agentchat.visible[tool.name] = tool.visible
+
     # --- what the agent runs ------------------------------------------------------------------------------------------
 
     def register_for_execution(
@@ -97,6 +111,7 @@ class ToolRegistration:
         approval: NeedsApproval | None = None,
         approval_expires_in: timedelta | None = None,
         replay: bool | None = None,
+        visible: Visibility | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorate a function that this agent runs when another agent's model calls it (see `register_function`)."""
 
@@ -109,6 +124,7 @@ class ToolRegistration:
                 approval=approval,
                 approval_expires_in=approval_expires_in,
                 replay=replay,
+                visible=visible,
             )
             before = self._agentchat.tools.get(tool.name)
             if before is not None and before.function is not tool.function:
@@ -149,6 +165,7 @@ def register_function(
     approval: NeedsApproval = False,
     approval_expires_in: timedelta | None = None,
     replay: bool = False,
+    visible: Visibility | None = None,
 ) -> None:
     """Let the caller's model call `f`, and the executor run it. `f` may be async.
 
@@ -158,13 +175,16 @@ def register_function(
     each call, or a function of its arguments that says so; the user may change the arguments, or refuse with a reason
     that the model reads. `approval_expires_in`: how long the user may take to answer. `replay=True`: `f` only changes
     what the agent function has in memory. A recorded tool is not called again when a run is resumed; this one is, with
-    the same arguments, in the same order, and its recorded result stays. Raise ConfigError if `f` cannot be a tool or
-    the caller has no model.
+    the same arguments, in the same order, and its recorded result stays. `visible`: what users who are not staff see of
+    its calls: "all", the "name", or "none"; by default what the site says, and all of a call that they may have to
+    approve. Raise ConfigError if `f` cannot be a tool or the caller has no model.
     """
     for argument, agent in (("caller", caller), ("executor", executor)):
         if not isinstance(agent, ToolRegistration):
             raise ConfigError(f"register_function({argument}={agent!r}): use an agent")
-    tool = caller.register_for_llm(name=name, description=description)(f)
+    if visible is None and approval:
+        visible = "all"
+    tool = caller.register_for_llm(name=name, description=description, visible=visible)(f)
     executor.register_for_execution(
         retry_safe=retry_safe,
         timeout=timeout,

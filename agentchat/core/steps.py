@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from agentchat.errors import AgentChatError, ConfigError, RunInterrupt, StepFailed, text_of
-from agentchat.events import ChatEvent
+from agentchat.events import ChatEvent, Visibility
 
 Kind = Literal["llm", "tool", "input", "step"]
 
@@ -57,7 +57,7 @@ class StepSpec:
     `request` may be a function that makes it: where the result comes from the journal nobody needs it, and a request to
     a model has the whole conversation so far.
     `replay(result)` is called, in the order of the steps and one after the other, where the result comes from the
-    journal: for a tool that fills the agent function's memory. What it shows is not shown again.
+    journal: for a tool that fills the agent function's memory. What it shows is not shown again. `visible` is a tool's.
     """
 
     kind: Kind
@@ -67,6 +67,7 @@ class StepSpec:
     events: ResultEvents = _nothing
     retry_safe: bool = False
     replay: Callable[[Any], None] | None = None
+    visible: Visibility | None = None
 
     def made_request(self) -> Any:
         """The request as a JSON value."""

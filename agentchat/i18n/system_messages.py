@@ -22,6 +22,9 @@ QUESTIONS = {
     "outcome_unknown": gettext_noop(
         "%(tool)s was interrupted and may or may not have finished. Run it again, or skip it?"
     ),
+    "outcome_unknown_hidden": gettext_noop(
+        "A step was interrupted and may or may not have finished. Run it again, or skip it?"
+    ),
     "limit_steps": gettext_noop("Steps taken so far: %(used)d. Continue?"),
     "limit_tokens": gettext_noop("Tokens used so far: %(used)d. Continue?"),
     "limit_cost": gettext_noop("Cost so far: $%(used).2f. Continue?"),

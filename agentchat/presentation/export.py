@@ -33,6 +33,7 @@ from agentchat.presentation.items import (
     UnreadablePart,
 )
 from agentchat.presentation.requests import InputRequest
+from agentchat.presentation.visibility import item_for_users
 from agentchat.realtime.excerpt import excerpts, whole
 from agentchat.realtime.frames import PAGE, Frame, trimmed, whole_frames_after
 from agentchat.runs.branching.tree import events_of
@@ -169,10 +170,11 @@ def to_markdown(session: ChatSession) -> str:
     return "".join(markdown_of(session))
 
 
-def markdown_of(session: ChatSession) -> Iterator[str]:
-    """`to_markdown` in chunks."""
+def markdown_of(session: ChatSession, *, shows_details: bool = True) -> Iterator[str]:
+    """`to_markdown` in chunks. Not all users may see everything: `visibility.py`."""
     yield _head(session)
-    for item in transcript.items_of(_rows(session)):
+    items = transcript.items_of(_rows(session))
+    for item in items if shows_details else filter(None, map(item_for_users, items)):
         for block in _readable_blocks(item):
             yield f"\n\n{block}"
     yield "\n"
@@ -261,6 +263,8 @@ def _tool_call(call: ToolCall) -> Iterator[str]:
     yield _heading(_("%(agent)s calls %(tool)s") % {"agent": call.agent, "tool": call.tool}, call)
     if call.args:
         yield _fenced(call.shown_args, "json")
+    if call.is_name_only:
+        return
     if call.state in ("done", "failed"):
         text = _("Result, after %(seconds).1f s:") if call.state == "done" else _("Error, after %(seconds).1f s:")
         yield text % {"seconds": call.seconds or 0}

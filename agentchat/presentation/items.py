@@ -142,7 +142,7 @@ class Message(NamedItem):
 
 @dataclass(kw_only=True, eq=False)
 class ToolCall(Item):
-    """A tool call of an agent, and its result."""
+    """A tool call of an agent, and its result. `visible`: what users see of it, see `visibility.py`."""
 
     kind = "tool"
     id: str
@@ -154,6 +154,8 @@ class ToolCall(Item):
     whole_args: WholeText | None = None  # if `args` is their head
     whole_result: WholeText | None = None  # if `result` is its head
     state: ToolState = "asked"
+    visible: str | None = None
+    is_name_only: bool = False
     duration_ms: int | None = None
 
     @property

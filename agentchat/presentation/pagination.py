@@ -19,6 +19,7 @@ from agentchat.presentation.reader import RUN_ENDS, PageBoundary, ReaderState, R
 from agentchat.presentation.transcript import of_events, page_boundaries
 from agentchat.presentation.usage import TurnUsage
 from agentchat.realtime.excerpt import excerpts
+from agentchat.realtime.tool_visibility import resolved
 
 WEIGHT = 60  # of a page: messages and other items, while they are short
 WEIGHT_CHARS = 2_000  # as many characters more weigh as much as one item more
@@ -157,8 +158,13 @@ def _choose(
 
 
 def _weight(items: Iterable[Item]) -> int:
-    counted = (item for item in items if not isinstance(item, UsageLine))  # most users do not see these
+    counted = (item for item in items if not _is_hidden(item))
     return sum(1 + _length(item) // WEIGHT_CHARS + _weight(_within(item)) for item in counted)
+
+
+def _is_hidden(item: Item) -> bool:
+    """Most users do not see it."""
+    return isinstance(item, UsageLine) or (isinstance(item, ToolCall) and resolved(item.visible) == "none")
 
 
 def _within(item: Item) -> list[Item]:

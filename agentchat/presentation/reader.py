@@ -247,7 +247,12 @@ class TranscriptReader:
             self._read.state = "queued"
 
     def _tool_call_start(self, payload: Mapping[str, Any]) -> None:
-        call = ToolCall(id=payload["toolCallId"], tool=payload["toolCallName"], agent=payload["name"])
+        call = ToolCall(
+            id=payload["toolCallId"],
+            tool=payload["toolCallName"],
+            agent=payload["name"],
+            visible=payload.get("visible"),
+        )
         self._add(call)
         self._calls.append(call)
 

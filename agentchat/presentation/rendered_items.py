@@ -13,12 +13,18 @@ from django.utils.safestring import SafeString
 from agentchat.core.stored_events import log_failure
 from agentchat.presentation.items import Item
 from agentchat.presentation.requests import InputRequest
+from agentchat.presentation.visibility import item_for_users
 
 UNREADABLE = "agentchat/_unreadable.html"
 
 
 def rendered_item(context: Context, item: Item) -> SafeString:
-    """The item's HTML. What the template needs of the page is in the context."""
+    """The item's HTML; empty if it is not for this viewer. What the template needs of the page is in the context."""
+    seen = item if context.get("shows_details") else item_for_users(item)
+    return _rendered_item(context, seen) if seen is not None else SafeString()
+
+
+def _rendered_item(context: Context, item: Item) -> SafeString:
     try:
         with context.push(item=item):
             return _rendered(_template_of(item), context)

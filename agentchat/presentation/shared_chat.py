@@ -15,6 +15,7 @@ from agentchat.presentation import transcript
 from agentchat.presentation.chat_list import agent_title
 from agentchat.presentation.items import Item, Message, NestedChats, ToolCall
 from agentchat.presentation.requests import InputRequest
+from agentchat.presentation.visibility import items_for_users
 from agentchat.realtime.excerpt import excerpts
 from agentchat.runs.branching import tree
 
@@ -28,7 +29,7 @@ def events_of(link: Share) -> QuerySet[Event]:
 
 def items_of(link: Share) -> list[Item]:
     """The items that the link shows, as readers may see them."""
-    return list(_for_readers(transcript.of_events(excerpts(events_of(link))).items))
+    return list(_for_readers(items_for_users(transcript.of_events(excerpts(events_of(link))).items)))
 
 
 def title_of(link: Share, items: Sequence[Item]) -> str:

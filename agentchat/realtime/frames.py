@@ -17,6 +17,7 @@ from agentchat.core.text import replace_lone_surrogates
 from agentchat.events import RunError, TextMessageEnd, Usage
 from agentchat.i18n.system_messages import translated_frame
 from agentchat.realtime.excerpt import MAX_PAYLOAD, excerpt, excerpts, message_html, stored_size, whole
+from agentchat.realtime.tool_visibility import without_hidden_tool
 
 Frame = dict[str, Any]
 
@@ -69,9 +70,9 @@ def without_usage(frame: Frame) -> Frame:
 
 
 def without_detail(frame: Frame) -> Frame:
-    """The frame for users who are not staff: without the reason of an error."""
+    """The frame for users who are not staff: without the reason of an error, and what is hidden of tool calls."""
     if frame["type"] != RunError.type:
-        return frame
+        return without_hidden_tool(frame)
     return {key: value for key, value in frame.items() if key != "detail"}
 
 

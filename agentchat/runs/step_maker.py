@@ -119,6 +119,7 @@ class StepMaker:
             request=f"{self._journal.claim.number}-{recorded.number}.{recorded.tries}",
             tool_call_id=step.made_request().get("tool_call_id"),
             unsure=True,
+            visible=step.visible,
         )
         return self._consents(recorded, question)
 

@@ -64,11 +64,13 @@ class ToolCalls:
 
     def run(self, tools: Mapping[str, Tool]) -> list[str]:
         """Make the calls; return the result of each. Where approval is needed, the user is asked for it first."""
-        return self._answer_all([self._step(call, self._outcome(call, tools.get(_name(call)))) for call in self.calls])
+        return self._answer_all(
+            [self._step(call, self._outcome(call, tools.get(_name(call))), tools) for call in self.calls]
+        )
 
-    def refuse(self, reason: str) -> list[str]:
+    def refuse(self, reason: str, tools: Mapping[str, Tool]) -> list[str]:
         """Run nothing: the result of each call is `reason`."""
-        return self._answer_all([self._step(call, _Outcome(lambda: (reason, False))) for call in self.calls])
+        return self._answer_all([self._step(call, _Outcome(lambda: (reason, False)), tools) for call in self.calls])
 
     def _answer_all(self, several: Sequence[StepSpec]) -> list[str]:
         return [str(result["content"]) for result in steps(self.stream, several, send=self.send)]
@@ -180,9 +182,10 @@ class ToolCalls:
             self.send(LostMemory(tool=tool.name, variables=tuple(names)))
         return result
 
-    def _step(self, call: Mapping[str, Any], outcome: "_Outcome") -> StepSpec:
+    def _step(self, call: Mapping[str, Any], outcome: "_Outcome", tools: Mapping[str, Tool]) -> StepSpec:
         """The step that records and emits the result of one call."""
         name = _name(call)
+        visible = tools[name].visible if name in tools else None
 
         def call_tool(try_: StepAttempt) -> dict[str, Any]:
             start = time.monotonic()
@@ -196,7 +199,9 @@ class ToolCalls:
 
         def events(result: Mapping[str, Any]) -> Iterable[ChatEvent]:
             if not self.silent:
-                yield ToolCallResult(tool_call_id=call["id"], tool_call_name=name, name=self.by, to=self.to, **result)
+                yield ToolCallResult(
+                    tool_call_id=call["id"], tool_call_name=name, name=self.by, to=self.to, visible=visible, **result
+                )
 
         def replay(result: Mapping[str, Any]) -> None:
             with self._answering(result["message_id"]):
@@ -211,6 +216,7 @@ class ToolCalls:
             events=events,
             retry_safe=outcome.retry_safe,
             replay=replay if outcome.replay else None,
+            visible=visible,
         )
 
     def _answering(self, key: str) -> AbstractContextManager[None]:

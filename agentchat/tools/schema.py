@@ -27,6 +27,7 @@ from pydantic_core import PydanticSerializationError
 
 from agentchat.core.model_json import parse_json, strict_json
 from agentchat.errors import ConfigError, ToolError
+from agentchat.events import Visibility
 from agentchat.tools.annotations import for_pydantic, is_written_by_name
 from agentchat.tools.approvable import check_approvable
 
@@ -43,6 +44,7 @@ class Tool:
     `approval`: whether the user must approve each call, or a function of its arguments that says so. It is called again
     when a run is resumed: let it decide by the arguments alone. `approval_expires_in`: how long the user may take.
     `replay`: it only changes the agent function's memory, so it is called again when a run is resumed.
+    `visible`: what users see of its calls; None: as the site says. Who approves a call sees it.
     """
 
     function: Callable[..., Any]
@@ -53,6 +55,15 @@ class Tool:
     approval: NeedsApproval = False
     approval_expires_in: timedelta | None = None
     replay: bool = False
+    visible: Visibility | None = None
+
+    def __post_init__(self) -> None:
+        if self.visible not in (None, *get_args(Visibility)):
+            raise ConfigError(f"tool {self.name!r}: visible={self.visible!r}; use 'all', 'name' or 'none'")
+        if self.approval and self.visible in ("name", "none"):
+            raise ConfigError(
+                f"tool {self.name!r} has approval, and visible={self.visible!r}: who approves a call must see it"
+            )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -99,13 +110,20 @@ def tool_of(
     approval: NeedsApproval | None = None,
     approval_expires_in: timedelta | None = None,
     replay: bool | None = None,
+    visible: Visibility | None = None,
 ) -> Tool:
     """Make a tool from a function, or change an existing tool. What is None stays as it is.
 
     A new tool has the function's name and the first paragraph of its docstring. Raise ConfigError for a function that
     cannot be a tool.
     """
-    known = function if isinstance(function, Tool) else _known_tool(function) or _new_tool(function)
+    registered = function if isinstance(function, Tool) else _known_tool(function)
+    known = registered or _new_tool(function)
+    if registered and visible not in (None, registered.visible):
+        raise ConfigError(
+            f"tool {known.name!r} was registered with visible={known.visible!r}, and now with {visible!r}: give it "
+            f"to the decorator that is applied first (the lower one), so that its calls and its results agree"
+        )
     return replace(
         known,
         name=known.name if name is None else name,
@@ -115,6 +133,7 @@ def tool_of(
         approval=known.approval if approval is None else approval,
         approval_expires_in=known.approval_expires_in if approval_expires_in is None else approval_expires_in,
         replay=known.replay if replay is None else replay,
+        visible=known.visible if visible is None else visible,
     )
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agentchat.agents import AssistantAgent, ConversableAgent, UserProxyAgent
+from agentchat.agents import AssistantAgent, ConversableAgent, UserProxyAgent, register_function
 from agentchat.errors import ConfigError
 from agentchat.events import ToolCallResult, ToolCallStart
 from agentchat.testing import raw, say
@@ -114,3 +114,41 @@ def test_a_call_can_be_run_without_a_chat(stream):
 async def test_a_call_can_be_awaited(stream):
     user = UserProxyAgent("user", function_map={"add": add})
     assert (await user.a_execute_function({"name": "sub", "arguments": "{}"}))[0] is False
+
+
+# --- what users see ---------------------------------------------------------------------------------------------------
+
+
+def shown(stream):
+    return [(type(each).__name__, each.visible) for each in stream.events if hasattr(each, "tool_call_id")]
+
+
+def test_each_event_of_a_call_says_what_users_see_of_it(stream, says):
+    clerk = says(CALL, "TERMINATE", llm_config=MODEL)
+    user = UserProxyAgent("user", human_input_mode="NEVER", max_consecutive_auto_reply=1)
+    register_function(add, caller=clerk, executor=user, visible="name")
+    user.initiate_chat(clerk, message="hi")
+    names = ["ToolCallStart", "ToolCallArgs", "ToolCallEnd", "ToolCallResult"]
+    assert shown(stream) == [(name, "name") for name in names]
+
+
+def test_who_may_have_to_approve_a_call_sees_it(bot):
+    user = UserProxyAgent("user")
+    register_function(add, caller=bot, executor=user, approval=True)
+    assert bot._agentchat.visible == {"add": "all"}
+    with pytest.raises(ConfigError, match="who approves a call must see it"):
+        register_function(add, caller=bot, executor=user, approval=True, visible="none")
+
+
+def test_decorators_that_disagree_about_what_users_see_are_refused(bot):
+    user = UserProxyAgent("user")
+    function = user.register_for_execution()(bot.register_for_llm(visible="none")(add))
+    assert user._agentchat.tools["add"].visible == bot._agentchat.visible["add"] == "none"
+    assert function(1, 2) == 3
+    with pytest.raises(ConfigError, match="applied first"):
+        user.register_for_execution(visible="none")(bot.register_for_llm()(add))
+
+
+def test_visible_has_three_values(bot):
+    with pytest.raises(ConfigError, match="use 'all', 'name' or 'none'"):
+        bot.register_for_llm(visible="staff")(add)

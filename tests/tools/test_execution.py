@@ -240,7 +240,7 @@ def test_a_call_that_may_have_taken_effect_is_not_made_again():
 def test_calls_can_be_refused():
     journal = Journal()
     calls = ToolCalls(calls=[call("pay")], stream=journal, send=lambda event: None, by="executor", to="caller")
-    assert calls.refuse("USER INTERRUPTED") == ["USER INTERRUPTED"]
+    assert calls.refuse("USER INTERRUPTED", {}) == ["USER INTERRUPTED"]
     assert [(event.content, event.ok) for event in journal.emitted] == [("USER INTERRUPTED", False)]
 
 

@@ -25,6 +25,7 @@ def model_reply(
         to="" if sender is None else sender.name,
         silent=agent._agentchat.emitter.is_silent_with(sender),
         context=context,
+        visible=agent._agentchat.visible,
     )
     # A text even where there is none, as streamed answers have: classic conditions call its methods.
     called = {**response.message(), "content": response.content}

@@ -53,7 +53,7 @@ def interrupted_calls(agent: ReplyingAgent, message: Message, sender: Agent | No
     calls = calls_of(message)
     if not calls:
         return []
-    results = _tool_calls(agent, calls, sender).refuse("USER INTERRUPTED")
+    results = _tool_calls(agent, calls, sender).refuse("USER INTERRUPTED", agent._agentchat.tools)
     count = len(message.get("tool_calls") or ())
     functions = [
         _function_response(call["function"]["name"], result)

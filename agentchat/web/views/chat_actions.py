@@ -70,7 +70,8 @@ def restore(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> HttpR
 def export_markdown(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> HttpResponseBase:
     chat = own_chat(visitor, chat_id)
     name = file_name(chat.title or agent_title(chat.agent), "md")
-    return download(request, export.markdown_of(chat), name=name, content_type="text/markdown")
+    text = export.markdown_of(chat, shows_details=visitor.may_see_details)
+    return download(request, text, name=name, content_type="text/markdown")
 
 
 @require_GET

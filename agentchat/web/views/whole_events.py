@@ -17,6 +17,7 @@ from agentchat.models import Event
 from agentchat.presentation import shared_chat
 from agentchat.realtime.excerpt import whole_text
 from agentchat.realtime.frames import text_of, visible_frame, whole_frame_of
+from agentchat.realtime.tool_visibility import hides_text
 from agentchat.visitors import Visitor
 from agentchat.web.downloads import pieces, streamed
 from agentchat.web.page import for_visitors, own_chat
@@ -36,7 +37,8 @@ def event(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID, seq: int) 
 @for_visitors
 def event_text(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID, seq: int) -> HttpResponseBase:
     """The text that a page shows of an event."""
-    return _text(request, get_object_or_404(Event, session=own_chat(visitor, chat_id), seq=seq))
+    found = get_object_or_404(Event, session=own_chat(visitor, chat_id), seq=seq)
+    return _text(request, found, shows_details=visitor.may_see_details)
 
 
 @require_safe
@@ -47,14 +49,14 @@ def shared_event_text(request: HttpRequest, token: str, seq: int) -> HttpRespons
     link = sharing.find_link(token)
     if link is None:
         raise Http404
-    response = _text(request, get_object_or_404(shared_chat.events_of(link), seq=seq))
+    response = _text(request, get_object_or_404(shared_chat.events_of(link), seq=seq), shows_details=False)
     response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
     response.headers["Referrer-Policy"] = "no-referrer"  # the URL is the secret
     return response
 
 
-def _text(request: HttpRequest, found: Event) -> HttpResponseBase:
+def _text(request: HttpRequest, found: Event, *, shows_details: bool) -> HttpResponseBase:
     text = whole_text(found.type, found.payload)
-    if text is None:
+    if text is None or (hides_text(found.type, found.payload) and not shows_details):
         raise Http404
     return streamed(request, pieces(text), content_type="text/plain")
