@@ -11,7 +11,7 @@ class AgentchatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from agentchat import checks, conf, signals  # noqa: F401  (checks and receivers register themselves)
+        from agentchat import checks, conf, receivers  # noqa: F401  (checks and receivers register themselves)
         from agentchat.llm import timeouts
         from agentchat.llm.config import set_source
         from agentchat.tools import execution

@@ -9,6 +9,7 @@ from agentchat.errors import Rejected
 from agentchat.events import TextMessageStart
 from agentchat.infra.sanitize import clean
 from agentchat.models import Event as StoredEvent
+from agentchat.signals import feedback_given, send_after_commit
 from agentchat.visitors import Visitor
 
 MAX_COMMENT_CHARS = 2000
@@ -32,5 +33,7 @@ def rate(session_id: UUID, visitor: Visitor, *, message_id: str, value: str | No
                 session.feedback.filter(message_id=message_id).delete()
             else:
                 session.feedback.update_or_create(message_id=message_id, defaults={"value": value, "comment": comment})
+            kept = comment if value else ""
+            send_after_commit(feedback_given, session.pk, message_id=message_id, value=value, comment=kept)
 
     commit(save)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 from uuid import UUID
 
+from agentchat import signals
 from agentchat.events import RunStarted
 from agentchat.infra import moments
 from agentchat.infra.database import USER_TIMEOUT_SECONDS, lock_timeout
@@ -78,6 +79,8 @@ def append(
     if not rows:
         return []
     insert(rows)
+    if run is not None:
+        signals.send_for(run, rows)
     return [frame_of(row, run.number if run else None) for row in rows]
 
 
