@@ -12,12 +12,16 @@ class AgentchatConfig(AppConfig):
 
     def ready(self) -> None:
         from agentchat import checks, conf, receivers  # noqa: F401  (checks and receivers register themselves)
+        from agentchat.actions import outbox
         from agentchat.llm import timeouts
         from agentchat.llm.config import set_source
+        from agentchat.runs import supervisor
         from agentchat.tools import execution
 
         conf.note_secrets()
         set_source(lambda: conf.app.llm)
         timeouts.default_first_word = lambda: conf.app.llm_timeout_s
         execution.default_timeout = lambda: conf.app.tool_timeout_s
+        if outbox.deliver_overdue not in supervisor.CHORES:
+            supervisor.CHORES.append(outbox.deliver_overdue)
         autodiscover_modules("agents")

@@ -121,6 +121,8 @@ class Run(models.Model):
     epoch = models.PositiveIntegerField(_("epoch"), default=0)
     lease_until = MomentField(_("lease expires"), null=True, blank=True)
     waits_until = MomentField(_("waiting until"), null=True, blank=True)
+    # Of one that waits for something else than the user: `runs/waits.py`.
+    waits_for: "models.JSONField[Any, Any]" = StoredJSONField(null=True, editable=False)
     # Processes that died while running it, one after the other, without a step recorded in between.
     crashes = models.SmallIntegerField(_("crashes"), default=0, db_default=0, editable=False)
     running_s = models.FloatField(_("running time (seconds)"), default=0)
@@ -221,6 +223,57 @@ class InboxItem(models.Model):
 
     def __str__(self) -> str:
         return str(self.client_id)
+
+
+class OutboxItem(models.Model):
+    """What a project's own code has for a chat session, until it is delivered. See `agentchat.chats`.
+
+    With an `error` it cannot be delivered, and stays.
+    """
+
+    class Kind(models.TextChoices):
+        MESSAGE = "message", _("message")
+        SIGNAL = "signal", _("signal")
+
+    key = models.UUIDField()
+    session = models.ForeignKey(
+        ChatSession, verbose_name=_("chat session"), on_delete=models.CASCADE, related_name="outbox"
+    )
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    name = models.CharField(max_length=150, blank=True)  # of the signal, or under which a message is shown
+    value: "models.JSONField[Any, Any]" = StoredJSONField(null=True)
+    error = models.CharField(_("error"), max_length=50, blank=True)
+    created_at = MomentField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("outbox item")
+        verbose_name_plural = _("outbox items")
+        constraints = [models.UniqueConstraint(fields=["session", "key"], name="agentchat_outbox_key")]
+        indexes = [models.Index(fields=["created_at"], condition=Q(error=""), name="agentchat_undelivered")]
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
+class ChatSignal(models.Model):
+    """A signal for `iostream.wait_for`. It stays: each branch of the chat takes it by itself."""
+
+    key = models.UUIDField()
+    session = models.ForeignKey(
+        ChatSession, verbose_name=_("chat session"), on_delete=models.CASCADE, related_name="signals"
+    )
+    name = models.CharField(max_length=100)
+    value: "models.JSONField[Any, Any]" = StoredJSONField(null=True)
+    created_at = MomentField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("signal")
+        verbose_name_plural = _("signals")
+        constraints = [models.UniqueConstraint(fields=["session", "key"], name="agentchat_signal_key")]
+        indexes = [models.Index(fields=["session", "name", "id"], name="agentchat_signal_order")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Event(models.Model):

@@ -73,7 +73,7 @@ def deliver(
 
 def open_question(run: Run) -> Question | None:
     """The question that the run waits for, if it has not been answered."""
-    if run.status != Run.Status.WAITING:
+    if run.status != Run.Status.WAITING or run.waits_for is not None:
         return None
     # By the chat session's numbers, not by run: a run may have very many events.
     asked = select_one(StoredEvent, session_id=run.session_id, type=InputRequested.type, order=("-seq",))

@@ -59,10 +59,18 @@ def start_chat(session_id: UUID, agent: str, visitor: Visitor, *, client_id: UUI
     )
 
 
-def _sending(visitor: Visitor, client_id: UUID, text: str, *, chats: int = 0) -> Callable[[ChatSession], ActionResult]:
+def message_from_code(session_id: UUID, author: Visitor, *, client_id: UUID, text: str) -> None:
+    """The same for a message of the project's own code, which no limit of rate concerns: see `outbox.py`."""
+    apply_once(session_id, author, client_id, _sending(author, client_id, text, is_limited=False))
+
+
+def _sending(
+    visitor: Visitor, client_id: UUID, text: str, *, chats: int = 0, is_limited: bool = True
+) -> Callable[[ChatSession], ActionResult]:
     def apply(session: ChatSession) -> ActionResult:
-        check_rate(session)
-        use_as_guest(visitor, chats=chats, messages=1, size=size_of(text))
+        if is_limited:
+            check_rate(session)
+            use_as_guest(visitor, chats=chats, messages=1, size=size_of(text))
         run = live_run(session)
         frames: list[Frame] = []
         check_agent(session, visitor)

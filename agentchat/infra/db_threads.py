@@ -55,6 +55,11 @@ def in_claim_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
     return _in_pool(DB_POOL.sub_pool("claim"), function)
 
 
+def in_chore_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    """What the supervisor has done beside its own work, and which may wait for locks."""
+    return _in_pool(DB_POOL.sub_pool("chores"), function)
+
+
 def _in_pool(pool: DaemonPool, function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
     async def call(*args: Any, **kwargs: Any) -> T:
         requested_at = time.monotonic()

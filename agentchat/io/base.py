@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Optional, Protocol, TypeVar, runtime_checkable
 
 from agentchat.core.approvals import Approval, Decision, M, approve_by_text, ask_by_text
+from agentchat.core.model_json import read_json
 from agentchat.core.per_run import own_objects
 from agentchat.core.state import replace_entries
 from agentchat.core.steps import call_own, gathered_name
@@ -84,6 +85,18 @@ class IOStream(InputStream, OutputStream, Protocol):
         """
         result: T = call_own(name, function)
         return result
+
+    def wait_for(self, name: str, timeout: float | timedelta | None = None) -> Any:
+        """Wait for a signal of this name, and return its value: JSON.
+
+        In a run, `agentchat.chats.signal` sends it; raise InputExpired if it has not come within `timeout` seconds.
+        Elsewhere nobody can send one: whoever sits there types the value, as JSON or as a text, and nothing expires.
+        """
+        text = self.input(f"Signal {name}: ")
+        try:
+            return read_json(text) if text.strip() else None
+        except ValueError:
+            return text
 
     def gather(self, functions: Sequence[Callable[[], T]]) -> list[T]:
         """The results of the functions, JSON values, in their order. A run calls them at the same time, as steps.

@@ -16,13 +16,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from datetime import timedelta
+from typing import Any, NoReturn
 
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.sync.server import ServerConnection
 
-from agentchat.errors import Disconnected
+from agentchat.errors import ConfigError, Disconnected
 from agentchat.events import ChatEvent, TextMessageContent, TextMessageEnd
 from agentchat.io.base import IOStream
 from agentchat.io.connection_bridge import ConnectionBridge
@@ -166,6 +167,10 @@ class IOWebsockets(IOStream):
         if not password:
             self.remember("user", message)
         return message
+
+    def wait_for(self, name: str, timeout: float | timedelta | None = None) -> NoReturn:
+        """Raise ConfigError: the client must not be the one who says that something has happened."""
+        raise ConfigError(f"wait_for({name!r}): there are signals in chat sessions only, and not for a bare websocket")
 
     def cancel(self) -> None:
         """Raise Disconnected in all current and future calls on the stream. May be called from any thread."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.db import OperationalError
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -41,6 +41,13 @@ _STATUS: dict[str, Status] = {
     Run.Status.FAILED: "failed",
     Run.Status.INTERRUPTED: "failed",
 }
+
+
+# A run that waits for something else than the user is at work.
+_SHOWN_STATUS = Case(
+    When(head__status=Run.Status.WAITING, head__waits_for__isnull=False, then=Value(str(Run.Status.RUNNING))),
+    default="head__status",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +121,7 @@ def with_status(chats: "QuerySet[ChatSession]") -> "QuerySet[ChatSession]":
     questions = Event.objects.filter(session=OuterRef("pk"), type=InputRequested.type).order_by("-seq")
     # Of the last run of the branch shown, if there is one.
     return chats.annotate(
-        newest_status=Coalesce("head__status", Subquery(newest.values("status")[:1])),
+        newest_status=Coalesce(_SHOWN_STATUS, Subquery(newest.values("status")[:1])),
         newest_run=Coalesce("head__number", Subquery(newest.values("number")[:1])),
     ).annotate(
         # Only if a run waits: otherwise all events would be searched for a question.

@@ -47,6 +47,7 @@ from agentchat.runs.transactions import (
     reset_crash_count,
     saved_step,
 )
+from agentchat.runs.waits import KIND, SignalWait
 
 logger = get_logger("agentchat.runs")
 
@@ -70,7 +71,10 @@ class Journal:
         self._next_number = 1
         self.after_step = OriginSequence(0, Phase.AFTER)  # the origins of what is shown between two steps
         self.usage = RunUsage(
-            steps=sum(step.kind != "input" and step.status == Step.Status.DONE for step in self._recorded.own.values()),
+            steps=sum(
+                step.kind not in ("input", KIND) and step.status == Step.Status.DONE
+                for step in self._recorded.own.values()
+            ),
             tokens=run.prompt_tokens + run.completion_tokens,
             cost=cost_so_far(run),
             seconds_before=run.running_s,
@@ -301,6 +305,14 @@ class Journal:
         closed = InputAnswered(request=replaced["request"], by="", expired=True)
         return self._recorded.append(tx, [closed], OriginSequence(number, Phase.ASKED_AGAIN, start=1))
 
+    def wait(self, number: int, wait: SignalWait, *, blocking: bool) -> tuple[Any, list[Frame]]:
+        """Record what the wait has led to as a step, and return its result; or mark the run as waiting: WAITING."""
+        release = None if blocking else self._release
+        result = self._recorded.write(
+            lambda tx: wait.make(tx, number, release), unless_cancelled=True, may_release=True
+        )
+        return result, []
+
     def consent_to_repeat(self, step: Step, question: InputRequested) -> tuple[Any, list[Frame]]:
         """Ask as `answer` does whether to repeat a step that may have taken effect. `question` names the attempt."""
 
@@ -328,12 +340,12 @@ class Journal:
         asked = tx.questions[number] = asked or question.payload()
         if not tx.was_released:
             until = asked.get("expiresAt")
-            run.waits_until = datetime.fromisoformat(until) if until else None
+            run.waits_until, run.waits_for = datetime.fromisoformat(until) if until else None, None
             if blocking and run.status == Run.Status.WAITING and not tx.is_retry:
                 return []  # asked already, and not answered yet
             if blocking:
                 run.status = Run.Status.WAITING
-                update(run, "status")
+                update(run, "status", "waits_for")
             else:
                 self._release(run, Run.Status.WAITING)
         return self._recorded.append(tx, [question], origins)
@@ -373,7 +385,7 @@ class Journal:
     def _release(self, run: Run, status: Run.Status) -> None:
         """This execution of the run is over, and another one follows."""
         run.status, run.owner_process, run.lease_until, run.running_s = status, "", None, self.usage.seconds
-        update(run, "status", "owner_process", "lease_until", "running_s", "waits_until")
+        update(run, "status", "owner_process", "lease_until", "running_s", "waits_until", "waits_for")
 
 
 def _columns(kind: str, name: str, digest: str, status: Step.Status) -> dict[str, Any]:

@@ -309,8 +309,8 @@ def _choose(limit: int, now: datetime, queries: Sequence[ReadyQuery]) -> list[in
 def _in_turn(runs: Iterable[Run], running: Counter[tuple[int | None, str]]) -> Iterator[Run]:
     """These runs in the order in which they are claimed, as far as their owners may have so many."""
     of_kind: Counter[bool] = Counter()  # by whether they are guests'
-    for (owner_id, _), count in running.items():
-        of_kind[owner_id is None] += count
+    for (owner_id, _), held_now in running.items():
+        of_kind[owner_id is None] += held_now
     queues: dict[tuple[int | None, str], deque[Run]] = {}
     for run in runs:
         queues.setdefault(_owner(run), deque()).append(run)

@@ -29,6 +29,7 @@ from agentchat.runs.leases import Claim
 from agentchat.runs.origins import Origin, Phase
 from agentchat.runs.questions import Question, is_the_same
 from agentchat.runs.stream import RunIOStream
+from agentchat.runs.waits import KIND, SignalWait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ class _RecordedJournal(Journal):
     def recorded(self, number: int, kind: str, name: str, *, digest: str | None = None) -> Step | None:
         """As in a run, but a step that would have to be made ends the rehearsal, with those planned with it."""
         step = super().recorded(number, kind, name, digest=digest)
-        if kind == "input":
+        if kind in ("input", KIND):
             return step
         planned = self.planned.pop(0)
         if step is not None and step.done_at is not None:
@@ -103,6 +104,9 @@ class _RecordedJournal(Journal):
         for each, origin in self._recorded.expand(event, origins):
             self.shown[origin] = (each.type, clean_json(each.payload()))
         return []
+
+    def wait(self, number: int, wait: SignalWait, **_: Any) -> NoReturn:
+        raise _EndOfJournal([NextStep(number=number, kind=KIND, name=wait.step_name)])
 
     def answer(self, number: int, name: str, question: InputRequested, **_: Any) -> NoReturn:
         raise _EndOfJournal([NextStep(number=number, kind="input", name=name, question=clean_json(question.payload()))])

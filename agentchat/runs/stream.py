@@ -56,6 +56,7 @@ from agentchat.runs.output import RunOutput
 from agentchat.runs.questions import EXPIRED, WAITING, decision_of
 from agentchat.runs.state import RunState, state_before
 from agentchat.runs.step_maker import StepMaker, current_step
+from agentchat.runs.waiting import WaitsForSignals
 from agentchat.tools.memory import MemoryWatch
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ T = TypeVar("T")
 ANSWER_POLL_SECONDS = 1.0  # an answer may arrive in another process, whose wake-up may be lost
 
 
-class RunIOStream(IOStream):
+class RunIOStream(WaitsForSignals, IOStream):
     """What an agent function prints to, asks and is recorded by, when it runs for a chat session.
 
     `user` and `session` are as they were when this execution of the run began.
@@ -77,8 +78,7 @@ class RunIOStream(IOStream):
         self.user = self.session.owner
         self.bridge = RunBridge(group_of_owner(self.session.owner_id, self.session.guest_key))
         self.wake_event = threading.Event()  # something may have come for a thread that waits
-        self._durable, self._journal = durable, journal
-        self._session_id = self.session.pk
+        self._durable, self._journal, self._session_id = durable, journal, self.session.pk
         self.output = RunOutput(self._session_id, self.bridge.loop, owner=lambda: journal.owner)
         self.agent_name = journal.claim.agent
         self.memory_watch: MemoryWatch | None = None

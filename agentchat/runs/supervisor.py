@@ -12,6 +12,7 @@ On the server's event loop, except for `is_alive` and `is_stuck`, which any thre
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from agentchat import conf
 from agentchat.core.log import get_logger
 from agentchat.errors import Cancelled, LeaseLost
 from agentchat.infra.database import is_transient
-from agentchat.infra.db_threads import database_status, in_supervisor_thread
+from agentchat.infra.db_threads import database_status, in_chore_thread, in_supervisor_thread
 from agentchat.models import ChatSession
 from agentchat.realtime.hub import current_hub
 from agentchat.realtime.relay.link import RelayLink
@@ -33,6 +34,10 @@ logger = get_logger("agentchat.runs")
 HEARTBEAT_SECONDS = 1.0
 POLL_SECONDS = 5.0  # how often the database is asked for events without a notification
 STUCK_LEASES = 3  # how many leases one iteration may last: longer than it takes to notice that a network is silent
+
+
+CHORES: list[Callable[[], None]] = []
+"""What floors above want done at each heartbeat, one after the other, in a thread. It may wait for locks."""
 
 
 class Supervised(Protocol):
@@ -64,6 +69,7 @@ class Supervisor:
         self._polled_at = self._claims_orphans_at = 0.0
         self._was_late = False
         self._wake_event = asyncio.Event()
+        self._chores: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -75,6 +81,8 @@ class Supervisor:
         if self._task is not None:
             self._task.cancel()
             self._task = None
+        if self._chores is not None:
+            self._chores.cancel()
 
     @property
     def is_running(self) -> bool:
@@ -120,6 +128,7 @@ class Supervisor:
                 await self._cancel_stopped_runs()
                 await self._claim_ready_runs()
                 await self._update_queue_positions()
+                self._begin_chores()
                 is_disconnected = self._runner.link is not None and not self._runner.link.is_connected
                 if now - self._polled_at >= (HEARTBEAT_SECONDS if is_disconnected else POLL_SECONDS):
                     self._polled_at = now
@@ -137,6 +146,11 @@ class Supervisor:
                 # A short lease must not expire between two heartbeats.
                 await asyncio.wait_for(self._wake_event.wait(), min(HEARTBEAT_SECONDS, conf.app.lease_s / 3))
             self._wake_event.clear()
+
+    def _begin_chores(self) -> None:
+        """Unless those of an earlier iteration are not done: a chat that is locked must not hold up the leases."""
+        if self._chores is None or self._chores.done():
+            self._chores = asyncio.get_running_loop().create_task(_do_chores(), name="agentchat chores")
 
     async def _renew_leases(self) -> None:
         active = self._runner.active
@@ -191,6 +205,17 @@ class Supervisor:
             owned = await in_supervisor_thread(leases.owners_of)(silent)
             for session_id in set(silent) - owned.keys():
                 hub.drop_silent(session_id, before=long_ago)
+
+
+async def _do_chores() -> None:
+    for chore in CHORES:
+        try:
+            await in_chore_thread(chore)()
+        except DatabaseError as error:
+            if not is_transient(error):
+                logger.exception("a chore of the supervisor failed; it will be tried again")
+        except Exception:
+            logger.exception("a chore of the supervisor failed; it will be tried again")
 
 
 def last_seqs(session_ids: list[Any]) -> list[tuple[Any, int]]:

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-from agentchat import server
+from agentchat import chats, server
 from agentchat.actions import branches, messages
 from agentchat.infra.db_threads import DB_POOL, in_db_thread
 from agentchat.models import ChatSession, Run
@@ -65,6 +65,10 @@ class AgentChat:
     def select_branch(self, number: int) -> None:
         """Select the branch that continues with this run. Raise Rejected as the server would."""
         branches.select_branch(self.session.pk, self.visitor, client_id=uuid.uuid4(), number=number)
+
+    def signal(self, name: str, value: Any = None) -> None:
+        """Send a signal to the run, as a project's own code does."""
+        chats.signal(self.session, name, value)
 
     def stop(self) -> bool:
         return messages.stop(self.session.pk, by="test")

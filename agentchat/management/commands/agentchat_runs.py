@@ -156,6 +156,9 @@ def _why_not_ready(run: Run) -> str:
             f"process {run.owner_process} is running it; if that one dies, a server takes it over when the lease "
             f"expires, at {_iso(run.lease_until)} unless it is renewed"
         )
+    if run.status == Run.Status.WAITING and run.waits_for is not None:
+        until = f", or at {_iso(run.waits_until)} without it" if run.waits_until else ""
+        return f"it is waiting for the signal {run.waits_for['signal']!r}, and continues when it comes{until}"
     if run.status == Run.Status.WAITING:
         until = f", or at {_iso(run.waits_until)} without an answer" if run.waits_until else ""
         return f"it is waiting for the user, and continues when they answer{until}"

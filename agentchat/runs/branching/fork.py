@@ -166,10 +166,10 @@ def _is_durable(session: ChatSession) -> bool:
 
 def _ended_the_run(step: Step) -> bool:
     """An answer, or the lack of one, that ended the run: the user is asked again."""
+    if step.result == EXPIRED:
+        return step.kind in ("input", "wait")
     if step.kind != "input":
         return False
-    if step.result == EXPIRED:
-        return True
     return is_limit_step(step.name) and step.result.get("decision") == "reject"
 
 
