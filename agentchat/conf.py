@@ -179,7 +179,7 @@ class AppSettings:
     """A config list: models to ask, in this order. None: the environment configures them."""
 
     max_runs = _count(64)
-    """Runs advancing at once in one process; others wait, and owners take turns. Who waits for a user does not count."""
+    """Runs advancing at once in one process; others wait, and owners take turns. Waiting for users does not count."""
 
     max_runs_per_owner = _count(4)
     """Runs of one owner advancing at once, in all processes."""

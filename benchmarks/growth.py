@@ -237,6 +237,7 @@ def operations(store: Store) -> dict[str, Operation]:
     from agentchat.presentation import chat_list
     from agentchat.realtime import frames
     from agentchat.runs import finalize, journal, leases, supervisor
+    from agentchat.runs.queue_positions import queue_positions
     from agentchat.runs.stream import RunIOStream
     from agentchat.visitors import GUEST_KEY, Visitor
 
@@ -295,7 +296,7 @@ def operations(store: Store) -> dict[str, Operation]:
         "… one chat session": lambda: get(staff, f"{chats}{chat.pk}/change/"),
         "admin: runs": lambda: get(staff, "/admin/agentchat/run/"),
         "supervisor: what is ready": lambda: leases.ready_runs(64),
-        "… queue positions": lambda: leases.queue_positions(watched),
+        "… queue positions": lambda: queue_positions(watched),
         "… renew ten leases": lambda: leases.renew(ours),
         "… stop requests": lambda: leases.stop_requests(ours),
         "… the last events of fifty chats": lambda: supervisor.last_seqs(watched),

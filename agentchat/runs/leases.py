@@ -40,8 +40,6 @@ from agentchat.infra.process import PROCESS
 from agentchat.infra.statements import count, select_with, update_if_unchanged
 from agentchat.models import ChatSession, Run
 
-MOMENT = timedelta(seconds=0.5)
-
 # How long a claim waits for a lock: longer than locks are usually held. Without any waiting, half of the answers that
 # one user gave in four chats at once were delayed until the supervisor's next heartbeat.
 CLAIM_LOCK_TIMEOUT_SECONDS = 0.25
@@ -50,7 +48,6 @@ RENEWAL_PAUSES_SECONDS = (0.0, 0.02, 0.1)
 MAX_CRASHES = 3  # processes that may die with a run, one after the other, without a step recorded in between
 _FINAL_ATTEMPT = MAX_CRASHES - 1  # the crashes of a run in its final attempt
 
-MAX_QUEUE_POSITION = 1000  # shown to everyone further back
 BATCH = 500  # ids in one query
 
 # A condition on statuses names those that do not count: given a choice, a database would read all runs that wait, which
@@ -330,23 +327,6 @@ def _oldest(runs: QuerySet[Run], queries: Sequence[ReadyQuery], limit: int) -> l
     for query in queries:
         found += runs.filter(query.condition).select_related("session").order_by(*query.order)[:limit]
     return sorted(found, key=lambda run: (run.queued_at, run.pk))[:limit]
-
-
-def queue_positions(session_ids: Collection[UUID]) -> dict[UUID, int]:
-    """How many runs are ahead of the queued run of each of these chat sessions; a moment's wait does not count.
-
-    Positions beyond MAX_QUEUE_POSITION are not counted: this is asked every second, however long the queue is.
-    """
-    queued = Run.objects.filter(status=Run.Status.QUEUED, queued_at__lt=moments.now() - MOMENT)
-    queue = list(queued.order_by("queued_at", "pk").values_list("session_id", flat=True)[:MAX_QUEUE_POSITION])
-    wanted = set(session_ids)
-    positions = {session_id: position for position, session_id in enumerate(queue) if session_id in wanted}
-    if len(queue) == MAX_QUEUE_POSITION:
-        further = list(wanted - positions.keys())
-        for start in range(0, len(further), BATCH):
-            behind = queued.filter(session__in=further[start : start + BATCH]).values_list("session_id", flat=True)
-            positions |= dict.fromkeys(behind, MAX_QUEUE_POSITION)
-    return positions
 
 
 def owners_of(session_ids: Collection[UUID]) -> dict[UUID, str]:

@@ -28,6 +28,7 @@ from agentchat.realtime.hub import current_hub
 from agentchat.realtime.relay.link import RelayLink
 from agentchat.runs import leases
 from agentchat.runs.active_runs import ActiveRuns
+from agentchat.runs.queue_positions import queue_positions
 
 logger = get_logger("agentchat.runs")
 
@@ -193,7 +194,7 @@ class Supervisor:
     async def _update_queue_positions(self) -> None:
         hub = current_hub()
         if watched := hub.watched():
-            hub.update_queue_positions(await in_supervisor_thread(leases.queue_positions)(watched))
+            hub.update_queue_positions(await in_supervisor_thread(queue_positions)(watched))
 
     async def _poll_events(self) -> None:
         hub = current_hub()

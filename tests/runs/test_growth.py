@@ -14,6 +14,7 @@ from agentchat.actions import transactions
 from agentchat.models import ChatSession, Run
 from agentchat.presentation.chat_list import chats_of
 from agentchat.runs import leases
+from agentchat.runs.queue_positions import queue_positions
 from agentchat.visitors import Visitor
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +57,7 @@ def test_a_query_plan_without_an_index_would_be_noticed() -> None:
     "question",
     [
         lambda visitor, session: leases.ready_runs(64),
-        lambda visitor, session: leases.queue_positions([session.pk]),
+        lambda visitor, session: queue_positions([session.pk]),
         lambda visitor, session: chats_of(visitor),
         lambda visitor, session: chats_of(Visitor(guest_key="key")),
         lambda visitor, session: transactions.check_rate(session),

@@ -22,7 +22,7 @@ from agentchat.infra.db_threads import database_status
 from agentchat.infra.thread_pool import DaemonPool
 from agentchat.models import ChatSession, Run
 from agentchat.realtime.send_window import SendWindow
-from agentchat.runs import leases, supervisor
+from agentchat.runs import leases, queue_positions, supervisor
 from agentchat.runs.engines import worker
 from agentchat.runs.runner import Runner
 from agentchat.visitors import Visitor
@@ -337,12 +337,12 @@ class Always:
 
 @pytest.mark.django_db
 def test_a_very_long_queue_is_not_counted_to_its_end(monkeypatch):
-    monkeypatch.setattr(leases, "MAX_QUEUE_POSITION", 3)
+    monkeypatch.setattr(queue_positions, "MAX_QUEUE_POSITION", 3)
     line = [run() for _ in range(6)]
     for place, each in enumerate(line):
         Run.objects.filter(pk=each.pk).update(queued_at=timezone.now() - timedelta(minutes=10 - place))
     idle = ChatSession.objects.create(agent="probe")
     watched = [line[place].session_id for place in (0, 2, 3, 5)]
-    places = leases.queue_positions([*watched, idle.pk])
+    places = queue_positions.queue_positions([*watched, idle.pk])
     assert [places[each] for each in watched] == [0, 2, 3, 3]
     assert idle.pk not in places
