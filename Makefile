@@ -32,7 +32,8 @@ model := .venv/model/ready
 # pytest rewrites each test file before it runs it: kept, that is done once, and collecting takes half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run cluster test test-fast test-postgresql matrix model bench soak check screenshots messages clean
+.PHONY: help install run cluster test test-fast test-postgresql matrix model bench soak check check-types check-rest \
+	screenshots messages clean
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -78,10 +79,15 @@ bench: $(ready)
 soak: $(ready)
 	@exec $(python) -m benchmarks.soak --minutes "$(MINUTES)" $(ARGS)
 
-check: $(ready)
+# Two halves that take the same time: CI lets them run beside each other (`make --jobs=2 check`).
+check: check-types check-rest
+
+check-types: $(ready)
+	$(python) -m mypy
+
+check-rest: $(ready)
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
-	$(python) -m mypy
 	$(python) -c "from importlinter.cli import lint_imports_command as check; check()"
 	DEBUG=1 $(python) manage.py makemigrations --check --dry-run
 	$(python) scripts/check_deploy.py
