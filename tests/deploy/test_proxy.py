@@ -368,7 +368,7 @@ def hear(socket: ClientConnection, type_: str) -> dict[str, object]:
 
 
 @pytest.fixture
-def webs(haproxy: str, tmp_path: Path) -> Iterator[list[Site]]:
+def webs(haproxy: str, empty_database: Path, tmp_path: Path) -> Iterator[list[Site]]:
     """Two web processes on one database, as a public site has them."""
     environment = {
         "DJANGO_SETTINGS_MODULE": "tests.moving_site",
@@ -385,7 +385,7 @@ def webs(haproxy: str, tmp_path: Path) -> Iterator[list[Site]]:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         sites.append(Site(tmp_path / name, **environment))
-    sites[0].manage("migrate", "--verbosity", "0")
+    shutil.copy(empty_database, tmp_path / "db.sqlite3")
     sites[0].manage("collectstatic", "--noinput")
     try:
         for site in sites:
