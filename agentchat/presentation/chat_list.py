@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import OperationalError
 from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -27,6 +28,7 @@ from agentchat.visitors import Visitor
 MAX_CHATS = 100
 SEEN_LOCK_TIMEOUT_SECONDS = 0.25
 LISTED_BY = "updated_at"
+_BLANK_ID = UUID(int=0)
 
 Status = Literal["idle", "running", "waiting", "failed"]
 """`waiting`: for an answer of the user. `failed`: and the owner has not opened the chat since."""
@@ -56,13 +58,19 @@ class ChatEntry:
 
     id: UUID
     url: str
+    options_url: str
     title: str
     agent: str
     status: Status
     run: int
-    at: datetime
+    at: datetime | None
     is_titled: bool
     is_current: bool
+
+    @property
+    def moment(self) -> str:
+        """When it last changed, in wire format."""
+        return self.at.isoformat() if self.at else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +81,7 @@ class Day:
 
 def blank_entry() -> ChatEntry:
     """An empty one: a page renders it as the `<template>` that its JavaScript fills. Its id is part of its URLs."""
-    blank = ChatSession(id=UUID(int=0))
-    return entry_of(blank)
+    return entry_of(ChatSession(id=_BLANK_ID))
 
 
 def agent_title(name: str) -> str:
@@ -84,9 +91,9 @@ def agent_title(name: str) -> str:
 
 def chats_by_day(chats: Iterable[ChatSession], *, current: ChatSession | None = None) -> list[Day]:
     """The chats under "Today", "Yesterday" and so on. They are given newest first."""
-    today = timezone.localdate(moments.now())
+    today, addresses = timezone.localdate(moments.now()), _blank_addresses()
     return [
-        Day(label=label, entries=[entry_of(chat, current) for chat in group])
+        Day(label=label, entries=[_entry(chat, current, addresses) for chat in group])
         for label, group in groupby(chats, key=lambda chat: _label(timezone.localdate(chat.updated_at), today))
     ]
 
@@ -133,11 +140,25 @@ def with_status(chats: "QuerySet[ChatSession]") -> "QuerySet[ChatSession]":
     )
 
 
-def entry_of(chat: ChatSession, current: ChatSession | None = None) -> ChatEntry:
+def entry_of(chat: ChatSession) -> ChatEntry:
+    return _entry(chat, None, _blank_addresses())
+
+
+def _blank_addresses() -> tuple[str, str]:
+    """The address of the blank entry's chat, and of its options.
+
+    Any other entry has the same with its own id: to look up two addresses takes longer than all else of an entry.
+    """
+    return reverse("agentchat:chat", args=[_BLANK_ID]), reverse("agentchat:options", args=[_BLANK_ID])
+
+
+def _entry(chat: ChatSession, current: ChatSession | None, addresses: tuple[str, str]) -> ChatEntry:
     agent = agent_title(chat.agent)
+    url, options_url = (address.replace(str(_BLANK_ID), str(chat.pk)) for address in addresses)
     return ChatEntry(
         id=chat.pk,
-        url=chat.get_absolute_url(),
+        url=url,
+        options_url=options_url,
         title=chat.title or agent,
         agent=agent,
         status=status_of(*(getattr(chat, name, None) for name in STATUS_FIELDS)),

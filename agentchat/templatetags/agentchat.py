@@ -3,12 +3,15 @@
 The addresses of sockets, of signing in and out, the available languages, the user's appearance.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django import template
+from django.template.loader import get_template
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
+from django.utils import formats
 from django.utils.safestring import SafeString
 
 from agentchat.core import registry
@@ -20,6 +23,35 @@ from agentchat.routing import socket_path
 from agentchat.web import accounts, appearance, scripts
 
 register = template.Library()
+
+
+class Included(template.Node):
+    def __init__(self, nodelist: template.NodeList) -> None:
+        self.nodelist = nodelist
+
+    def render(self, context: template.Context) -> SafeString:
+        return self.nodelist.render(context)
+
+
+@register.tag
+def agentchat_include(parser: template.base.Parser, token: template.base.Token) -> Included:
+    """The template of this name, as it would stand here: for icons and other small parts that a page has hundreds of.
+
+    It is found when this template is read, and makes no context of its own each time that it is shown, as `include`
+    does. It takes no variables.
+    """
+    _, name = token.split_contents()
+    included: Any = get_template(name.strip("\"'"))
+    return Included(included.template.nodelist)
+
+
+@register.filter(expects_localtime=True)
+def agentchat_time(at: datetime | None) -> str:
+    """The time of an event, with its day unless that is today; empty for what has no time yet."""
+    if at is None:
+        return ""
+    is_today = at.date() == datetime.now(at.tzinfo).date()
+    return formats.time_format(at, "TIME_FORMAT") if is_today else formats.date_format(at, "SHORT_DATETIME_FORMAT")
 
 
 @register.simple_tag(takes_context=True)

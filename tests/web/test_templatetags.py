@@ -1,0 +1,49 @@
+"""`{% load agentchat %}`: the tags and filters that our own templates use."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from django.template import Context, Template, TemplateDoesNotExist
+from django.urls import reverse
+from django.utils import timezone as zones
+
+from agentchat.infra import moments
+from agentchat.models import ChatSession
+from agentchat.presentation.chat_list import blank_entry, chats_by_day
+
+
+def rendered(source, **context):
+    return Template("{% load agentchat %}" + source).render(Context(context))
+
+
+@pytest.mark.parametrize("name", ["icons/copy.svg", "_time.html", "_unfold.html"])
+@pytest.mark.parametrize("is_long", [True, False])
+def test_a_small_template_is_included_as_include_does_it(name, is_long):
+    item = {"at": moments.now(), "is_long": is_long}
+    ours, django = (f'{{% {tag} "agentchat/{name}" %}}' for tag in ("agentchat_include", "include"))
+    assert rendered(ours, item=item) == rendered(django, item=item) != ""
+
+
+def test_a_template_that_is_missing_is_noticed_at_once():
+    with pytest.raises(TemplateDoesNotExist):
+        Template('{% load agentchat %}{% if False %}{% agentchat_include "agentchat/none.svg" %}{% endif %}')
+
+
+def test_the_day_is_told_unless_it_is_today_where_the_reader_is():
+    here = timezone(timedelta(hours=14))
+    with zones.override(here):
+        midnight = datetime.now(here).replace(hour=0, minute=0, second=0, microsecond=0)
+        today, yesterday = (each.astimezone(UTC) for each in (midnight, midnight - timedelta(minutes=1)))
+        assert rendered("{{ at|agentchat_time }}", at=today) == "midnight"
+        assert rendered("{{ at|agentchat_time }}", at=yesterday).endswith("11:59 p.m.")
+        assert rendered("{{ at|agentchat_time }}", at=yesterday) != "11:59 p.m."
+    assert rendered("{{ at|agentchat_time }}", at=None) == ""
+
+
+def test_each_entry_of_a_list_leads_to_its_own_chat():
+    chats = [ChatSession(agent="probe", updated_at=moments.now()) for _ in range(2)]
+    [day] = chats_by_day(chats)
+    for chat, entry in zip(chats, day.entries, strict=True):
+        assert entry.url == chat.get_absolute_url()
+        assert entry.options_url == reverse("agentchat:options", args=[chat.pk])
+    assert str(blank_entry().id) in blank_entry().url
