@@ -1,6 +1,7 @@
 """The Django app, and what happens once, at startup."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_save
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -15,13 +16,13 @@ class AgentchatConfig(AppConfig):
         from agentchat.actions import outbox
         from agentchat.llm import timeouts
         from agentchat.llm.config import set_source
-        from agentchat.runs import supervisor
+        from agentchat.runs import row_watch, supervisor
         from agentchat.tools import execution
 
         conf.note_secrets()
         set_source(lambda: conf.app.llm)
         timeouts.default_first_word = lambda: conf.app.llm_timeout_s
         execution.default_timeout = lambda: conf.app.tool_timeout_s
-        if outbox.deliver_overdue not in supervisor.CHORES:
-            supervisor.CHORES.append(outbox.deliver_overdue)
+        supervisor.CHORES[:] = [outbox.deliver_overdue, row_watch.check_next]
+        post_save.connect(row_watch.after_save, dispatch_uid="agentchat_awaited_rows")
         autodiscover_modules("agents")

@@ -123,6 +123,7 @@ class Run(models.Model):
     waits_until = MomentField(_("waiting until"), null=True, blank=True)
     # Of one that waits for something else than the user: `runs/waits.py`.
     waits_for: "models.JSONField[Any, Any]" = StoredJSONField(null=True, editable=False)
+    waits_on = models.CharField(max_length=200, null=True, editable=False)  # the label of a model, for a row of which
     # Processes that died while running it, one after the other, without a step recorded in between.
     crashes = models.SmallIntegerField(_("crashes"), default=0, db_default=0, editable=False)
     running_s = models.FloatField(_("running time (seconds)"), default=0)
@@ -155,6 +156,7 @@ class Run(models.Model):
             models.Index(fields=["lease_until"], condition=Q(lease_until__isnull=False), name="agentchat_leased"),
             models.Index(fields=["waits_until"], condition=Q(waits_until__isnull=False), name="agentchat_expiring"),
             models.Index(fields=["-queued_at", "-id"], name="agentchat_newest_runs"),
+            models.Index(fields=["id"], condition=Q(waits_on__isnull=False), name="agentchat_awaited_rows"),
             models.Index(fields=["error_id"], name="agentchat_run_error"),
         ]
 

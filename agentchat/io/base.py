@@ -98,6 +98,15 @@ class IOStream(InputStream, OutputStream, Protocol):
         except ValueError:
             return text
 
+    def wait_for_row(self, model: Any, *, timeout: float | timedelta | None = None, **lookups: Any) -> None:
+        """Wait until there is a row of this Django model that the lookups find, as in `model.objects.filter(…)`.
+
+        A run looks again when a row of the model is saved, and every few seconds; raise InputExpired if there is none
+        within `timeout` seconds. Elsewhere it is looked for when whoever sits there presses Enter.
+        """
+        while not model._default_manager.filter(**lookups).exists():
+            self.input(f"Waiting for {model.__name__} {lookups}. Enter to look again: ")
+
     def gather(self, functions: Sequence[Callable[[], T]]) -> list[T]:
         """The results of the functions, JSON values, in their order. A run calls them at the same time, as steps.
 

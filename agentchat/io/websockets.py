@@ -172,6 +172,10 @@ class IOWebsockets(IOStream):
         """Raise ConfigError: the client must not be the one who says that something has happened."""
         raise ConfigError(f"wait_for({name!r}): there are signals in chat sessions only, and not for a bare websocket")
 
+    def wait_for_row(self, model: Any, *, timeout: float | timedelta | None = None, **lookups: Any) -> NoReturn:
+        """Raise ConfigError: nobody would look for the row."""
+        raise ConfigError("wait_for_row(): rows are waited for in chat sessions only, and not for a bare websocket")
+
     def cancel(self) -> None:
         """Raise Disconnected in all current and future calls on the stream. May be called from any thread."""
         self.bridge.cancel(Disconnected)

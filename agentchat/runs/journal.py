@@ -47,7 +47,7 @@ from agentchat.runs.transactions import (
     reset_crash_count,
     saved_step,
 )
-from agentchat.runs.waits import KIND, SignalWait
+from agentchat.runs.waits import KIND, Wait
 
 logger = get_logger("agentchat.runs")
 
@@ -305,7 +305,7 @@ class Journal:
         closed = InputAnswered(request=replaced["request"], by="", expired=True)
         return self._recorded.append(tx, [closed], OriginSequence(number, Phase.ASKED_AGAIN, start=1))
 
-    def wait(self, number: int, wait: SignalWait, *, blocking: bool) -> tuple[Any, list[Frame]]:
+    def wait(self, number: int, wait: Wait, *, blocking: bool) -> tuple[Any, list[Frame]]:
         """Record what the wait has led to as a step, and return its result; or mark the run as waiting: WAITING."""
         release = None if blocking else self._release
         result = self._recorded.write(
@@ -340,12 +340,13 @@ class Journal:
         asked = tx.questions[number] = asked or question.payload()
         if not tx.was_released:
             until = asked.get("expiresAt")
-            run.waits_until, run.waits_for = datetime.fromisoformat(until) if until else None, None
+            run.waits_until = datetime.fromisoformat(until) if until else None
+            run.waits_for = run.waits_on = None
             if blocking and run.status == Run.Status.WAITING and not tx.is_retry:
                 return []  # asked already, and not answered yet
             if blocking:
                 run.status = Run.Status.WAITING
-                update(run, "status", "waits_for")
+                update(run, "status", "waits_for", "waits_on")
             else:
                 self._release(run, Run.Status.WAITING)
         return self._recorded.append(tx, [question], origins)
@@ -385,7 +386,7 @@ class Journal:
     def _release(self, run: Run, status: Run.Status) -> None:
         """This execution of the run is over, and another one follows."""
         run.status, run.owner_process, run.lease_until, run.running_s = status, "", None, self.usage.seconds
-        update(run, "status", "owner_process", "lease_until", "running_s", "waits_until", "waits_for")
+        update(run, "status", "owner_process", "lease_until", "running_s", "waits_until", "waits_for", "waits_on")
 
 
 def _columns(kind: str, name: str, digest: str, status: Step.Status) -> dict[str, Any]:

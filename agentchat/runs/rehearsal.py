@@ -29,7 +29,7 @@ from agentchat.runs.leases import Claim
 from agentchat.runs.origins import Origin, Phase
 from agentchat.runs.questions import Question, is_the_same
 from agentchat.runs.stream import RunIOStream
-from agentchat.runs.waits import KIND, SignalWait
+from agentchat.runs.waits import KIND, Wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ class _RecordedJournal(Journal):
             self.shown[origin] = (each.type, clean_json(each.payload()))
         return []
 
-    def wait(self, number: int, wait: SignalWait, **_: Any) -> NoReturn:
+    def wait(self, number: int, wait: Wait, **_: Any) -> NoReturn:
         raise _EndOfJournal([NextStep(number=number, kind=KIND, name=wait.step_name)])
 
     def answer(self, number: int, name: str, question: InputRequested, **_: Any) -> NoReturn:

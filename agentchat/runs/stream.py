@@ -56,7 +56,7 @@ from agentchat.runs.output import RunOutput
 from agentchat.runs.questions import EXPIRED, WAITING, decision_of
 from agentchat.runs.state import RunState, state_before
 from agentchat.runs.step_maker import StepMaker, current_step
-from agentchat.runs.waiting import WaitsForSignals
+from agentchat.runs.waiting import Waits
 from agentchat.tools.memory import MemoryWatch
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ T = TypeVar("T")
 ANSWER_POLL_SECONDS = 1.0  # an answer may arrive in another process, whose wake-up may be lost
 
 
-class RunIOStream(WaitsForSignals, IOStream):
+class RunIOStream(Waits, IOStream):
     """What an agent function prints to, asks and is recorded by, when it runs for a chat session.
 
     `user` and `session` are as they were when this execution of the run began.

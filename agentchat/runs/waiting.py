@@ -1,4 +1,4 @@
-"""The part of a run's stream that waits for signals: `waits.py` has what is recorded of that.
+"""The part of a run's stream that waits for signals and rows: `waits.py` has what is recorded of that.
 
 In the agent's thread.
 """
@@ -15,8 +15,11 @@ from agentchat.realtime.frames import Frame
 from agentchat.runs.async_bridge import outside_event_loops
 from agentchat.runs.journal import Journal
 from agentchat.runs.questions import EXPIRED, WAITING
+from agentchat.runs.row_checks import check_run, stored_lookups
 from agentchat.runs.step_maker import current_step
-from agentchat.runs.waits import KIND, SignalWait, check_signal_name
+from agentchat.runs.waits import KIND, RowWait, SignalWait, Wait, check_signal_name
+
+Timeout = float | timedelta | None
 
 
 class _Waiting(Protocol):
@@ -31,32 +34,47 @@ class _Waiting(Protocol):
     def _block_for(self, look: Callable[[], tuple[Any, list[Frame]]]) -> Any: ...
 
 
-class WaitsForSignals:
-    """A stream that has a journal, and waits for signals."""
+class Waits:
+    """The part of a run's stream that waits for what its user does not do."""
 
-    @outside_event_loops
-    def wait_for(self: _Waiting, name: str, timeout: float | timedelta | None = None) -> Any:
+    def wait_for(self: _Waiting, name: str, timeout: Timeout = None) -> Any:
         """See `IOStream.wait_for`. Suspends as `input` does until the signal comes."""
-        self._check()
         check_signal_name(name)
-        if current_step() is not None:
-            raise ConfigError("iostream.wait_for() cannot be used inside a tool or a step: it could not be resumed")
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        if seconds is None and not self._durable:
-            seconds = conf.app.wait_s
-        wait = SignalWait(signal=name, seconds=seconds)
-        with self._turn():
-            number = self._journal.next_number()
-            recorded = self._journal.recorded(number, KIND, wait.step_name)
-            if recorded is not None:
-                result = recorded.result
-            else:
-                look = partial(self._journal.wait, number, wait, blocking=not self._durable)
-                result, _ = look()
-                if result is WAITING and not self._durable:
-                    result = self._block_for(look)
-            self._suspend_if(result is WAITING)
-            self._journal.passed(number)
-        if result == EXPIRED:
-            raise InputExpired(f"signal {name!r} did not come within {seconds} s")
-        return result["value"]
+        return _made(self, SignalWait(signal=name, seconds=_seconds(self, timeout)))["value"]
+
+    def wait_for_row(self: _Waiting, model: Any, *, timeout: Timeout = None, **lookups: Any) -> None:
+        """See `IOStream.wait_for_row`. Suspends as `input` does until there is such a row."""
+        seconds = _seconds(self, timeout)
+        _made(
+            self, RowWait(model_label=model._meta.label_lower, lookups=stored_lookups(model, lookups), seconds=seconds)
+        )
+
+
+def _seconds(stream: _Waiting, timeout: Timeout) -> float | None:
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    return conf.app.wait_s if seconds is None and not stream._durable else seconds
+
+
+@outside_event_loops
+def _made(stream: _Waiting, wait: Wait) -> Any:
+    """The result of the step that waits. Raise Suspended to wait for it, InputExpired if it has not come in time."""
+    stream._check()
+    if current_step() is not None:
+        raise ConfigError("a run cannot wait inside a tool or a step: it could not be resumed after the wait")
+    with stream._turn():
+        number = stream._journal.next_number()
+        recorded = stream._journal.recorded(number, KIND, wait.step_name)
+        if recorded is not None:
+            result = recorded.result
+        else:
+            look = partial(stream._journal.wait, number, wait, blocking=not stream._durable)
+            result, _ = look()
+            if result is WAITING and isinstance(wait, RowWait):
+                check_run(stream._journal.claim.run_id)  # it may have been there before the wait was committed
+            if result is WAITING and not stream._durable:
+                result = stream._block_for(look)
+        stream._suspend_if(result is WAITING)
+        stream._journal.passed(number)
+    if result == EXPIRED:
+        raise InputExpired(f"{wait.step_name}: nothing came within {wait.seconds} s")
+    return result

@@ -1,14 +1,15 @@
-"""Waiting for a signal of the project's own code (`agentchat.chats.signal`), as `input()` waits for the user.
+"""Waiting for a signal of the project's own code (`agentchat.chats.signal`), or for a row, as `input()` does for users.
 
 A run that waits holds no thread: it is marked as waiting, with what it waits for, and unwound. Signals are stored under
 the chat session's lock and stay. Each branch takes those of a name in their order, by what its recorded steps have
-taken: an early signal is kept, and a branch that forks before it was taken takes it again.
+taken: an early signal is kept, and a branch that forks before it was taken takes it again. Of a row only that it was
+there is recorded: `row_checks.py` looks for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from agentchat.errors import ConfigError
 from agentchat.infra import moments
@@ -31,15 +32,30 @@ def check_signal_name(name: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignalWait:
+class Wait:
     """A wait of a run. `seconds`: how long, counted from when it begins; None: for ever."""
 
-    signal: str
     seconds: float | None
 
     @property
     def step_name(self) -> str:
-        return f"wait for {self.signal}"
+        raise NotImplementedError
+
+    @property
+    def target(self) -> dict[str, Any]:
+        """What it waits for, in `Run.waits_for`: the same at every execution."""
+        raise NotImplementedError
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What is stored beside it, of the first execution."""
+        return {}
+
+    model_label: ClassVar[str | None] = None  # of the row that it waits for
+
+    def take(self, tx: JournalTransaction, number: int) -> dict[str, Any] | None:
+        """The result of the step, if that has come what it waits for."""
+        raise NotImplementedError
 
     def make(self, tx: JournalTransaction, number: int, release: Callable[[Run, Run.Status], None] | None) -> Any:
         """The result of the step with this number, recorded; or WAITING, and the run is marked as waiting.
@@ -49,8 +65,8 @@ class SignalWait:
         if tx.is_retry and (recorded := saved_step(tx.run, number)) is not None:
             tx.steps[number] = recorded
             return recorded.result
-        taken = None if tx.was_released else self._next(tx)
-        if taken is None and (tx.was_released or not self._is_over(tx.run, number)):
+        result = None if tx.was_released else self.take(tx, number)
+        if result is None and (tx.was_released or not self._is_over(tx.run, number)):
             if not tx.was_released:
                 self._wait(tx.run, number, release)
             return WAITING
@@ -65,7 +81,7 @@ class SignalWait:
             kind=KIND,
             name=self.step_name,
             status=Step.Status.DONE,
-            result=EXPIRED if taken is None else clean_json({"signal": taken.pk, "value": taken.value}),
+            result=EXPIRED if result is None else clean_json(result),
             started_at=now,
             done_at=now,
         )
@@ -73,33 +89,75 @@ class SignalWait:
         return tx.steps[number].result
 
     def _wait(self, run: Run, number: int, release: Callable[[Run, Run.Status], None] | None) -> None:
-        if not _is_at(run, number):
+        if self._is_at(run, number):
+            run.waits_until = _deadline(run)  # it waits on for what it has waited for
+        else:
             run.waits_until = None if self.seconds is None else moments.now() + timedelta(seconds=self.seconds)
             until = run.waits_until.isoformat() if run.waits_until else None
-            run.waits_for = {"step": number, "signal": self.signal, "until": until}
-        else:
-            run.waits_until = _deadline(run)
+            run.waits_for = {"step": number, "until": until, **self.target, **self.details}
+        run.waits_on = self.model_label
         if release is not None:
             release(run, Run.Status.WAITING)
         else:
             run.status = Run.Status.WAITING
-            update(run, "status", "waits_for", "waits_until")
+            update(run, "status", "waits_for", "waits_on", "waits_until")
+
+    def _is_at(self, run: Run, number: int) -> bool:
+        """Whether the run waits for this already, since an earlier execution, at this step."""
+        expected = {"step": number, **self.target}
+        return run.waits_for is not None and all(run.waits_for.get(key) == value for key, value in expected.items())
 
     def _is_over(self, run: Run, number: int) -> bool:
-        deadline = _deadline(run) if _is_at(run, number) else None
+        deadline = _deadline(run) if self._is_at(run, number) else None
         return deadline is not None and deadline <= moments.now()
 
-    def _next(self, tx: JournalTransaction) -> ChatSignal | None:
-        """The first signal of this name that the run's branch has not taken."""
+
+@dataclass(frozen=True, kw_only=True)
+class SignalWait(Wait):
+    """For the first signal of this name that the run's branch has not taken."""
+
+    signal: str
+
+    @property
+    def step_name(self) -> str:
+        return f"wait for {self.signal}"
+
+    @property
+    def target(self) -> dict[str, Any]:
+        return {"signal": self.signal}
+
+    def take(self, tx: JournalTransaction, number: int) -> dict[str, Any] | None:
         signals = ChatSignal.objects.filter(session=tx.session, name=self.signal).order_by("pk")
         if not signals.exists():
             return None
-        return signals.filter(pk__gt=_last_taken(tx.run, self.step_name)).first()
+        first = signals.filter(pk__gt=_last_taken(tx.run, self.step_name)).first()
+        return None if first is None else {"signal": first.pk, "value": first.value}
 
 
-def _is_at(run: Run, number: int) -> bool:
-    """Whether the run waits already, since an earlier execution, at this step."""
-    return run.waits_for is not None and run.waits_for["step"] == number
+@dataclass(frozen=True, kw_only=True)
+class RowWait(Wait):
+    """For a row of the model with this label, such as "shop.order", that these lookups find.
+
+    Those of the first execution count: a clock in them does not move.
+    """
+
+    model_label: str  # type: ignore[misc]  # here each wait has its own
+    lookups: Mapping[str, Any]
+
+    @property
+    def step_name(self) -> str:
+        return f"wait for a row of {self.model_label}"
+
+    @property
+    def target(self) -> dict[str, Any]:
+        return {"row": self.model_label}
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return {"lookups": dict(self.lookups)}
+
+    def take(self, tx: JournalTransaction, number: int) -> dict[str, Any] | None:
+        return {"held": True} if self._is_at(tx.run, number) and tx.run.waits_for.get("held") else None
 
 
 def _deadline(run: Run) -> datetime | None:

@@ -158,7 +158,8 @@ def _why_not_ready(run: Run) -> str:
         )
     if run.status == Run.Status.WAITING and run.waits_for is not None:
         until = f", or at {_iso(run.waits_until)} without it" if run.waits_until else ""
-        return f"it is waiting for the signal {run.waits_for['signal']!r}, and continues when it comes{until}"
+        what = run.waits_for.get("signal") or f"a row of {run.waits_for.get('row')}"
+        return f"it is waiting for {what}, and continues when that comes{until}"
     if run.status == Run.Status.WAITING:
         until = f", or at {_iso(run.waits_until)} without an answer" if run.waits_until else ""
         return f"it is waiting for the user, and continues when they answer{until}"
