@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agentchat.agents import register_function as register_function
     from agentchat.agents.reply import reply as reply
     from agentchat.cache import Cache as Cache
+    from agentchat.core.current_call import current_call as current_call
     from agentchat.core.registry import on_connect as on_connect
     from agentchat.errors import AgentChatError as AgentChatError
     from agentchat.errors import ConfigError as ConfigError
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from agentchat.llm.config import filter_config as filter_config
     from agentchat.llm.config import llm_config as llm_config
     from agentchat.llm.model_client import ModelClient as ModelClient
-    from agentchat.tools.execution import current_call as current_call
 
 _HOMES = {
     "Agent": "agentchat.agents",
@@ -63,7 +63,7 @@ _HOMES = {
     "UserProxyAgent": "agentchat.agents",
     "a_initiate_chats": "agentchat.agents",
     "config_list_from_json": "agentchat.llm.config",
-    "current_call": "agentchat.tools.execution",
+    "current_call": "agentchat.core.current_call",
     "filter_config": "agentchat.llm.config",
     "gather_usage_summary": "agentchat.agents",
     "initiate_chats": "agentchat.agents",

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from agentchat.core.current_call import CurrentCall, calling
 from agentchat.errors import AgentChatError, ConfigError, RunInterrupt, StepFailed, text_of
 from agentchat.events import ChatEvent, Visibility
 
@@ -58,6 +59,7 @@ class StepSpec:
     a model has the whole conversation so far.
     `replay(result)` is called, in the order of the steps and one after the other, where the result comes from the
     journal: for a tool that fills the agent function's memory. What it shows is not shown again. `visible` is a tool's.
+    `once`: it is never made again; if its process died while it was made, it is called with `outcome_unknown`.
     """
 
     kind: Kind
@@ -67,6 +69,7 @@ class StepSpec:
     events: ResultEvents = _nothing
     retry_safe: bool = False
     replay: Callable[[Any], None] | None = None
+    once: bool = False
     visible: Visibility | None = None
 
     def made_request(self) -> Any:
@@ -177,6 +180,20 @@ def check_steps_allowed() -> None:
             f"replay=True: it would be made again each time that the run resumes. Register it without replay=True, and "
             f"keep what it changes in iostream.state"
         )
+
+
+def own_step(stream: object, name: str, function: Callable[[], Any], *, once: bool = False) -> StepSpec:
+    """The step of `iostream.step(name, function, once=…)`. The function finds its call in `current_call()`."""
+
+    def call(attempt: StepAttempt) -> Any:
+        if attempt.outcome_unknown:
+            raise StepFailed("OutcomeUnknown", f"the process died while {name!r} was made, which is never made twice")
+        user, session = getattr(stream, "user", None), getattr(stream, "session", None)
+        with calling(CurrentCall(key=attempt.key, user=user, session=session)):
+            takes_effect()
+            return call_own(name, function)
+
+    return StepSpec(kind="step", name=name, request=None, call=call, retry_safe=not once, once=once)
 
 
 def call_own(name: str, function: Callable[[], Any]) -> Any:

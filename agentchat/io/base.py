@@ -6,6 +6,7 @@ takes events as values, with a `send` of its own.
 """
 
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,7 +17,7 @@ from agentchat.core.approvals import Approval, Decision, M, approve_by_text, ask
 from agentchat.core.model_json import read_json
 from agentchat.core.per_run import own_objects
 from agentchat.core.state import replace_entries
-from agentchat.core.steps import call_own, gathered_name
+from agentchat.core.steps import StepAttempt, gathered_name, own_step
 from agentchat.errors import ConfigError
 from agentchat.events import ChatEvent
 from agentchat.io import autogen_format
@@ -78,12 +79,16 @@ class IOStream(InputStream, OutputStream, Protocol):
     def state(self, value: dict[str, Any]) -> None:
         replace_entries(self.state, value)
 
-    def step(self, name: str, function: Callable[[], T]) -> T:
+    def step(self, name: str, function: Callable[[], T], *, once: bool = False) -> T:
         """Return the result of `function()`, a JSON value. A run returns the same again when it is resumed.
 
         Raise StepFailed if the function raises anything, here and each time that the run is resumed.
+
+        A function whose process dies is called again, unless `once`: then it is called once at most, and where it is
+        not known whether it has come to its end, StepFailed has the type "OutcomeUnknown". `current_call().key` is the
+        same at each attempt.
         """
-        result: T = call_own(name, function)
+        result: T = own_step(self, name, function, once=once).call(StepAttempt(key=uuid.uuid4().hex))
         return result
 
     def wait_for(self, name: str, timeout: float | timedelta | None = None) -> Any:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from agentchat.core.steps import StepAttempt, StepSpec, before_effect
-from agentchat.errors import AgentChatError, DatabaseUnavailable, RunInterrupt
+from agentchat.errors import AgentChatError, ConfigError, DatabaseUnavailable, RunInterrupt
 from agentchat.events import ChatEvent, InputRequested
 from agentchat.i18n import system_messages
 from agentchat.infra import moments
@@ -80,6 +80,10 @@ class StepMaker:
 
     def make_inner(self, outer: OriginSequence, step: StepSpec) -> Any:
         """A step within a step is part of it: only the outer one is recorded."""
+        if step.once:
+            raise ConfigError(
+                f"step {step.name!r} has once=True within another step or a tool, which may be made again"
+            )
         key = f"{self._key(outer.step)}.{next(outer).ordinal}"
         try:
             result = step.call(StepAttempt(key=key, attempt=self._journal.claim.epoch))
@@ -102,12 +106,12 @@ class StepMaker:
             return lambda: result
         if recorded is not None and recorded.status == Step.Status.FAILED:
             return partial(raise_recorded, recorded.result)
-        if recorded is None and step.kind == "tool":
+        if recorded is None and (step.kind == "tool" or step.once):
             self._journal.begin(number, step.kind, step.name, step.made_request())
             self._uncalled.add(number)
         attempt = StepAttempt(key=self._key(number), attempt=self._journal.claim.epoch)
         if recorded is not None and not step.retry_safe:
-            if self._may_repeat(recorded, step):
+            if not step.once and self._may_repeat(recorded, step):
                 return lambda: self._make_again(recorded, step, attempt)
             attempt = replace(attempt, outcome_unknown=True)
         return lambda: self._make(number, step, attempt)

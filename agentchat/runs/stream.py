@@ -24,7 +24,7 @@ from agentchat import conf
 from agentchat.core.approvals import Approval, Decision, M, problems_of
 from agentchat.core.patterns import form_schema
 from agentchat.core.state import replace_entries
-from agentchat.core.steps import StepSpec, call_own, check_steps_allowed, gathered_name, is_replayed
+from agentchat.core.steps import StepSpec, check_steps_allowed, gathered_name, is_replayed, own_step
 from agentchat.errors import ConfigError, InputExpired, LimitExceeded, Suspended
 from agentchat.events import (
     ChatEvent,
@@ -336,15 +336,15 @@ class RunIOStream(Waits, IOStream):
 
     def gather(self, functions: Sequence[Callable[[], T]]) -> list[T]:
         """See `IOStream.gather`. In threads; their steps are numbered in this order before the first is made."""
-        return self.record_steps([_own_step(gathered_name(function), function) for function in functions])
+        return self.record_steps([own_step(self, gathered_name(function), function) for function in functions])
 
-    def step(self, name: str, function: Callable[[], T]) -> T:
+    def step(self, name: str, function: Callable[[], T], *, once: bool = False) -> T:
         """Return what `function()` returned in the first execution of this run. For clocks, random numbers, reads.
 
         The value must be JSON: what is returned now is what a later execution will read from the journal. If the
-        function raises, this raises StepFailed, now and in each later execution.
+        function raises, this raises StepFailed, now and in each later execution. `once`: see `IOStream.step`.
         """
-        result: T = self.record_steps([_own_step(name, function)])[0]
+        result: T = self.record_steps([own_step(self, name, function, once=once)])[0]
         return result
 
     @outside_event_loops
@@ -390,10 +390,6 @@ class RunIOStream(Waits, IOStream):
             if not decision_of(self._answer(name, question)).approved:
                 raise LimitExceeded(f"{name}: the user did not let the run continue")
             self._grants[limits.limit_of(name)] += 1
-
-
-def _own_step(name: str, function: Callable[[], Any]) -> StepSpec:
-    return StepSpec(kind="step", name=name, request=None, call=lambda _: call_own(name, function), retry_safe=True)
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -10,8 +10,8 @@ import inspect
 import json
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from agentchat.core.approvals import Approval, approve
 from agentchat.core.async_bridge import Bridge, bridge_of, contained
+from agentchat.core.current_call import CurrentCall, calling
 from agentchat.core.log import get_logger
 from agentchat.core.model_json import arguments_of
 from agentchat.core.secrets import mask
@@ -221,7 +222,7 @@ class ToolCalls:
 
     def _answering(self, key: str) -> AbstractContextManager[None]:
         user, session = getattr(self.stream, "user", None), getattr(self.stream, "session", None)
-        return _calling(CurrentCall(key=key, user=user, session=session))
+        return calling(CurrentCall(key=key, user=user, session=session))
 
 
 @dataclass(frozen=True)
@@ -249,43 +250,8 @@ def _arguments(call: Mapping[str, Any]) -> str:
     return arguments_of(call["function"])
 
 
-# --- the current call, for tools ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurrentCall:
-    """The call that a tool is answering.
-
-    `key` is unique, and the same at every attempt: pass it to services that take an idempotency key. `user` and
-    `session` are those of the run; None elsewhere.
-    """
-
-    key: str
-    user: Any = None
-    session: Any = None
-
-
-_current: ContextVar[CurrentCall | None] = ContextVar("agentchat_current_call", default=None)
-
 # The tool and the arguments that the user has approved, while `ToolCalls.execute` is called.
 _approved: ContextVar[tuple[str, Mapping[str, Any]] | None] = ContextVar("agentchat_approved_call", default=None)
-
-
-def current_call() -> CurrentCall:
-    """The call that is being answered, for the tool itself. Raise LookupError outside of one."""
-    call = _current.get()
-    if call is None:
-        raise LookupError("agentchat.current_call() is for tools: no tool is being called here")
-    return call
-
-
-@contextmanager
-def _calling(call: CurrentCall) -> Iterator[None]:
-    token = _current.set(call)
-    try:
-        yield
-    finally:
-        _current.reset(token)
 
 
 # --- the call itself ------------------------------------------------------------------------------------------------
