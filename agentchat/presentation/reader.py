@@ -247,13 +247,8 @@ class TranscriptReader:
             self._read.state = "queued"
 
     def _tool_call_start(self, payload: Mapping[str, Any]) -> None:
-        call = ToolCall(
-            id=payload["toolCallId"],
-            tool=payload["toolCallName"],
-            agent=payload["name"],
-            visible=payload.get("visible"),
-        )
-        self._add(call)
+        id_, tool, visible = payload["toolCallId"], payload["toolCallName"], payload.get("visible")
+        self._add(call := ToolCall(id=id_, tool=tool, agent=payload["name"], visible=visible))
         self._calls.append(call)
 
     def _open_call(self, payload: Mapping[str, Any]) -> ToolCall | None:
