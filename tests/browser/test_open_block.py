@@ -108,9 +108,12 @@ def test_a_block_of_16000_characters_does_not_stutter(tab, chromium, opening, li
     expect(reply(tab).locator(".prose :is(li, pre)").last).to_be_attached()
     events = json.loads(chromium.stop_tracing())["traceEvents"]
     main = {e["tid"] for e in events if e["name"] == "thread_name" and e["args"]["name"] == "CrRendererMain"}
-    tasks = [e["tdur"] for e in events if e["tid"] in main and e["name"].endswith("RunTask") and "tdur" in e]
-    assert len(tasks) > 50
-    assert max(tasks) < 50_000  # µs of the processor: by the clock, the tests beside this one would count
+    tasks = [e for e in events if e["tid"] in main and e["name"].endswith("RunTask") and "tdur" in e]
+    asked = [e["ts"] for e in events if e["tid"] in main and "blink.mojom.DevTools" in str(e.get("args"))]
+    ours = [e["tdur"] for e in tasks if not any(e["ts"] <= at <= e["ts"] + e["dur"] for at in asked)]
+    assert len(ours) > 50
+    # µs of the processor: by the clock, the tests beside this one would count. Without what this test asks the page.
+    assert max(ours) < 50_000
     assert tab.page.evaluate("window.shift") < 0.01
 
 
