@@ -26,7 +26,7 @@ TURNS = 3
 
 
 class Traffic:
-    """The statements and the transactions of all threads, but for those of the supervisor's own."""
+    """The statements and the transactions of all threads, but for those of the supervisor and its chores."""
 
     def __init__(self) -> None:
         self.statements: list[str] = []
@@ -42,7 +42,7 @@ def traffic(monkeypatch: pytest.MonkeyPatch) -> list[Traffic]:
     execute, commit = CursorWrapper._execute, BaseDatabaseWrapper._commit
 
     def is_counted() -> bool:
-        return "supervisor" not in threading.current_thread().name
+        return not any(each in threading.current_thread().name for each in ("supervisor", "chore"))
 
     def counted_execute(self, sql, *args):
         if is_counted() and not sql.startswith("BEGIN"):
