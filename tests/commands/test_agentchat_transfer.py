@@ -23,7 +23,18 @@ from django.utils import timezone
 
 from agentchat.infra.encryption import decrypt, encrypt
 from agentchat.management.commands import agentchat_transfer
-from agentchat.models import ChatSession, Event, Feedback, InboxItem, RateLimit, Run, Share, Step
+from agentchat.models import (
+    ChatSession,
+    ChatSignal,
+    Event,
+    Feedback,
+    InboxItem,
+    OutboxItem,
+    RateLimit,
+    Run,
+    Share,
+    Step,
+)
 from tests.faults.page import Guest
 from tests.postgresql import new_database
 from tests.sites import Site
@@ -149,6 +160,8 @@ def fill() -> ChatSession:
     Event.objects.create(session=session, seq=2, type="PRINTED", payload={})
     Share.objects.create(session=session, token="t", head=child, last_seq=2)
     Feedback.objects.create(session=session, message_id="m", value="up", comment="good")
+    OutboxItem.objects.create(session=session, key=uuid.uuid4(), kind="message", value="soon", error="not_found")
+    ChatSignal.objects.create(session=session, key=uuid.uuid4(), name="paid", value={"euros": 40})
     RateLimit.objects.create(key="guest-chats 0a", empty_at=1_800_000_000.123456)
     ChatSession.objects.update(created_at=LONG_AGO, updated_at=LONG_AGO)
     return session

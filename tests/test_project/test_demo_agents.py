@@ -29,6 +29,7 @@ EXPECTED = {
     "shop": ("Put a chair into the cart.", "1 in the cart", "no"),
     "stock": ("Is a chair in stock?", "4"),
     "my_orders": ("What have I bought?", '["order of None"]'),
+    "loans": ("How is customer 7?", "12 of 100: watch closely"),
     "cashier": ("Pay 5 euros to Ada.", "Paid 5 euros to "),
     "on_connect": ("Check out the weather in Paris and write a poem about it.", "The weather forecast for Paris"),
 }
