@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from agentchat.agents import register_function as register_function
     from agentchat.agents.reply import reply as reply
     from agentchat.cache import Cache as Cache
+    from agentchat.core.addressees import group as group
+    from agentchat.core.addressees import owner as owner
+    from agentchat.core.addressees import staff as staff
     from agentchat.core.current_call import current_call as current_call
     from agentchat.core.registry import on_connect as on_connect
     from agentchat.errors import AgentChatError as AgentChatError
@@ -66,11 +69,14 @@ _HOMES = {
     "current_call": "agentchat.core.current_call",
     "filter_config": "agentchat.llm.config",
     "gather_usage_summary": "agentchat.agents",
+    "group": "agentchat.core.addressees",
     "initiate_chats": "agentchat.agents",
     "llm_config": "agentchat.llm.config",
     "on_connect": "agentchat.core.registry",
+    "owner": "agentchat.core.addressees",
     "register_function": "agentchat.agents",
     "reply": "agentchat.agents.reply",
+    "staff": "agentchat.core.addressees",
 }
 
 __version__ = "0.1.0"
@@ -101,11 +107,14 @@ __all__ = [
     "current_call",
     "filter_config",
     "gather_usage_summary",
+    "group",
     "initiate_chats",
     "llm_config",
     "on_connect",
+    "owner",
     "register_function",
     "reply",
+    "staff",
 ]
 
 

@@ -1,9 +1,11 @@
 """The Django app, and what happens once, at startup."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_save
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
+
+from agentchat.errors import ConfigError
 
 
 class AgentchatConfig(AppConfig):
@@ -14,15 +16,29 @@ class AgentchatConfig(AppConfig):
     def ready(self) -> None:
         from agentchat import checks, conf, receivers  # noqa: F401  (checks and receivers register themselves)
         from agentchat.actions import outbox
+        from agentchat.core import addressees
         from agentchat.llm import timeouts
         from agentchat.llm.config import set_source
-        from agentchat.runs import row_watch, supervisor
+        from agentchat.runs import delegated_questions, row_watch, supervisor
         from agentchat.tools import execution
 
         conf.note_secrets()
         set_source(lambda: conf.app.llm)
         timeouts.default_first_word = lambda: conf.app.llm_timeout_s
         execution.default_timeout = lambda: conf.app.tool_timeout_s
-        supervisor.CHORES[:] = [outbox.deliver_overdue, row_watch.check_next]
+        supervisor.CHORES[:] = [outbox.deliver_overdue, row_watch.check_next, delegated_questions.escalate_due]
         post_save.connect(row_watch.after_save, dispatch_uid="agentchat_awaited_rows")
+        addressees.check_permission = _check_permission
         autodiscover_modules("agents")
+
+
+def _check_permission(permission: str) -> None:
+    """Raise ConfigError for a permission of an app that the site does not have."""
+    label = permission.partition(".")[0]
+    try:
+        apps.get_app_config(label)
+    except LookupError as error:
+        raise ConfigError(
+            f"to={permission!r}: there is no app {label!r} that could have this permission. (The path of a function "
+            f"names a module of a package, as in 'shop.people.may_refund')"
+        ) from error

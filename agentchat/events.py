@@ -8,12 +8,13 @@ Events are plain values: streams decide what to do with them.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 Role = Literal["assistant", "user", "system"]
 CutOff = Literal["length", "content_filter"]
+QuestionKind = Literal["text", "approval", "form"]
 Visibility = Literal["all", "name", "none"]
 """What users see of a tool call: all of it, that a tool of this name was called, or nothing. Staff see all."""
 
@@ -177,13 +178,16 @@ class InputRequested(ChatEvent):
 
     `schema` is the JSON schema of a form, or of the arguments of the tool call to approve. `digest` binds an approval
     to the tool and its arguments. `unsure`: the call may have been made already. `initial` fills the form, or has the
-    arguments to approve. `name` identifies it, whatever its words are. `expires_at` is an ISO time. What the system
-    asks by itself has a `code` and its `params`, for translation. `visible` is that of the call in question.
+    arguments to approve, of which those in `editable` may be changed. `name` identifies it, whatever its words are.
+    `expires_at` is an ISO time. What the system asks by itself has a `code` and its `params`, for translation.
+
+    `visible` is that of the call in question. `colleague`: it is for somebody else than the owner of the chat, to whom
+    it is shown as far as it is `visible`.
     """
 
     type = "INPUT_REQUESTED"
     request: str
-    kind: Literal["text", "approval", "form"] = "text"
+    kind: QuestionKind = "text"
     prompt: str
     name: str | None = None
     code: str | None = None
@@ -196,17 +200,26 @@ class InputRequested(ChatEvent):
     initial: Any = None
     expires_at: str | None = None
     password: bool | None = None
+    editable: Sequence[str] | None = None
+    colleague: bool | None = None
+    tool: str = _off_wire()
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputAnswered(ChatEvent):
-    """The first answer to a request, or its end. `value` is None where it must not be shown (a password)."""
+    """The first answer to a request, or its end. `value` is None where it must not be shown (a password).
+
+    `kind`, `colleague` and `visible` are those of the question, if a colleague answers it.
+    """
 
     type = "INPUT_ANSWERED"
     request: str
     value: Any = None
     by: str
     expired: bool | None = None
+    kind: QuestionKind | None = None
+    colleague: bool | None = None
+    visible: Visibility | None = None
 
 
 # --- the run --------------------------------------------------------------------------------------------------------

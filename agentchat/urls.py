@@ -14,7 +14,7 @@ from django.urls import path as django_path
 from django.views.i18n import set_language
 
 from agentchat.web import appearance
-from agentchat.web.views import account_data, chat, chat_actions, chats, embed, health, sharing, whole_events
+from agentchat.web.views import account_data, chat, chat_actions, chats, embed, health, inbox, sharing, whole_events
 
 app_name = "agentchat"
 
@@ -47,6 +47,8 @@ urlpatterns = [
     path("chat/my-data/", account_data.my_data, name="my_data"),
     path("chat/my-data/download", account_data.my_data_download, name="my_data_download"),
     path("chat/my-data/delete/", account_data.my_data_delete, name="my_data_delete"),
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/<int:question_id>/", inbox.question, name="inbox_question"),
     path("language/", partial(set_language), name="set_language"),
     path("appearance/", appearance.set_appearance, name="set_appearance"),
     path("healthz", health.healthz, name="healthz"),

@@ -2,8 +2,8 @@
 what users read of them; what models read is English.
 
 `weather` uses a tool, and ends after each answer. `assistant` continues: after each reply it asks the user for the next
-message, and waits for as long as that takes. `team` is a group chat of three. `refunds` asks for a form, and for
-approval before its tool pays.
+message, and waits for as long as that takes. `team` is a group chat of three. `refunds` asks its user for a form, and
+staff for approval before its tool pays.
 """
 
 import re
@@ -25,6 +25,7 @@ from agentchat import (
     on_connect,
     register_function,
     reply,
+    staff,
 )
 
 SKIES = ("sunny", "cloudy", "rainy", "windy", "foggy", "snowy")
@@ -151,7 +152,7 @@ def _price(order: str) -> int:
 @on_connect(
     "refunds",
     title=_("Refund desk"),
-    description=_("Asks for your account, then for approval before paying. No real money is sent."),
+    description=_("Asks for your account; a colleague approves before it pays. No real money is sent."),
     prompts=[_("I'd like a refund for order 1017.")],
 )
 def refunds(iostream: IOStream) -> None:
@@ -172,7 +173,7 @@ def refunds(iostream: IOStream) -> None:
     )
     desk = UserProxyAgent("desk", human_input_mode="NEVER", is_termination_msg=says_terminate)
     register_function(look_up_order, caller=clerk, executor=desk, retry_safe=True)
-    register_function(pay_refund, caller=clerk, executor=desk, approval=True)
+    register_function(pay_refund, caller=clerk, executor=desk, approval=True, to=staff())
     desk.initiate_chat(clerk, message=f'Look up order "{order}".')
     desk.initiate_chat(
         clerk,

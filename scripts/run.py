@@ -49,6 +49,7 @@ def main() -> None:
     print(f"\n  Chat   {address}/\n  Admin  {address}/admin/")
     if password:
         print(f"         user admin, password {password} (shown only this once)")
+    print(f"  Inbox  {address}/inbox/  what the refund desk asks of staff: be a customer in another browser")
     if model:
         print(f"  Model  {model}, on this machine: a very small one, often wrong")
     print("\n  Ctrl-C stops the server.\n", flush=True)

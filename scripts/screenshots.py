@@ -102,7 +102,7 @@ def approval(page: Page, site: str) -> str:
     form.get_by_label("IBAN").fill("DE02120300000000202051")
     form.get_by_role("radio", name="damaged").check()
     form.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("button", name="Approve", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("A colleague decides about this")).to_be_visible(timeout=60_000)
     return address
 
 

@@ -10,13 +10,14 @@ from typing import get_args
 import pytest
 from asgiref.sync import sync_to_async
 from django.apps import apps
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from agentchat import server, urls
 from agentchat.core import registry
-from agentchat.models import ChatSession, Feedback, InboxItem, Run, Share
+from agentchat.models import ChatSession, DelegatedQuestion, Feedback, InboxItem, Run, Share
 from agentchat.visitors import guest_digest
 from agentchat.websocket import client_frames
 from agentchat.websocket.chat_consumer import ChatConsumer
@@ -66,6 +67,14 @@ OF_ONES_OWN = [
     ("my_data_download", "GET", {}, "will rain"),
     ("my_data_delete", "GET", {}, "2 chats"),
     ("my_data_delete", "POST", {}, None),
+]
+
+# What a chat asks of the group "support" is found by its members alone: the owner and staff are strangers, too.
+OF_COLLEAGUES = [
+    ("inbox", "GET", {}),
+    ("inbox", "GET", {"closed": "1"}),
+    ("inbox_question", "GET", {}),
+    ("inbox_question", "POST", {"id": CLIENT_ID, "decision": "approve"}),
 ]
 
 # A shared link is for whoever has it; the others know of no chat.
@@ -145,7 +154,8 @@ def address(name, **known):
 
 
 def ask(client, name, method, data, **known):
-    return getattr(client, method.lower())(address(name, agent_name="oracle", seq=5, **known), data)
+    known = {"agent_name": "oracle", "seq": 5, "question_id": 0, **known}
+    return getattr(client, method.lower())(address(name, **known), data)
 
 
 def told(answer):
@@ -208,7 +218,54 @@ def test_users_export_and_delete_only_their_own_data(settings, name, method, dat
     assert (before.items() <= kept().items()) == ((name, method) != ("my_data_delete", "POST"))
 
 
-ROWS = {(name, method) for name, method, *_ in (*OF_A_CHAT, *OF_ONES_OWN)}
+def question_of(chat, **fields):
+    """An open question to the group "support", with an argument that is for its members alone."""
+    asked = {
+        "request": "1-6",
+        "kind": "approval",
+        "prompt": "",
+        "toolCallId": "c1",
+        "colleague": True,
+        "visible": "name",
+        "schema": {"type": "object", "properties": {"to": {"type": "string"}}},
+        "initial": {"to": "Umbrella Corp"},
+    }
+    now = timezone.now()
+    common = {"session": chat, "run": chat.runs.get(), "tool": "pay", "question": asked, "asked_at": now}
+    return DelegatedQuestion.objects.create(request="1-6", to_kind="group", to_value="support", **common, **fields)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stranger", ["the owner", *STRANGERS])
+@pytest.mark.parametrize(("name", "method", "data"), OF_COLLEAGUES)
+def test_questions_are_found_by_those_alone_whom_they_are_for(settings, name, method, data, stranger):
+    client, own = owner_of("an account")
+    chat = chat_of(own, Run.Status.WAITING)
+    closed = {"closed_at": timezone.now(), "outcome": "expired"} if "closed" in data else {}
+    question = question_of(chat, **closed)
+    before = kept()
+    theirs = client if stranger == "the owner" else stranger_of(stranger, settings)
+    answer = ask(theirs, name, method, data, question_id=question.pk)
+    none = ask(theirs, name, method, data, question_id=question.pk + 1)
+    if stranger in ("another guest", "a guest without a key", "nobody"):
+        assert answer.status_code == 302
+        assert answer.url.startswith("/accounts/login/?next=")
+    elif name == "inbox":
+        assert answer.status_code == 200
+        assert "pay" not in told(answer).split("<main")[1]
+    else:
+        assert (answer.status_code, answer.content) == (404, none.content)
+    assert kept() == before
+    settings.AGENTCHAT = {"GUESTS": True}
+    colleague = account("grace")
+    colleague.groups.add(Group.objects.create(name="support"))
+    of_colleague = ask(signed_in(colleague), name, method, data, question_id=question.pk)
+    assert of_colleague.status_code in (200, 302)
+    assert ("pay" in told(of_colleague)) == (method == "GET")
+    assert (kept() != before) == (method == "POST")
+
+
+ROWS = {(name, method) for name, method, *_ in (*OF_A_CHAT, *OF_ONES_OWN, *OF_COLLEAGUES)}
 
 
 @pytest.mark.parametrize("name", [each.name for each in urls.urlpatterns if each.name not in FOR_EVERYBODY])

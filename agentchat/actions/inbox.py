@@ -1,6 +1,7 @@
 """How a user's message or answer reaches a run: it is saved as an event, and put into the inbox of its chat session."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -68,6 +69,8 @@ def deliver(
         run.queued_at, run.waits_until = moments.now(), None
         update(run, "status", "queued_at", "waits_until")
     answered = InputAnswered(request=question["request"], value=None if is_secret else value, by=visitor.name)
+    if question.get("colleague"):
+        answered = replace(answered, kind=question["kind"], colleague=True, visible=question.get("visible"))
     return append(session, run, [*shown, answered])
 
 

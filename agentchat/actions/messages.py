@@ -8,9 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.utils.translation import gettext
-
-from agentchat.actions import validation
+from agentchat.actions import colleagues, validation
 from agentchat.actions.guest_limits import size_of, use_as_guest
 from agentchat.actions.inbox import checked_text, deliver, message_events, open_question
 from agentchat.actions.transactions import (
@@ -26,7 +24,6 @@ from agentchat.actions.transactions import (
     publish_and_wake,
 )
 from agentchat.core.text import title_of
-from agentchat.errors import Rejected
 from agentchat.events import RunFinished
 from agentchat.models import ChatSession, Run
 from agentchat.realtime.frames import Frame, frames_after
@@ -79,7 +76,7 @@ def _sending(
         if not session.title:
             session.title = title_of(text, TITLE_CHARS)
         question = open_question(run)
-        if question is not None and (question["kind"] != "text" or "password" in question):
+        if question is not None and not _takes_messages(question):
             question = None  # it needs another kind of answer; the message waits for its turn
         shown = message_events(client_id, text, visitor)
         frames += deliver(session, run, client_id, text, question, visitor, shown=shown)
@@ -88,13 +85,22 @@ def _sending(
     return apply
 
 
+def _takes_messages(question: Question) -> bool:
+    """Whether whatever its user sends is the answer."""
+    return question["kind"] == "text" and "password" not in question and not question.get("colleague")
+
+
 def answer(session_id: UUID, visitor: Visitor, *, client_id: UUID, request: str, value: Any) -> None:
     """Answer a question with a text, a decision or a form, depending on its kind. The first answer wins.
 
-    Raise Rejected("already_answered") if the question is not open any more, and Rejected if the answer is invalid. That
+    One to somebody else than the owner of the chat is answered as `colleagues.answer` does. Raise
+    Rejected("already_answered") if the question is not open any more, and Rejected if the answer is invalid. That
     is found out before the transaction: nobody else waits for it. A question does not change.
     """
     asked = commit(lambda is_retry: _question_of(session_id, visitor, request))
+    if asked is not None and asked.get("colleague"):
+        colleagues.answer(session_id, visitor, client_id=client_id, request=request, value=value)
+        return
     valid: Any = None if asked is None else validation.check(asked, value)
 
     def apply(session: ChatSession) -> ActionResult:
@@ -104,7 +110,7 @@ def answer(session_id: UUID, visitor: Visitor, *, client_id: UUID, request: str,
         run = live_run(session)
         question = open_question(run) if run is not None else None
         if run is None or question is None or asked is None or question["request"] != request:
-            raise Rejected("already_answered", gettext("This question has already been answered."))
+            raise colleagues.already_answered()
         if is_expired(question):
             raise validation.expired()
         is_message = question["kind"] == "text" and "password" not in question and valid.strip()

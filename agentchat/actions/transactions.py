@@ -6,7 +6,7 @@ never waits for an agent.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -32,21 +32,30 @@ from agentchat.visitors import Visitor
 T = TypeVar("T")
 
 ActionResult = tuple[list[Frame], Run | None]  # the frames to publish, and the run to wake
+Lock = Callable[[UUID, Visitor], AbstractContextManager[ChatSession]]
 
 logger = get_logger("agentchat.runs")
 
 
 def apply_once(
-    session_id: UUID, visitor: Visitor, client_id: UUID, action: Callable[[ChatSession], ActionResult]
+    session_id: UUID,
+    visitor: Visitor,
+    client_id: UUID,
+    action: Callable[[ChatSession], ActionResult],
+    *,
+    lock: Lock | None = None,
 ) -> None:
     """Apply the action to the visitor's chat session, then publish what it returns and wake its run.
+
+    `lock`: how the session is found and locked, if it need not be theirs.
 
     The action stores an inbox item with `client_id`: one that is sent again counts once. Raise Rejected if it cannot be
     applied; nothing has changed then, unless the reason is "unavailable": the outcome is unknown.
     """
 
-    frames, run = commit(lambda is_retry: _apply(session_id, visitor, client_id, action))
-    publish_and_wake(session_id, frames, run, group=group_of_visitor(visitor))
+    locked = lock or lock_own_session
+    frames, run = commit(lambda is_retry: _apply(session_id, visitor, client_id, action, locked))
+    publish_and_wake(session_id, frames, run, group="" if lock else group_of_visitor(visitor))
 
 
 def create_and_apply_once(
@@ -59,16 +68,16 @@ def create_and_apply_once(
     def create_and_apply(is_retry: bool) -> ActionResult:
         with lock_timeout(USER_TIMEOUT_SECONDS):
             ChatSession.objects.get_or_create(pk=session_id, defaults={"agent": agent, **visitor.owner_fields})
-            return _apply(session_id, visitor, client_id, action)
+            return _apply(session_id, visitor, client_id, action, lock_own_session)
 
     frames, run = commit(create_and_apply)
     publish_and_wake(session_id, frames, run, group=group_of_visitor(visitor))
 
 
 def _apply(
-    session_id: UUID, visitor: Visitor, client_id: UUID, action: Callable[[ChatSession], ActionResult]
+    session_id: UUID, visitor: Visitor, client_id: UUID, action: Callable[[ChatSession], ActionResult], lock: Lock
 ) -> ActionResult:
-    with lock_own_session(session_id, visitor) as session:
+    with lock(session_id, visitor) as session:
         if select_one(InboxItem, session_id=session.pk, client_id=client_id) is not None:
             return _already_applied(session)
         return action(session)

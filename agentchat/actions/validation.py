@@ -4,6 +4,7 @@ A question is the payload of its INPUT_REQUESTED. A form and edited arguments ar
 here, in whatever process the answer comes to; the agent function's own pydantic model has the last word later on.
 """
 
+import json
 from typing import Any, Literal
 
 from django.utils.translation import gettext
@@ -26,15 +27,15 @@ class _Decision(BaseModel):
     reason: str = Field(default="", max_length=2000)
 
 
-def check(question: Question, value: Any) -> Any:
-    """The answer as it is to be stored. Raise Rejected."""
+def check(question: Question, value: Any, *, is_owner: bool = True) -> Any:
+    """The answer as it is to be stored. Raise Rejected. `is_owner`: the owner of the chat gives it."""
     if is_expired(question):
         raise expired()
     kind = question["kind"]
     if kind == "text":
         return clean(_text(value))
     if kind == "approval":
-        return clean_json(_decision(question, value))
+        return clean_json(_decision(question, value, is_owner=is_owner))
     _check_schema(question["schema"], value)
     return clean_json(value)
 
@@ -57,7 +58,7 @@ def _text(value: Any) -> str:
     return value
 
 
-def _decision(question: Question, value: Any) -> dict[str, Any]:
+def _decision(question: Question, value: Any, *, is_owner: bool) -> dict[str, Any]:
     try:
         decision = _Decision.model_validate(value)
     except ValidationError as error:
@@ -65,8 +66,36 @@ def _decision(question: Question, value: Any) -> dict[str, Any]:
     if decision.arguments is not None:
         if decision.decision == "reject" or "schema" not in question:
             raise Rejected("invalid", gettext("There are no arguments to edit here."))
+        decision.arguments = _edited(question, decision.arguments, is_owner=is_owner)
         _check_schema(question["schema"], decision.arguments)
     return decision.model_dump(exclude_defaults=True) | {"decision": decision.decision}
+
+
+def editable_arguments(question: Question, *, is_owner: bool) -> frozenset[str] | None:
+    """The arguments of a call that may be changed when it is approved; None: all of them.
+
+    An owner who approves what is asked of somebody else may change none, where nothing else is said.
+    """
+    if (names := question.get("editable")) is not None:
+        return frozenset(names)
+    return frozenset() if is_owner and question.get("colleague") else None
+
+
+def _edited(question: Question, arguments: dict[str, Any], *, is_owner: bool) -> dict[str, Any]:
+    """The arguments with these changes: those that must not be changed may be left out. Raise Rejected."""
+    editable, asked = editable_arguments(question, is_owner=is_owner), question.get("initial") or {}
+    if editable is None:
+        return arguments
+    kept = {name: value for name, value in asked.items() if name not in editable}
+    changed = {name for name, value in arguments.items() if name not in editable and not _is_same(kept, name, value)}
+    if changed:
+        errors = dict.fromkeys(sorted(changed), gettext("This can't be changed."))
+        raise Rejected("invalid", gettext("Some of this can't be changed."), errors=errors)
+    return {**kept, **arguments}
+
+
+def _is_same(kept: dict[str, Any], name: str, value: Any) -> bool:
+    return name in kept and json.dumps(kept[name], sort_keys=True) == json.dumps(value, sort_keys=True)
 
 
 def _check_schema(schema: Schema, value: Any) -> None:

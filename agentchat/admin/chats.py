@@ -178,6 +178,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
                 "feedback": session.feedback.order_by("-updated_at")[:MAX_RUNS_SHOWN],
                 "chat_runs": runs[:MAX_RUNS_SHOWN],
                 "has_more_runs": len(runs) > MAX_RUNS_SHOWN,
+                "has_open_questions": session.delegated_questions.filter(closed_at=None).exists(),
                 "can_stop": session.newest_status in Run.LIVE and self.has_stop_permission(request),
             }
         return super().change_view(request, object_id, form_url, extra_context)

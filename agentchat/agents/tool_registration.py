@@ -1,12 +1,14 @@
 """Which tools there are: those that an agent's model may call, and those that an agent runs."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
 from agentchat.agents.parts import AgentParts
+from agentchat.core.addressees import addressee_of, delegation_of, editable_names
 from agentchat.errors import ConfigError
 from agentchat.events import Visibility
 from agentchat.tools import Tool, as_function, tool_of
@@ -43,7 +45,8 @@ class ToolRegistration:
             raise ConfigError(f"api_style {api_style!r}: use 'tool' or 'function'")
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            tool = tool_of(function, name=name, description=description, visible=visible)
+            known = tool_of(function, name=name, description=description, visible=visible)
+            tool = replace(known, is_known_to_model=True)
             schema = tool.schema()
             self._set_visible(tool)
             self._add_schema(api_style, schema if api_style == "tool" else schema["function"])
@@ -112,8 +115,16 @@ class ToolRegistration:
         approval_expires_in: timedelta | None = None,
         replay: bool | None = None,
         visible: Visibility | None = None,
+        to: Any = None,
+        shown: bool = False,
+        escalate: tuple[timedelta, Any] | None = None,
+        editable: bool | Iterable[str] | None = None,
+        outcome_unknown_to: Any = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorate a function that this agent runs when another agent's model calls it (see `register_function`)."""
+        delegation = delegation_of(to, shown=shown, escalate=escalate)
+        if delegation is not None and not approval:
+            raise ConfigError("to= says who approves a call: it needs approval=")
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             tool = tool_of(
@@ -125,6 +136,9 @@ class ToolRegistration:
                 approval_expires_in=approval_expires_in,
                 replay=replay,
                 visible=visible,
+                delegation=delegation,
+                editable=editable_names(editable),
+                outcome_unknown_to=None if outcome_unknown_to is None else addressee_of(outcome_unknown_to),
             )
             before = self._agentchat.tools.get(tool.name)
             if before is not None and before.function is not tool.function:
@@ -166,6 +180,11 @@ def register_function(
     approval_expires_in: timedelta | None = None,
     replay: bool = False,
     visible: Visibility | None = None,
+    to: Any = None,
+    shown: bool = False,
+    escalate: tuple[timedelta, Any] | None = None,
+    editable: bool | Iterable[str] | None = None,
+    outcome_unknown_to: Any = None,
 ) -> None:
     """Let the caller's model call `f`, and the executor run it. `f` may be async.
 
@@ -177,13 +196,22 @@ def register_function(
     what the agent function has in memory. A recorded tool is not called again when a run is resumed; this one is, with
     the same arguments, in the same order, and its recorded result stays. `visible`: what users who are not staff see of
     its calls: "all", the "name", or "none"; by default what the site says, and all of a call that they may have to
-    approve. Raise ConfigError if `f` cannot be a tool or the caller has no model.
+    approve.
+
+    `to`: who approves, instead of the user: a permission, `group(name)`, a user, or the path of a function (see
+    `core.addressees`). Then users see the name alone by default, unless `shown=True`. `escalate=(after, to)`: after
+    that time it is for them instead. `editable`: False, or the names of the arguments that may be changed.
+    `outcome_unknown_to`: who is asked whether to make a call again whose outcome is unknown; by default whoever
+    approves, else staff().
+
+    Raise ConfigError if `f` cannot be a tool, the caller has no model, or one of these is wrong.
     """
     for argument, agent in (("caller", caller), ("executor", executor)):
         if not isinstance(agent, ToolRegistration):
             raise ConfigError(f"register_function({argument}={agent!r}): use an agent")
     if visible is None and approval:
-        visible = "all"
+        delegation = delegation_of(to, shown=shown, escalate=escalate)
+        visible = "all" if delegation is None else delegation.visible
     tool = caller.register_for_llm(name=name, description=description, visible=visible)(f)
     executor.register_for_execution(
         retry_safe=retry_safe,
@@ -191,6 +219,11 @@ def register_function(
         approval=approval,
         approval_expires_in=approval_expires_in,
         replay=replay,
+        to=to,
+        shown=shown,
+        escalate=escalate,
+        editable=editable,
+        outcome_unknown_to=outcome_unknown_to,
     )(tool)
 
 

@@ -13,9 +13,11 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from agentchat.core.addressees import Delegation
 from agentchat.core.model_json import read_json
 from agentchat.core.patterns import form_schema
 from agentchat.errors import ConfigError
+from agentchat.events import Visibility
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -26,8 +28,9 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON: not an escaped backsla
 class Approval:
     """A request to call a tool with these arguments.
 
-    `schema` is the JSON schema of the arguments, which the user may change. After `expires_at` the request can no
-    longer be answered, and the call is refused.
+    `schema` is the JSON schema of the arguments, which the user may change: those in `editable`, or what is usual.
+    After `expires_at` the request can no longer be answered, and the call is refused. `delegation`: somebody else than
+    the user is asked; then `visible` is what the user sees of it.
 
     What is shown is what is called: raise ConfigError for arguments that are no JSON, have a number that is not finite,
     or a NUL character, which a database does not store.
@@ -39,6 +42,9 @@ class Approval:
     tool_call_id: str
     prompt: str = ""
     expires_at: datetime | None = None
+    delegation: Delegation | None = None
+    editable: tuple[str, ...] | None = None
+    visible: Visibility | None = None
 
     def __post_init__(self) -> None:
         try:

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from agentchat.core.addressees import Delegation
 from agentchat.core.current_call import CurrentCall, calling
 from agentchat.errors import AgentChatError, ConfigError, RunInterrupt, StepFailed, text_of
 from agentchat.events import ChatEvent, Visibility
@@ -60,6 +61,7 @@ class StepSpec:
     `replay(result)` is called, in the order of the steps and one after the other, where the result comes from the
     journal: for a tool that fills the agent function's memory. What it shows is not shown again. `visible` is a tool's.
     `once`: it is never made again; if its process died while it was made, it is called with `outcome_unknown`.
+    `repeat_asks` is who decides whether to make it again if it may have taken effect; None: the user.
     """
 
     kind: Kind
@@ -71,6 +73,7 @@ class StepSpec:
     replay: Callable[[Any], None] | None = None
     once: bool = False
     visible: Visibility | None = None
+    repeat_asks: Delegation | None = None
 
     def made_request(self) -> Any:
         """The request as a JSON value."""

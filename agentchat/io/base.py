@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Optional, Protocol, TypeVar, runtime_checkable
 
+from agentchat.core.addressees import delegation_of
 from agentchat.core.approvals import Approval, Decision, M, approve_by_text, ask_by_text
 from agentchat.core.model_json import read_json
 from agentchat.core.per_run import own_objects
@@ -24,6 +25,20 @@ from agentchat.io import autogen_format
 from agentchat.io.post import post
 
 T = TypeVar("T")
+
+
+def check_addressee(
+    *,
+    expires_at: datetime | None = None,
+    to: Any = None,
+    shown: bool = False,
+    escalate: tuple[timedelta, Any] | None = None,
+) -> bool:
+    """Whether a question is for somebody else than the user, as only runs can ask. Raise ConfigError if it is wrong.
+
+    Elsewhere nothing expires, and whoever is there is asked.
+    """
+    return delegation_of(to, shown=shown, escalate=escalate) is not None
 
 
 @runtime_checkable
@@ -43,7 +58,7 @@ class InputStream(Protocol):
         """Return the user's answer. May block until there is one, or unwind the caller (`errors.RunInterrupt`).
 
         `password`: the answer must not be shown. The streams of agentchat also take `name`, which identifies a
-        question whose words may change; agents do not use it.
+        question whose words may change, and what `check_addressee` does; agents do not use them.
         """
         ...
 
@@ -139,13 +154,23 @@ class IOStream(InputStream, OutputStream, Protocol):
         vars(self).setdefault("_said", []).append({"role": role, "content": content})
 
     def ask(
-        self, prompt: str, schema: "type[M]", *, expires_at: datetime | None = None, name: str | None = None
+        self,
+        prompt: str,
+        schema: "type[M]",
+        *,
+        expires_at: datetime | None = None,
+        name: str | None = None,
+        to: Any = None,
+        shown: bool = False,
+        escalate: tuple[timedelta, Any] | None = None,
     ) -> "M":
         """Have a form filled in, and return it: an instance of the pydantic model `schema`.
 
-        A run shows a form and waits as `input` does; after `expires_at` it raises InputExpired instead. Here each field
-        is asked for separately, and nothing expires.
+        A run shows a form and waits as `input` does; after `expires_at` it raises InputExpired instead. With `to` it
+        asks somebody else than its user (`core.addressees`). Here each field is asked for separately, of whoever is
+        there, and nothing expires. Raise ConfigError if `to` or `escalate` is wrong.
         """
+        check_addressee(to=to, shown=shown, escalate=escalate)
         return ask_by_text(self, prompt, schema)
 
     def approve(self, approval: Approval) -> Decision:

@@ -3,7 +3,7 @@
 import getpass
 from typing import Any
 
-from agentchat.io.base import IOStream
+from agentchat.io.base import IOStream, check_addressee
 
 
 class IOConsole(IOStream):
@@ -12,7 +12,8 @@ class IOConsole(IOStream):
     def print(self, *objects: Any, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
         print(*objects, sep=sep, end=end, flush=flush)
 
-    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None) -> str:
+    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None, **addressee: Any) -> str:
+        check_addressee(**addressee)
         if password:
             return getpass.getpass(prompt or "Password: ")
         text = input(prompt)

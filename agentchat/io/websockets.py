@@ -23,9 +23,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.sync.server import ServerConnection
 
+from agentchat.core.approvals import Approval, Decision, M
 from agentchat.errors import ConfigError, Disconnected
 from agentchat.events import ChatEvent, TextMessageContent, TextMessageEnd
-from agentchat.io.base import IOStream
+from agentchat.io.base import IOStream, check_addressee
 from agentchat.io.connection_bridge import ConnectionBridge
 from agentchat.io.websocket_server import WebsocketServer
 
@@ -152,11 +153,14 @@ class IOWebsockets(IOStream):
         finally:
             self._sending_since = None
 
-    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None) -> str:
+    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None, **addressee: Any) -> str:
         """Send the prompt as a frame, unless it is empty, and return the next message of the client.
 
-        Messages that arrived earlier are returned first. Hiding a password is up to the client.
+        Messages that arrived earlier are returned first. Hiding a password is up to the client. Raise ConfigError if
+        somebody else is to be asked: nobody else is there.
         """
+        if check_addressee(**addressee):
+            raise ConfigError("input(to=…): a bare websocket has nobody but its client to ask")
         if prompt:
             self.print(prompt, end="")
         with self._condition:
@@ -167,6 +171,18 @@ class IOWebsockets(IOStream):
         if not password:
             self.remember("user", message)
         return message
+
+    def ask(self, prompt: str, schema: type[M], **options: Any) -> M:
+        """See `IOStream.ask`; raise ConfigError as `input` does."""
+        if options.get("to") is not None:
+            raise ConfigError("ask(to=…): a bare websocket has nobody but its client to ask")
+        return super().ask(prompt, schema, **options)
+
+    def approve(self, approval: Approval) -> Decision:
+        """See `IOStream.approve`; raise ConfigError as `input` does."""
+        if approval.delegation is not None:
+            raise ConfigError(f"tool {approval.tool!r} has to=, and a bare websocket has nobody but its client to ask")
+        return super().approve(approval)
 
     def wait_for(self, name: str, timeout: float | timedelta | None = None) -> NoReturn:
         """Raise ConfigError: the client must not be the one who says that something has happened."""

@@ -192,11 +192,14 @@ def _note_seen(entry: ChatEntry) -> None:
 def status_of(newest_status: str | None, newest_run: int | None, seen_run: int | None, question: Any) -> Status:
     """The status of a chat whose newest run has this status and number, and waits for the answer to `question`.
 
-    A question without a prompt only waits for the next message: the agent has answered, and nothing is open.
+    A question without a prompt only waits for the next message: the agent has answered, and nothing is open. One that a
+    colleague answers is nothing that waits for the owner.
     """
     status = _STATUS.get(newest_status or "", "idle")
     if status == "failed" and (seen_run or 0) >= (newest_run or 0):
         return "idle"
+    if status == "waiting" and isinstance(question, dict) and question.get("colleague"):
+        return "running"
     return "idle" if status == "waiting" and not _is_explicit(question) else status
 
 

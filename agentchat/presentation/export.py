@@ -274,11 +274,12 @@ def _tool_call(call: ToolCall) -> Iterator[str]:
 
 
 def _request(request: InputRequest) -> Iterator[str]:
-    if request.asks != "text" or request.prompt.strip():
+    is_message = request.asks == "text" and not request.colleague
+    if not is_message or request.prompt.strip():
         yield _heading(_question(request), request)
     if request.prompt.strip():
         yield _quoted(request.prompt)
-    if request.asks != "text" or request.is_open or request.password:  # otherwise the user's message answers it
+    if not is_message or request.is_open or request.password:  # otherwise the user's message answers it
         yield _aside(_outcome(request))
     if request.answer:
         yield "\n".join(f"- {_inline(label)}: {_inline(text)}" for label, text in request.answer)
@@ -287,6 +288,8 @@ def _request(request: InputRequest) -> Iterator[str]:
 
 
 def _question(request: InputRequest) -> str:
+    if request.colleague and not request.call:
+        return _("A colleague decides about this")
     match request.asks:
         case "approval":
             return _("Approve the call to %(tool)s?") % {"tool": request.tool}

@@ -150,6 +150,7 @@ class ToolCall(Item):
     agent: str = ""
     args: str = ""
     result: str = ""
+    colleague: bool = False  # while it is held: somebody else than the owner of the chat is asked
     approved: Mapping[str, Any] | None = None  # other arguments, with which the user has approved it
     whole_args: WholeText | None = None  # if `args` is their head
     whole_result: WholeText | None = None  # if `result` is its head

@@ -53,7 +53,7 @@ class Transcript:
     @property
     def text_request(self) -> InputRequest | None:
         """The question that the composer asks."""
-        return next((request for request in reversed(self.open_requests) if request.asks == "text"), None)
+        return next((each for each in reversed(self.open_requests) if each.asks == "text" and not each.colleague), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,7 +311,7 @@ class TranscriptReader:
     def _input_requested(self, payload: Mapping[str, Any]) -> None:
         request = request_of(payload, self._open_call(payload) if payload.get("toolCallId") else None)
         if request.call:
-            request.call.state = "held"
+            request.call.state, request.call.colleague = "held", request.colleague
             self._mark_changed(request.call)
         self._add(request)
         self._read.open_requests.append(request)

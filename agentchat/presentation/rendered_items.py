@@ -37,7 +37,7 @@ def _rendered_item(context: Context, item: Item) -> SafeString:
 
 
 def _template_of(item: Item) -> str:
-    is_card = isinstance(item, InputRequest) and item.asks != "text"
+    is_card = isinstance(item, InputRequest) and (item.asks != "text" or item.colleague)
     return f"agentchat/_{'card' if is_card else item.kind}.html"
 
 

@@ -41,6 +41,9 @@ class InputRequest(Item):
     initial: Mapping[str, Any] | None = None
     call: ToolCall | None = None
     expires_at: datetime | None = None
+    editable: frozenset[str] | None = None  # the arguments that the user may change; None: all
+    colleague: bool = False  # somebody else than the owner of the chat is asked
+    visible: str | None = None  # what users see of it then, see `visibility.py`
     state: RequestState = "open"
     value: Any = None
     by: str = ""
@@ -52,7 +55,7 @@ class InputRequest(Item):
     @property
     def may_have_draft(self) -> bool:
         """Whether the user may have typed something into it that is to be kept."""
-        return self.state in ("open", "expired")
+        return self.state in ("open", "expired") and not self.colleague
 
     @property
     def tool(self) -> str:
@@ -61,7 +64,7 @@ class InputRequest(Item):
     @property
     def arguments(self) -> list[JSONRow]:
         """The arguments of the tool call; as the model wrote them if they cannot be read."""
-        if self.call is None:
+        if self.call is None or self.call.is_name_only:
             return []
         if self._prefill is None:
             return [JSONRow(gettext("Arguments"), self.call.shown_args)]
@@ -89,12 +92,15 @@ class InputRequest(Item):
     @property
     def schema_json(self) -> str:
         """The schema that a page builds the form from; empty if there is none."""
-        return _json(self.schema)
+        return _json(only_editable(self.schema, self.editable))
 
     @property
     def initial_json(self) -> str:
         """The initial values of the form."""
-        return _json(self._prefill)
+        values, editable = self._prefill, self.editable
+        if values is None or editable is None:
+            return _json(values)
+        return _json({name: value for name, value in values.items() if name in editable})
 
     @property
     def expires(self) -> str:
@@ -115,6 +121,9 @@ def request_of(payload: Mapping[str, Any], call: ToolCall | None) -> InputReques
         schema=payload.get("schema"),
         initial=payload.get("initial"),
         call=call,
+        editable=None if payload.get("editable") is None else frozenset(payload["editable"]),
+        colleague=bool(payload.get("colleague")),
+        visible=payload.get("visible"),
         expires_at=_moment(payload.get("expiresAt")),
     )
 
@@ -128,6 +137,15 @@ def apply_answer(request: InputRequest, payload: Mapping[str, Any]) -> None:
         request.call.state = "refused" if is_refused else "running"
         if request.state == "changed":
             request.call.approved = request.value["arguments"]  # if it is made again, it is with these
+
+
+def only_editable(schema: Schema | None, editable: frozenset[str] | None) -> Schema | None:
+    """The schema of those arguments that may be changed; None if there are none."""
+    if schema is None or editable is None:
+        return schema
+    properties = {name: each for name, each in schema.get("properties", {}).items() if name in editable}
+    required = [name for name in schema.get("required", ()) if name in editable]
+    return {**schema, "properties": properties, "required": required} if properties else None
 
 
 def _asks(payload: Mapping[str, Any]) -> Asks:

@@ -1,5 +1,8 @@
 """What users who are not staff see of tool calls: `visible` of the tool, else `SHOW_TOOLS` of the site.
 
+The same of questions that somebody else than the owner of the chat answers: they see that a colleague decides, how, and
+why, but not about what, unless all of it is visible.
+
 Events are stored whole, and each says how much of it may be shown, so that one alone can be blanked: on the wire here,
 in pages, exports and shares by `presentation/visibility.py`.
 """
@@ -9,6 +12,7 @@ from typing import Any, cast, get_args
 
 from agentchat import conf
 from agentchat.events import (
+    InputAnswered,
     InputRequested,
     ToolCallArgs,
     ToolCallEnd,
@@ -30,6 +34,10 @@ _BLANK: dict[str, dict[str, str]] = {
 }
 """The events of a call, and what they have instead where only its name is shown."""
 
+_QUESTION = {"type", "seq", "at", "run", "request", "kind", "unsure", "expiresAt", "colleague", "visible"}
+_ANSWER = {"type", "seq", "at", "run", "request", "by", "expired", "kind", "colleague", "visible"}
+"""What is left of a question to a colleague, and of its answer."""
+
 
 def visibility_of(payload: Payload) -> Visibility:
     """How much is shown of the call that this event belongs to."""
@@ -46,6 +54,8 @@ def resolved(visible: str | None) -> Visibility:
 def hides_text(type_: str, payload: Payload) -> bool:
     """Whether the text of this event is not for users."""
     visibility = visibility_of(payload)
+    if is_for_colleague(type_, payload):
+        return visibility != "all"
     if _asks_again(type_, payload):
         return visibility == "none"
     return type_ in _BLANK and visibility != "all"
@@ -53,6 +63,8 @@ def hides_text(type_: str, payload: Payload) -> bool:
 
 def without_hidden_tool(frame: dict[str, Any]) -> dict[str, Any]:
     """The frame for users who are not staff: its place in the order stays, what is not shown of a call does not."""
+    if is_for_colleague(frame["type"], frame):
+        return frame if visibility_of(frame) == "all" else _without_question(frame)
     if frame["type"] not in _BLANK and not _asks_again(frame["type"], frame):
         return frame
     match visibility_of(frame):
@@ -66,6 +78,26 @@ def without_hidden_tool(frame: dict[str, Any]) -> dict[str, Any]:
         case "name":
             shown = {key: value for key, value in frame.items() if key != "cut"}
             return {**shown, **_BLANK.get(frame["type"], {}), "visible": "name"}
+
+
+def is_for_colleague(type_: str, payload: Payload) -> bool:
+    """Whether it is a question to somebody else than the owner of the chat, or its answer."""
+    return type_ in (InputRequested.type, InputAnswered.type) and bool(payload.get("colleague"))
+
+
+def decision_in(kind: str | None, value: Any) -> dict[str, Any] | None:
+    """What the owner sees of a colleague's answer, whatever it is about; None: nothing."""
+    if kind != "approval" or not isinstance(value, Mapping):
+        return None
+    return {name: value[name] for name in ("decision", "reason") if name in value}
+
+
+def _without_question(frame: dict[str, Any]) -> dict[str, Any]:
+    if frame["type"] == InputAnswered.type:
+        decision = decision_in(frame.get("kind"), frame.get("value"))
+        return {key: frame[key] for key in frame if key in _ANSWER} | ({"value": decision} if decision else {})
+    names = _QUESTION | ({"toolCallId"} if visibility_of(frame) == "name" else set())
+    return {key: frame[key] for key in frame if key in names} | {"prompt": ""}
 
 
 def _asks_again(type_: str, payload: Payload) -> bool:

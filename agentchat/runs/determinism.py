@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import Any
 
+from agentchat.core.log import get_logger
 from agentchat.errors import NonDeterminismError
 from agentchat.events import InputRequested
 from agentchat.infra.json_field import UnreadableJSON
@@ -14,6 +15,8 @@ from agentchat.infra.sanitize import clean_json
 from agentchat.models import Step
 from agentchat.runs.leases import Claim
 from agentchat.runs.questions import Question, is_in_other_words, is_the_same
+
+logger = get_logger("agentchat.runs")
 
 
 def digest_of(request: Any) -> str:
@@ -57,6 +60,18 @@ def changed_question(claim: Claim, asked: Question, question: InputRequested, na
             f"time, a row of the database) into iostream.step(name, function)"
         )
     return None
+
+
+def warn_of_other_words(claim: Claim, asked: Question, question: InputRequested) -> None:
+    """Log if the recorded answer was given to a question in other words. It stays the answer."""
+    if not is_the_same(asked, clean_json(question.payload())):
+        logger.warning(
+            "run %d of chat session %s: the recorded answer to %r is used for %r",
+            claim.number,
+            claim.session_id,
+            asked["prompt"],
+            question.prompt,
+        )
 
 
 def unexpected_step(claim: Claim, number: int, kind: str, name: str) -> NonDeterminismError:

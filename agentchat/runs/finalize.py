@@ -20,6 +20,7 @@ from agentchat.infra.encryption import ERASED, TOKEN_PREFIX
 from agentchat.infra.sanitize import CODE_CHARS, short
 from agentchat.models import ChatSession, Event, InboxItem, Run, Step
 from agentchat.realtime.frames import Frame
+from agentchat.runs import delegated_questions
 from agentchat.runs.branching.inheritance import InheritedJournal
 from agentchat.runs.branching.tree import Tree
 from agentchat.runs.session_lock import append, start_run
@@ -59,6 +60,7 @@ def end_run(
     )
     frames = append(session, run, [*closing_events(run, half_written or {}), event])
     erase_secrets(session, run)
+    delegated_questions.cancel_all_of(run)
     has_messages = clear_inbox(session, run)
     if session.deleted_at is not None or not has_messages:
         return frames, None

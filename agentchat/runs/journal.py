@@ -18,35 +18,31 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
+from agentchat.core.addressees import Delegation
 from agentchat.core.log import get_logger
 from agentchat.core.state import StateChange
 from agentchat.errors import AgentChatError, LeaseLost
-from agentchat.events import (
-    ChatEvent,
-    InputAnswered,
-    InputRequested,
-    RunError,
-    RunFinished,
-    Usage,
-)
+from agentchat.events import ChatEvent, InputAnswered, InputRequested, RunError, RunFinished, Usage
 from agentchat.infra import moments
 from agentchat.infra.sanitize import clean_json, short
 from agentchat.infra.statements import insert, select_one, select_with, update
-from agentchat.models import InboxItem, Run, Step
+from agentchat.models import DelegatedQuestion, InboxItem, Run, Step
 from agentchat.realtime.frames import Frame
-from agentchat.runs.determinism import changed_question, changed_step, digest_of, unexpected_step
+from agentchat.runs import delegated_questions
+from agentchat.runs.determinism import (
+    changed_question,
+    changed_step,
+    digest_of,
+    unexpected_step,
+    warn_of_other_words,
+)
 from agentchat.runs.finalize import end_run
 from agentchat.runs.leases import Claim
 from agentchat.runs.limits import RunUsage, cost_so_far
 from agentchat.runs.origins import Origin, OriginSequence, Phase
 from agentchat.runs.questions import EXPIRED, WAITING, Question, is_expired, is_the_same, request_id
 from agentchat.runs.recorded import Recorded
-from agentchat.runs.transactions import (
-    JournalTransaction,
-    committed_end,
-    reset_crash_count,
-    saved_step,
-)
+from agentchat.runs.transactions import JournalTransaction, committed_end, reset_crash_count, saved_step
 from agentchat.runs.waits import KIND, Wait
 
 logger = get_logger("agentchat.runs")
@@ -222,21 +218,15 @@ class Journal:
 
     def warn_of_other_words(self, number: int, question: InputRequested) -> None:
         """Log if the recorded answer of this step was given to a question in other words. It stays the answer."""
-        asked = self._recorded.questions.get(number)
-        if asked is not None and not is_the_same(asked, clean_json(question.payload())):
-            logger.warning(
-                "run %d of chat session %s: the recorded answer to %r is used for %r",
-                self.claim.number,
-                self.claim.session_id,
-                asked["prompt"],
-                question.prompt,
-            )
+        if (asked := self._recorded.questions.get(number)) is not None:
+            warn_of_other_words(self.claim, asked, question)
 
     def answer(
         self,
         number: int,
         name: str,
         question: InputRequested,
+        delegation: Delegation | None = None,
         *,
         accepts_unsolicited: bool = False,
         blocking: bool = False,
@@ -271,9 +261,9 @@ class Journal:
             item = select_one(InboxItem, session_id=tx.session.pk, run_id=None, request_id=wanted, order=first)
             if item is None or tx.was_released:
                 if tx.was_released or not is_expired(asked or question.payload()):
-                    return WAITING, frames + self._wait(
-                        tx, number, question, asked, OriginSequence(number, phase), blocking=blocking
-                    )
+                    origins = OriginSequence(number, phase)
+                    return WAITING, frames + self._wait(tx, number, question, delegation, asked, origins, blocking)
+                delegated_questions.close(tx.session, question.request, DelegatedQuestion.Outcome.EXPIRED)
                 expired = InputAnswered(request=question.request, by="", expired=True)
                 frames = self._recorded.append(tx, [expired], OriginSequence(number, start=1))
             else:
@@ -302,6 +292,7 @@ class Journal:
         if answer is not None:
             _assign(answer, tx.run, number)
             return []
+        delegated_questions.close(tx.session, replaced["request"], DelegatedQuestion.Outcome.CANCELLED)
         closed = InputAnswered(request=replaced["request"], by="", expired=True)
         return self._recorded.append(tx, [closed], OriginSequence(number, Phase.ASKED_AGAIN, start=1))
 
@@ -313,14 +304,16 @@ class Journal:
         )
         return result, []
 
-    def consent_to_repeat(self, step: Step, question: InputRequested) -> tuple[Any, list[Frame]]:
+    def consent_to_repeat(
+        self, step: Step, question: InputRequested, delegation: Delegation | None = None
+    ) -> tuple[Any, list[Frame]]:
         """Ask as `answer` does whether to repeat a step that may have taken effect. `question` names the attempt."""
 
         def consent(tx: JournalTransaction) -> tuple[Any, list[Frame]]:
             item = InboxItem.objects.filter(session=tx.session, request_id=question.request).first()
             if item is None or tx.was_released:
                 origins = OriginSequence(step.number, Phase.ASKED_AGAIN, start=step.tries)
-                return WAITING, self._wait(tx, step.number, question, None, origins, blocking=False)
+                return WAITING, self._wait(tx, step.number, question, delegation, None, origins)
             _assign(item, tx.run, step.number)
             return item.value, []
 
@@ -331,13 +324,15 @@ class Journal:
         tx: JournalTransaction,
         number: int,
         question: InputRequested,
+        delegation: Delegation | None,
         asked: Question | None,
         origins: Iterator[Origin],
-        *,
-        blocking: bool,
+        blocking: bool = False,
     ) -> list[Frame]:
         run = tx.run
         asked = tx.questions[number] = asked or question.payload()
+        if delegation is not None:
+            delegated_questions.open_(tx.session, run, question, delegation)
         if not tx.was_released:
             until = asked.get("expiresAt")
             run.waits_until = datetime.fromisoformat(until) if until else None

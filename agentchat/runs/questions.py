@@ -1,15 +1,47 @@
-"""The questions of a run to its user: how one is stored, and when it can no longer be answered."""
+"""The questions of a run: how one is made and stored, and when it can no longer be answered."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from agentchat.core.approvals import Decision
+from agentchat.core.addressees import Delegation
+from agentchat.core.approvals import Approval, Decision
+from agentchat.events import InputRequested
 from agentchat.infra import moments
 
 Question = dict[str, Any]  # the payload of an INPUT_REQUESTED event
 
 WAITING = object()  # instead of an answer: there is none yet
 EXPIRED = {"expired": True}  # as the result of an input step: nobody answered in time
+
+
+def iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moments.with_zone(moment).isoformat()
+
+
+def delegated(question: InputRequested, delegation: Delegation | None) -> InputRequested:
+    """The question, as it is if somebody else than the user is asked. What its call says of `visible` goes first."""
+    if delegation is None:
+        return question
+    visible = delegation.visible or (None if question.tool_call_id else "all")
+    return replace(question, colleague=True, visible=question.visible or visible)
+
+
+def approval_question(approval: Approval, digest: str) -> InputRequested:
+    """The question that asks for approval; its request is filled in later."""
+    return InputRequested(
+        request="",
+        kind="approval",
+        prompt=approval.prompt,
+        schema=approval.schema,
+        initial=approval.arguments,
+        tool_call_id=approval.tool_call_id,
+        digest=digest,
+        expires_at=iso(approval.expires_at),
+        editable=approval.editable,
+        visible=approval.visible,
+        tool=approval.tool,
+    )
 
 
 def request_id(run_number: int, step: int, *, in_other_words: bool = False) -> str:
@@ -27,8 +59,10 @@ def is_the_same(asked: Question, now: Question) -> bool:
 
     A question with a name is the one that was asked under this name; others have to have the same words and, as a form,
     the same fields. An approval is bound to its call by a digest, and the system's own questions count what was used
-    meanwhile.
+    meanwhile. One to the user is another than one to somebody else.
     """
+    if now.get("colleague") != asked.get("colleague"):
+        return False
     if now["kind"] == "approval":
         return True
     if "name" in now and "name" in asked:

@@ -108,7 +108,7 @@ class _RecordedJournal(Journal):
     def wait(self, number: int, wait: Wait, **_: Any) -> NoReturn:
         raise _EndOfJournal([NextStep(number=number, kind=KIND, name=wait.step_name)])
 
-    def answer(self, number: int, name: str, question: InputRequested, **_: Any) -> NoReturn:
+    def answer(self, number: int, name: str, question: InputRequested, *_: Any, **__: Any) -> NoReturn:
         raise _EndOfJournal([NextStep(number=number, kind="input", name=name, question=clean_json(question.payload()))])
 
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from agentchat.core.addressees import Delegation
+from agentchat.core.model_json import read_json
 from agentchat.core.steps import StepAttempt, StepSpec, before_effect
 from agentchat.errors import AgentChatError, ConfigError, DatabaseUnavailable, RunInterrupt
 from agentchat.events import ChatEvent, InputRequested
@@ -37,7 +39,8 @@ def current_step() -> OriginSequence | None:
 class StepMaker:
     """Makes the steps of one execution of a run, or takes their results from its journal.
 
-    `consents(step, question)` asks the user whether to make a step again that may have taken effect.
+    `consents(step, question, delegation)` asks whether to make a step again that may have taken effect: the user, or
+    whoever is asked instead.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class StepMaker:
         output: RunOutput,
         state: RunState,
         *,
-        consents: Callable[[Step, InputRequested], bool],
+        consents: Callable[[Step, InputRequested, Delegation | None], bool],
     ) -> None:
         self._journal = journal
         self._bridge = bridge
@@ -117,7 +120,7 @@ class StepMaker:
         return lambda: self._make(number, step, attempt)
 
     def _may_repeat(self, recorded: Step, step: StepSpec) -> bool:
-        """Ask the user: the process died between the tool and its result, so it cannot be known what took effect."""
+        """Ask: the process died between the tool and its result, so it cannot be known what took effect."""
         question = replace(
             system_messages.question("outcome_unknown", tool=step.name),
             request=f"{self._journal.claim.number}-{recorded.number}.{recorded.tries}",
@@ -125,7 +128,9 @@ class StepMaker:
             unsure=True,
             visible=step.visible,
         )
-        return self._consents(recorded, question)
+        if step.repeat_asks is not None:  # who do not see the chat's own lines of the call
+            question = replace(question, initial=_arguments_in(step.made_request()), tool=step.name)
+        return self._consents(recorded, question, step.repeat_asks)
 
     def _make_again(self, recorded: Step, step: StepSpec, attempt: StepAttempt) -> Any:
         self._journal.restart(recorded)
@@ -167,6 +172,15 @@ class StepMaker:
 
     def _key(self, number: int) -> str:
         return f"{self._journal.claim.session_id}-{self._journal.claim.number}-{number}"
+
+
+def _arguments_in(request: Any) -> Any:
+    """The arguments of a recorded tool call; None if what the model wrote is no object."""
+    try:
+        arguments = read_json(request["arguments"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return arguments if isinstance(arguments, dict) else None
 
 
 @contextmanager

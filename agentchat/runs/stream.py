@@ -14,18 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
 from pydantic import ValidationError
 
-from agentchat import conf
+from agentchat.core.addressees import Delegation, delegation_of
 from agentchat.core.approvals import Approval, Decision, M, problems_of
 from agentchat.core.patterns import form_schema
 from agentchat.core.state import replace_entries
 from agentchat.core.steps import StepSpec, check_steps_allowed, gathered_name, is_replayed, own_step
-from agentchat.errors import ConfigError, InputExpired, LimitExceeded, Suspended
+from agentchat.errors import ConfigError, InputExpired, LimitExceeded
 from agentchat.events import (
     ChatEvent,
     DeveloperWarning,
@@ -38,11 +38,10 @@ from agentchat.events import (
     TextMessageContent,
     TextMessageStart,
 )
-from agentchat.infra import moments
-from agentchat.infra.database import RUN_TIMEOUT_SECONDS, in_transaction, release_pooled_connections, retry_transaction
+from agentchat.infra.database import RUN_TIMEOUT_SECONDS, in_transaction, retry_transaction
 from agentchat.infra.encryption import decrypt
 from agentchat.io.base import IOStream, no_stream_in
-from agentchat.models import Run, Step
+from agentchat.models import Run
 from agentchat.realtime.chat_list import group_of_owner
 from agentchat.realtime.frames import Frame
 from agentchat.runs import limits
@@ -53,15 +52,14 @@ from agentchat.runs.history import history_before
 from agentchat.runs.journal import Journal
 from agentchat.runs.origins import OriginSequence
 from agentchat.runs.output import RunOutput
-from agentchat.runs.questions import EXPIRED, WAITING, decision_of
+from agentchat.runs.question_maker import QuestionMaker
+from agentchat.runs.questions import approval_question, decision_of, iso
 from agentchat.runs.state import RunState, state_before
 from agentchat.runs.step_maker import StepMaker, current_step
 from agentchat.runs.waiting import Waits
 from agentchat.tools.memory import MemoryWatch
 
 T = TypeVar("T")
-
-ANSWER_POLL_SECONDS = 1.0  # an answer may arrive in another process, whose wake-up may be lost
 
 
 class RunIOStream(Waits, IOStream):
@@ -83,7 +81,8 @@ class RunIOStream(Waits, IOStream):
         self.agent_name = journal.claim.agent
         self.memory_watch: MemoryWatch | None = None
         self._state = RunState(self._read_state)
-        self._steps = StepMaker(journal, self.bridge, self.output, self._state, consents=self._consents)
+        self._questions = QuestionMaker(journal, self.bridge, self.output, self.wake_event, durable=durable)
+        self._steps = StepMaker(journal, self.bridge, self.output, self._state, consents=self._questions.consents)
         self._last_input: str | None = None
         self._grants: Counter[str] = Counter()
         self._making = threading.RLock()
@@ -211,7 +210,17 @@ class RunIOStream(Waits, IOStream):
 
     # --- questions -------------------------------------------------------------------------------------------------
 
-    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None) -> str:
+    def input(
+        self,
+        prompt: str = "",
+        *,
+        password: bool = False,
+        name: str | None = None,
+        expires_at: datetime | None = None,
+        to: Any = None,
+        shown: bool = False,
+        escalate: tuple[timedelta, Any] | None = None,
+    ) -> str:
         """Return the next message of the user.
 
         If there is none yet, the run is suspended: this raises Suspended, the thread is free, and the agent function is
@@ -219,9 +228,18 @@ class RunIOStream(Waits, IOStream):
 
         `password`: the answer is never shown, is encrypted where it is stored, and erased when the run ends. `name`
         identifies the question if its words may differ from one execution to the next. Without a name, an answer that
-        was given to other words is discarded, and the user is asked once more.
+        was given to other words is discarded, and the user is asked once more. Raise InputExpired if there is no answer
+        by `expires_at`.
+
+        `to`: somebody else is asked (see `core.addressees`), and nothing that the user sends is an answer. The user
+        sees the prompt only if it is `shown`. `escalate=(after, to)`: after that time it is for them instead.
         """
-        question = InputRequested(request="", prompt=prompt, name=name)
+        delegation = delegation_of(to, shown=shown, escalate=escalate)
+        question = InputRequested(request="", prompt=prompt, name=name, expires_at=iso(expires_at))
+        if delegation is not None:
+            if password:
+                raise ConfigError("input(password=True, to=…): a password is asked of the user alone")
+            return str(self._answer("input", question, delegation))
         if password:
             return decrypt(self._answer("password", replace(question, password=True)))
         text = str(self._answer("input", question, accepts_unsolicited=True))
@@ -229,13 +247,24 @@ class RunIOStream(Waits, IOStream):
         self.remember("user", text)
         return text
 
-    def ask(self, prompt: str, schema: type[M], *, expires_at: datetime | None = None, name: str | None = None) -> M:
+    def ask(
+        self,
+        prompt: str,
+        schema: type[M],
+        *,
+        expires_at: datetime | None = None,
+        name: str | None = None,
+        to: Any = None,
+        shown: bool = False,
+        escalate: tuple[timedelta, Any] | None = None,
+    ) -> M:
         """Have a form filled in, and return it: an instance of the pydantic model `schema`. Suspends as `input` does.
 
         `name` as in `input`; without one, the form is another one if its words or its fields differ. A form that fits
-        its JSON schema but not the model is asked for again. Raise InputExpired if there is no answer by `expires_at`,
-        and ConfigError as `form_schema` does.
+        its JSON schema but not the model is asked for again. `to`, `shown` and `escalate` as in `input`. Raise
+        InputExpired if there is no answer by `expires_at`, and ConfigError as `form_schema` does.
         """
+        delegation = delegation_of(to, shown=shown, escalate=escalate)
         text, initial, fields = prompt, None, form_schema(schema)
         while True:
             question = InputRequested(
@@ -245,9 +274,9 @@ class RunIOStream(Waits, IOStream):
                 name=name,
                 schema=fields,
                 initial=initial,
-                expires_at=_iso(expires_at),
+                expires_at=iso(expires_at),
             )
-            initial = self._answer(f"form {schema.__name__}", question)
+            initial = self._answer(f"form {schema.__name__}", question, delegation)
             try:
                 return schema.model_validate_json(json.dumps(initial))
             except ValidationError as error:
@@ -260,24 +289,25 @@ class RunIOStream(Waits, IOStream):
         NonDeterminismError.
         """
         digest = digest_of({"tool": approval.tool, "arguments": approval.arguments})
-        question = InputRequested(
-            request="",
-            kind="approval",
-            prompt=approval.prompt,
-            schema=approval.schema,
-            initial=approval.arguments,
-            tool_call_id=approval.tool_call_id,
-            digest=digest,
-            expires_at=_iso(approval.expires_at),
-        )
+        question = approval_question(approval, digest)
         try:
-            return decision_of(self._answer(f"approve {approval.tool}", question))
+            return decision_of(self._answer(f"approve {approval.tool}", question, approval.delegation))
         except InputExpired:
             return Decision(approved=False, reason="nobody answered in time")
 
     @outside_event_loops
-    def _answer(self, name: str, question: InputRequested, *, accepts_unsolicited: bool = False) -> Any:
-        """The user's answer, as a step. Raise Suspended to wait for it, InputExpired if it can no longer come."""
+    def _answer(
+        self,
+        name: str,
+        question: InputRequested,
+        delegation: Delegation | None = None,
+        *,
+        accepts_unsolicited: bool = False,
+    ) -> Any:
+        """The answer of the user, or of whoever is asked instead, as a step.
+
+        Raise Suspended to wait for it, InputExpired if it can no longer come.
+        """
         self._check()
         if current_step() is not None:
             raise ConfigError(
@@ -285,52 +315,7 @@ class RunIOStream(Waits, IOStream):
                 "before, or register the tool with approval=True"
             )
         with self._turn():
-            return self._take_answer(name, question, accepts_unsolicited=accepts_unsolicited)
-
-    def _take_answer(self, name: str, question: InputRequested, *, accepts_unsolicited: bool) -> Any:
-        number = self._journal.next_number()
-        recorded = self._journal.recorded(number, "input", name, digest=question.digest)
-        if recorded is not None:
-            answer = recorded.result
-            self._journal.warn_of_other_words(number, question)
-        else:
-            if not self._durable and question.expires_at is None:
-                question = replace(question, expires_at=_iso(moments.now() + timedelta(seconds=conf.app.wait_s)))
-            modes = {"accepts_unsolicited": accepts_unsolicited, "blocking": not self._durable}
-            look = partial(self._journal.answer, number, name, question, **modes)
-            answer, frames = look()
-            self.output.publish(frames)
-            if answer is WAITING and not self._durable:
-                answer = self._block_for(look)
-        self._suspend_if(answer is WAITING)
-        self._journal.passed(number)
-        if answer == EXPIRED:
-            raise InputExpired(f"question {question.prompt!r} was not answered in time")
-        return answer
-
-    def _block_for(self, look: Callable[[], tuple[Any, list[Frame]]]) -> Any:
-        """Block the thread until the answer is there: for agent functions that cannot be called again."""
-        answer: Any = WAITING
-        while answer is WAITING:
-            release_pooled_connections()
-            self.wake_event.wait(ANSWER_POLL_SECONDS)
-            self.wake_event.clear()
-            self.bridge.check()
-            answer, frames = look()
-            self.output.publish(frames)
-        return answer
-
-    def _consents(self, step: Step, question: InputRequested) -> bool:
-        """Whether the user wants this step to be made again."""
-        answer, frames = self._journal.consent_to_repeat(step, question)
-        self.output.publish(frames)
-        self._suspend_if(answer is WAITING)
-        return decision_of(answer).approved
-
-    def _suspend_if(self, waits: bool) -> None:
-        if waits:
-            self.bridge.reason = self.bridge.reason or Suspended
-            raise Suspended
+            return self._questions.answer(name, question, delegation, accepts_unsolicited=accepts_unsolicited)
 
     # --- steps -----------------------------------------------------------------------------------------------------
 
@@ -390,7 +375,3 @@ class RunIOStream(Waits, IOStream):
             if not decision_of(self._answer(name, question)).approved:
                 raise LimitExceeded(f"{name}: the user did not let the run continue")
             self._grants[limits.limit_of(name)] += 1
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moments.with_zone(moment).isoformat()

@@ -37,7 +37,7 @@ POLL_SECONDS = 5.0  # how often the database is asked for events without a notif
 STUCK_LEASES = 3  # how many leases one iteration may last: longer than it takes to notice that a network is silent
 
 
-CHORES: list[Callable[[], None]] = []
+CHORES: list[Callable[[], object]] = []
 """What floors above want done at each heartbeat, one after the other, in a thread. It may wait for locks."""
 
 

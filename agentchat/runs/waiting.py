@@ -3,7 +3,6 @@
 In the agent's thread.
 """
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
@@ -11,9 +10,9 @@ from typing import Any, Protocol
 
 from agentchat import conf
 from agentchat.errors import ConfigError, InputExpired
-from agentchat.realtime.frames import Frame
 from agentchat.runs.async_bridge import outside_event_loops
 from agentchat.runs.journal import Journal
+from agentchat.runs.question_maker import QuestionMaker
 from agentchat.runs.questions import EXPIRED, WAITING
 from agentchat.runs.row_checks import check_run, stored_lookups
 from agentchat.runs.step_maker import current_step
@@ -27,11 +26,10 @@ class _Waiting(Protocol):
 
     _durable: bool
     _journal: Journal
+    _questions: QuestionMaker
 
     def _check(self) -> None: ...
     def _turn(self) -> AbstractContextManager[None]: ...
-    def _suspend_if(self, waits: bool) -> None: ...
-    def _block_for(self, look: Callable[[], tuple[Any, list[Frame]]]) -> Any: ...
 
 
 class Waits:
@@ -72,8 +70,8 @@ def _made(stream: _Waiting, wait: Wait) -> Any:
             if result is WAITING and isinstance(wait, RowWait):
                 check_run(stream._journal.claim.run_id)  # it may have been there before the wait was committed
             if result is WAITING and not stream._durable:
-                result = stream._block_for(look)
-        stream._suspend_if(result is WAITING)
+                result = stream._questions.block_for(look)
+        stream._questions.suspend_if(result is WAITING)
         stream._journal.passed(number)
     if result == EXPIRED:
         raise InputExpired(f"{wait.step_name}: nothing came within {wait.seconds} s")

@@ -14,12 +14,15 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import formats
 from django.utils.safestring import SafeString
 
+from agentchat.actions import colleagues
 from agentchat.core import registry
 from agentchat.errors import ConfigError
 from agentchat.i18n import language
+from agentchat.presentation.chat_list import agent_title
 from agentchat.presentation.items import Item
 from agentchat.presentation.rendered_items import rendered_item
 from agentchat.routing import socket_path
+from agentchat.visitors import Visitor
 from agentchat.web import accounts, appearance, scripts
 
 register = template.Library()
@@ -84,6 +87,18 @@ def agentchat_script(name: str) -> dict[str, Any]:
 def agentchat_socket(chat_id: UUID | None = None) -> str:
     """Where the page opens the websocket of a chat, or of the list of chats."""
     return socket_path(chat_id)
+
+
+@register.simple_tag
+def agentchat_title(agent: str) -> str:
+    """The title of an agent function."""
+    return agent_title(agent)
+
+
+@register.simple_tag
+def agentchat_inbox_count(visitor: Visitor) -> int | None:
+    """How many questions wait for a member of staff; None for others, whose pages ask the database for nothing more."""
+    return len(colleagues.open_questions(visitor.user)) if visitor.may_see_details else None
 
 
 @register.simple_tag

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from agentchat import chats, server
-from agentchat.actions import branches, messages
+from agentchat.actions import branches, colleagues, messages
 from agentchat.infra.db_threads import DB_POOL, in_db_thread
 from agentchat.models import ChatSession, Run
 from agentchat.realtime import frames
@@ -50,9 +50,16 @@ class AgentChat:
         """Send a message, as the composer does. Raise Rejected as the server would."""
         messages.send(self.session.pk, self.visitor, client_id=uuid.uuid4(), text=text)
 
-    def answer(self, request: str, value: Any) -> None:
-        """Answer a question: with a text, a decision or a form. Raise Rejected as the server would."""
-        messages.answer(self.session.pk, self.visitor, client_id=uuid.uuid4(), request=request, value=value)
+    def answer(self, request: str, value: Any, *, by: Any = None) -> None:
+        """Answer a question: with a text, a decision or a form. Raise Rejected as the server would.
+
+        `by`: the user who answers in the inbox, where the question is for somebody else than the owner of the chat.
+        """
+        given = {"client_id": uuid.uuid4(), "request": request, "value": value}
+        if by is None:
+            messages.answer(self.session.pk, self.visitor, **given)
+        else:
+            colleagues.answer(self.session.pk, Visitor(user=by), **given)
 
     def retry(self, message_id: str | None = None) -> None:
         """Regenerate an agent's message, or retry after a failure. Raise Rejected as the server would."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from agentchat.events import ChatEvent, TextMessage, TextMessageEnd
-from agentchat.io.base import IOStream
+from agentchat.io.base import IOStream, check_addressee
 
 
 class RecordingStream(IOStream):
@@ -31,7 +31,8 @@ class RecordingStream(IOStream):
     def print(self, *objects: Any, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
         self.printed += sep.join(map(str, objects)) + end
 
-    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None) -> str:
+    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None, **addressee: Any) -> str:
+        check_addressee(**addressee)
         self.prompts.append(prompt)
         if not self._answers:
             raise AssertionError(f"nothing is left to answer {prompt!r} with")

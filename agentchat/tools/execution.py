@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from agentchat.core.addressees import Delegation, delegation_of, staff
 from agentchat.core.approvals import Approval, approve
 from agentchat.core.async_bridge import Bridge, bridge_of, contained
 from agentchat.core.current_call import CurrentCall, calling
@@ -100,6 +101,9 @@ class ToolCalls:
                 schema=tool.schema()["function"]["parameters"],
                 tool_call_id=call["id"],
                 expires_at=tool.approval_expires_at(),
+                delegation=tool.delegation,
+                editable=tool.editable,
+                visible=tool.visible if tool.delegation else None,
             ),
         )
         if not decision.approved:
@@ -150,7 +154,7 @@ class ToolCalls:
                 f"{{'content': …}}), or (False, …) if the call has failed"
             )
 
-        return _Outcome(outcome, retry_safe=tool is not None and tool.retry_safe)
+        return _Outcome(outcome, retry_safe=tool is not None and tool.retry_safe, tool=tool)
 
     def _call_of(self, tool: Tool, arguments: Mapping[str, Any], *, note: str = "") -> "_Outcome":
         def outcome() -> tuple[str, bool]:
@@ -160,7 +164,7 @@ class ToolCalls:
             return note + content, ok
 
         if not tool.replay:
-            return _Outcome(outcome, retry_safe=tool.retry_safe)
+            return _Outcome(outcome, retry_safe=tool.retry_safe, tool=tool)
 
         def first() -> tuple[str, bool]:
             with memory_only(tool.name):
@@ -170,7 +174,7 @@ class ToolCalls:
             with memory_only(tool.name, replayed=True):
                 _call_tool(tool, arguments, bridge_of(self.stream))
 
-        return _Outcome(first, retry_safe=True, replay=again)
+        return _Outcome(first, retry_safe=True, replay=again, tool=tool)
 
     def _watched(self, tool: Tool, call: Callable[[], tuple[str, bool]]) -> tuple[str, bool]:
         """Call a tool; warn of what it has changed in the agent function's memory, if the stream wants to know."""
@@ -218,6 +222,7 @@ class ToolCalls:
             retry_safe=outcome.retry_safe,
             replay=replay if outcome.replay else None,
             visible=visible,
+            repeat_asks=outcome.repeat_asks,
         )
 
     def _answering(self, key: str) -> AbstractContextManager[None]:
@@ -232,6 +237,16 @@ class _Outcome:
     make: Callable[[], tuple[str, bool]]
     retry_safe: bool = True  # nothing takes effect, unless a tool is called
     replay: Callable[[], None] | None = None
+    tool: Tool | None = None  # that is called
+
+    @property
+    def repeat_asks(self) -> Delegation | None:
+        """Who decides whether to call the tool again if its outcome is unknown; None: the user."""
+        if self.tool is None:
+            return None
+        if self.tool.outcome_unknown_to is None:
+            return self.tool.delegation or delegation_of(staff())
+        return delegation_of(self.tool.outcome_unknown_to)
 
     def again(self) -> None:
         if self.replay is not None:

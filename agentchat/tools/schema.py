@@ -25,6 +25,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticSerializationError
 
+from agentchat.core.addressees import Addressee, Delegation
 from agentchat.core.model_json import parse_json, strict_json
 from agentchat.errors import ConfigError, ToolError
 from agentchat.events import Visibility
@@ -45,6 +46,9 @@ class Tool:
     when a run is resumed: let it decide by the arguments alone. `approval_expires_in`: how long the user may take.
     `replay`: it only changes the agent function's memory, so it is called again when a run is resumed.
     `visible`: what users see of its calls; None: as the site says. Who approves a call sees it.
+    `delegation`: who approves it, if not the user. `editable`: the arguments that may be changed when it is approved.
+    `outcome_unknown_to`: who is asked whether to make a call again that may have taken effect. `is_known_to_model`: an
+    agent's model may call it, and that agent knows what users see of it.
     """
 
     function: Callable[..., Any]
@@ -56,11 +60,15 @@ class Tool:
     approval_expires_in: timedelta | None = None
     replay: bool = False
     visible: Visibility | None = None
+    delegation: Delegation | None = None
+    editable: tuple[str, ...] | None = None
+    outcome_unknown_to: Addressee | None = None
+    is_known_to_model: bool = False
 
     def __post_init__(self) -> None:
         if self.visible not in (None, *get_args(Visibility)):
             raise ConfigError(f"tool {self.name!r}: visible={self.visible!r}; use 'all', 'name' or 'none'")
-        if self.approval and self.visible in ("name", "none"):
+        if self.approval and self.delegation is None and self.visible in ("name", "none"):
             raise ConfigError(
                 f"tool {self.name!r} has approval, and visible={self.visible!r}: who approves a call must see it"
             )
@@ -111,6 +119,9 @@ def tool_of(
     approval_expires_in: timedelta | None = None,
     replay: bool | None = None,
     visible: Visibility | None = None,
+    delegation: Delegation | None = None,
+    editable: tuple[str, ...] | None = None,
+    outcome_unknown_to: Addressee | None = None,
 ) -> Tool:
     """Make a tool from a function, or change an existing tool. What is None stays as it is.
 
@@ -119,6 +130,8 @@ def tool_of(
     """
     registered = function if isinstance(function, Tool) else _known_tool(function)
     known = registered or _new_tool(function)
+    if delegation is not None and visible is None and known.visible is None:
+        visible = delegation.visible
     if registered and visible not in (None, registered.visible):
         raise ConfigError(
             f"tool {known.name!r} was registered with visible={known.visible!r}, and now with {visible!r}: give it "
@@ -134,6 +147,9 @@ def tool_of(
         approval_expires_in=known.approval_expires_in if approval_expires_in is None else approval_expires_in,
         replay=known.replay if replay is None else replay,
         visible=known.visible if visible is None else visible,
+        delegation=known.delegation if delegation is None else delegation,
+        editable=known.editable if editable is None else editable,
+        outcome_unknown_to=known.outcome_unknown_to if outcome_unknown_to is None else outcome_unknown_to,
     )
 
 

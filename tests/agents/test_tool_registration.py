@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from agentchat import staff
 from agentchat.agents import AssistantAgent, ConversableAgent, UserProxyAgent, register_function
 from agentchat.errors import ConfigError
 from agentchat.events import ToolCallResult, ToolCallStart
@@ -147,6 +148,24 @@ def test_decorators_that_disagree_about_what_users_see_are_refused(bot):
     assert function(1, 2) == 3
     with pytest.raises(ConfigError, match="applied first"):
         user.register_for_execution(visible="none")(bot.register_for_llm()(add))
+
+
+@pytest.mark.parametrize(
+    ("options", "visible"),
+    [({}, "name"), ({"shown": True}, None), ({"visible": "all"}, "all"), ({"visible": "none"}, "none")],
+)
+def test_where_somebody_else_approves_users_see_the_name_unless_something_else_is_said(bot, options, visible):
+    user = UserProxyAgent("user")
+    register_function(add, caller=bot, executor=user, approval=True, to=staff(), **options)
+    assert bot._agentchat.visible.get("add") == user._agentchat.tools["add"].visible == visible
+
+
+def test_a_decorator_that_hides_a_call_of_which_the_model_was_told_otherwise_is_refused(bot):
+    user = UserProxyAgent("user")
+    with pytest.raises(ConfigError, match="applied first"):
+        user.register_for_execution(approval=True, to=staff())(bot.register_for_llm()(add))
+    user.register_for_execution(approval=True, to=staff())(bot.register_for_llm(visible="name")(add))
+    user.register_for_execution(approval=True, to=staff(), shown=True)(bot.register_for_llm()(add))
 
 
 def test_visible_has_three_values(bot):

@@ -9,7 +9,16 @@ from typing import Annotated, Literal
 from django.utils import timezone
 from pydantic import BaseModel, Field
 
-from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, on_connect, register_function
+from agentchat import (
+    ConversableAgent,
+    IOStream,
+    UserProxyAgent,
+    group,
+    llm_config,
+    on_connect,
+    owner,
+    register_function,
+)
 
 
 def refund(
@@ -43,7 +52,23 @@ def cash_desk(iostream: IOStream) -> None:
     )
     register_function(refund, caller=agent, executor=person, description="Pay money back.", approval=True)
     register_function(transfer, caller=agent, executor=person, description="Transfer money.", approval=True)
-    register_function(stamp, caller=agent, executor=person, description="Stamp the receipt.")
+    register_function(
+        stamp, caller=agent, executor=person, description="Stamp the receipt.", outcome_unknown_to=owner()
+    )
+    person.initiate_chat(agent, message=message)
+
+
+@on_connect("returns", title="Returns desk")
+def returns_desk(iostream: IOStream) -> None:
+    """Pays when a colleague approves of it."""
+    message = iostream.input()
+    agent = ConversableAgent("clerk", llm_config=llm_config())
+    person = UserProxyAgent(
+        "person", human_input_mode="NEVER", is_termination_msg=lambda m: "TERMINATE" in (m.get("content") or "")
+    )
+    register_function(
+        refund, caller=agent, executor=person, description="Pay money back.", approval=True, to=group("support")
+    )
     person.initiate_chat(agent, message=message)
 
 

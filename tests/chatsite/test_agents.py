@@ -1,6 +1,13 @@
 """The demo agent functions, on the demo model, in real runs."""
 
+import uuid
+
 import pytest
+
+from agentchat.actions import colleagues
+from agentchat.errors import Rejected
+from agentchat.visitors import Visitor
+from tests.factories import account
 
 
 @pytest.fixture(autouse=True)
@@ -8,7 +15,7 @@ def fast_demo(monkeypatch):
     monkeypatch.setenv("AGENTCHAT_DEMO_RATE", "0")
 
 
-def test_the_refund_desk_asks_for_an_account_and_pays_only_what_was_approved(agent_chat):
+def test_the_refund_desk_asks_for_an_account_and_pays_only_what_staff_have_approved(agent_chat):
     chat = agent_chat("refunds")
     chat.send("I'd like a refund for order 1017.")
     form = chat.wait_for("INPUT_REQUESTED", kind="form")
@@ -16,8 +23,15 @@ def test_the_refund_desk_asks_for_an_account_and_pays_only_what_was_approved(age
     chat.answer(form["request"], {"holder": "Ada", "iban": "DE02120300000000202051", "reason": "damaged"})
     approval = chat.wait_for("INPUT_REQUESTED", kind="approval")
     shown = chat.wait_for("TOOL_CALL_ARGS", toolCallId=approval["toolCallId"])
-    assert '"order": "1017"' in shown["args"]
-    chat.answer(approval["request"], {"decision": "approve", "arguments": {"order": "1017", "euros": 5}})
+    assert (shown["visible"], approval["colleague"]) == ("name", True)  # the customer sees that a colleague decides
+    value = {"decision": "approve", "arguments": {"order": "1017", "euros": 5}}
+    with pytest.raises(Rejected):
+        chat.answer(approval["request"], value)
+    staff = account("grace", is_staff=True)
+    [question] = colleagues.open_questions(staff)
+    assert question.arguments["order"] == "1017"
+    answer = {"client_id": uuid.uuid4(), "request": approval["request"], "value": value}
+    colleagues.answer(chat.session.pk, Visitor(user=staff), **answer)
     chat.wait_for("RUN_FINISHED", outcome={"type": "success"})
     results = [f["content"] for f in chat.frames if f["type"] == "TOOL_CALL_RESULT"]
     assert "kettle" in results[0]

@@ -26,6 +26,7 @@ from agentchat.management.commands import agentchat_transfer
 from agentchat.models import (
     ChatSession,
     ChatSignal,
+    DelegatedQuestion,
     Event,
     Feedback,
     InboxItem,
@@ -162,6 +163,10 @@ def fill() -> ChatSession:
     Feedback.objects.create(session=session, message_id="m", value="up", comment="good")
     OutboxItem.objects.create(session=session, key=uuid.uuid4(), kind="message", value="soon", error="not_found")
     ChatSignal.objects.create(session=session, key=uuid.uuid4(), name="paid", value={"euros": 40})
+    question = {"request": "1-2", "kind": "text", "prompt": "é?"}
+    DelegatedQuestion.objects.create(
+        session=session, run=run, request="1-2", question=question, to_kind="staff", asked_at=LONG_AGO, answered_by=user
+    )
     RateLimit.objects.create(key="guest-chats 0a", empty_at=1_800_000_000.123456)
     ChatSession.objects.update(created_at=LONG_AGO, updated_at=LONG_AGO)
     return session

@@ -23,7 +23,7 @@ from hypothesis import settings as many_times
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from agentchat import ConversableAgent, UserProxyAgent, llm_config, register_function
+from agentchat import ConversableAgent, UserProxyAgent, llm_config, owner, register_function
 from agentchat.actions import messages
 from agentchat.core import registry
 from agentchat.infra import loop_scope
@@ -198,8 +198,8 @@ class Stage:
             is_termination_msg=lambda message: "TERMINATE" in (message["content"] or ""),
         )
         register_function(self.look, caller=clerk, executor=customer, retry_safe=True)
-        register_function(self.deliver, caller=clerk, executor=customer)
-        register_function(self.pay, caller=clerk, executor=customer, approval=True)
+        register_function(self.deliver, caller=clerk, executor=customer, outcome_unknown_to=owner())
+        register_function(self.pay, caller=clerk, executor=customer, approval=True, outcome_unknown_to=owner())
         stream.input()
         for number, act in enumerate(self._script):
             match act:

@@ -13,11 +13,14 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from pydantic import BaseModel
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
-from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, register_function
+from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, register_function, staff
+from agentchat.core.addressees import delegation_of
+from agentchat.core.approvals import Approval
 from agentchat.core.async_bridge import bridge_of
 from agentchat.errors import ConfigError, Disconnected
 from agentchat.io import websocket_server
@@ -515,6 +518,26 @@ def test_leaving_the_block_closes_the_models_connection(serve, scripted_llm):
         assert frames_of(client)[1] == 1001
     scripted_llm.wait_for_disconnect()
     assert isinstance(talk.how(), Disconnected)
+
+
+class Terms(BaseModel):
+    days: int
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda stream: stream.input("May they?", to=staff()),
+        lambda stream: stream.ask("Which terms?", Terms, to=staff()),
+        lambda stream: stream.approve(
+            Approval(tool="pay", arguments={}, schema={}, tool_call_id="c1", delegation=delegation_of(staff()))
+        ),
+    ],
+)
+def test_a_client_is_not_asked_what_is_for_somebody_else(serve, ask):
+    talk = Ended(ask)
+    with connect(serve(talk).uri):
+        assert isinstance(talk.how(), ConfigError)
 
 
 @pytest.mark.slow

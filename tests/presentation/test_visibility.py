@@ -63,6 +63,35 @@ CHATS = {
 }
 
 
+CHANGED = {"decision": "approve", "reason": "Fine.", "arguments": {"order_id": "A7"}}
+OF_COLLEAGUES = {"colleague": True, "prompt": "Is A7 broken?", "initial": {"order_id": "A7"}, "digest": "IBAN"}
+
+
+def by_colleague(visible, value, *, kind="approval", **more):
+    """A question to a colleague, and the answer."""
+    of_question = {"visible": visible, "colleague": True}
+    question = asked("r1", **{**OF_COLLEAGUES, "kind": kind, "visible": visible, **more})
+    return [question, answered("r1", value, kind=kind, **of_question)]
+
+
+CHATS |= {
+    f"the {part} of a call that a colleague has approved": [
+        STARTED,
+        *call(visible)[:3],
+        *by_colleague(visible, CHANGED, toolCallId="c1"),
+        call(visible)[3],
+    ]
+    for part, visible in (("name", "name"), ("absence", "none"))
+}
+CHATS["nothing of a text"] = [STARTED, *by_colleague("name", "A7 it is", kind="text")]
+CHATS["nothing of a form"] = [STARTED, *by_colleague("name", {"decision": "A7", "reason": "IBAN"}, kind="form")]
+CHATS["nothing of a call that a colleague lets repeat"] = [
+    STARTED,
+    *marked("none", called("c1", "refund"), args(ARGUMENTS), call_complete()),
+    *by_colleague("none", {"decision": "approve"}, toolCallId="c1", unsure=True),
+]
+
+
 def html_for(viewer, facts):
     return str(outline(transcript.of_frames(numbered(facts)).items, viewer))
 
@@ -111,6 +140,23 @@ def test_a_tool_says_itself_what_is_seen_or_leaves_it_to_the_site(settings, site
     seen = {"none": [], "name": [("refund", "", "")], "all": [("refund", ARGUMENTS, "Paid to IBAN 7")]}
     assert [(item.tool, item.args, item.result) for item in items if isinstance(item, ToolCall)] == seen[sees]
     assert [hides_text(type_, payload) for type_, payload in facts] == [sees != "all"] * len(facts)
+
+
+def test_the_owner_sees_how_a_colleague_decides_and_why():
+    frames = numbered([STARTED, *by_colleague("name", CHANGED, toolCallId="c1")])
+    asked_, answer = [trimmed(each, shows_usage=True, shows_details=False) for each in frames[1:]]
+    assert {"request": "r1", "kind": "approval", "toolCallId": "c1", "prompt": ""}.items() <= asked_.items()
+    assert answer["value"] == {"decision": "approve", "reason": "Fine."}
+    shown = html_for(USER, [STARTED, *call("name")[:3], *by_colleague("name", CHANGED, toolCallId="c1")])
+    assert "A colleague decides about this" in shown
+    assert "Approved by" in shown
+
+
+def test_a_question_to_a_colleague_that_is_visible_is_shown():
+    facts = [STARTED, *call("all")[:3], *by_colleague("all", CHANGED, toolCallId="c1")]
+    assert "Is A7 broken?" in html_for(USER, facts)
+    frames = numbered(facts)
+    assert [trimmed(frame, shows_usage=True, shows_details=False) for frame in frames] == frames
 
 
 def test_who_approves_a_call_sees_it_whatever_the_site_shows(settings):

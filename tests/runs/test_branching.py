@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 from pydantic import BaseModel
 
-from agentchat import ConversableAgent, UserProxyAgent, llm_config, register_function
+from agentchat import ConversableAgent, UserProxyAgent, llm_config, owner, register_function
 from agentchat.actions import branches, feedback, messages, transactions
 from agentchat.core import registry
 from agentchat.errors import InputExpired, Rejected, ToolError
@@ -549,7 +549,7 @@ def test_a_tool_that_was_cut_off_asks_before_it_is_called_again(agent_function, 
         go_on.wait(20)
         return f"paid {euros}"
 
-    chat = agent_chat(agent_function(lambda iostream: with_tool(iostream, pay)))
+    chat = agent_chat(agent_function(lambda iostream: with_tool(iostream, pay, outcome_unknown_to=owner())))
     scripted_llm.replies(call("pay", euros=5))
     chat.send("pay 5")
     assert begun.wait(20)

@@ -3,7 +3,7 @@
 import openai
 import pytest
 
-from agentchat import ConversableAgent, UserProxyAgent, llm_config, register_function
+from agentchat import ConversableAgent, UserProxyAgent, llm_config, owner, register_function
 from agentchat.core import registry
 from agentchat.models import Run, Step
 from agentchat.testing import call, cut, fail, say
@@ -28,7 +28,7 @@ def clerk(booked):
             booked.append(item)
             return f"{item} is booked"
 
-        register_function(book, caller=agent, executor=person, description="Book an item")
+        register_function(book, caller=agent, executor=person, description="Book an item", outcome_unknown_to=owner())
         person.initiate_chat(agent, message=iostream.input())
 
     yield "clerk"

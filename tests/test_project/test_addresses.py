@@ -6,7 +6,13 @@ from pathlib import Path
 from agentchat import urls
 
 PROTOCOL = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
-NAMES = {"<uuid:chat_id>": "<id>", "<str:agent_name>": "<agent>", "<str:token>": "<token>", "<int:seq>": "<seq>"}
+NAMES = {
+    "<uuid:chat_id>": "<id>",
+    "<str:agent_name>": "<agent>",
+    "<str:token>": "<token>",
+    "<int:seq>": "<seq>",
+    "<int:question_id>": "<number>",
+}
 
 
 def test_every_address_is_in_the_table():

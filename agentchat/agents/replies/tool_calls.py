@@ -11,6 +11,7 @@ from agentchat.agents.async_api import call_method, is_overridden, resolve
 from agentchat.agents.message_events import calls_of
 from agentchat.agents.protocols import Agent, Message, Reply
 from agentchat.agents.replying_agent import ReplyingAgent, messages_to_answer
+from agentchat.errors import ConfigError
 from agentchat.io import IOStream
 from agentchat.io.base import send_to
 from agentchat.tools.execution import ToolCalls
@@ -20,6 +21,7 @@ def tool_calls_reply(agent: ReplyingAgent, messages: list[Message] | None, sende
     """Run the tool calls of the last message, if it has any; reply with their results. Blocks until all are done."""
     if not (calls := messages_to_answer(agent, messages, sender)[-1].get("tool_calls")):
         return False, None
+    _check_known(agent, calls)
     results = _tool_calls(agent, calls, sender, execute=_own_execution(agent)).run(agent._agentchat.tools)
     content = "\n\n".join(results)
     return True, {"role": "tool", "tool_responses": _tool_responses(calls, results), "content": content}
@@ -32,8 +34,20 @@ def function_call_reply(
     if not (function := messages_to_answer(agent, messages, sender)[-1].get("function_call")):
         return False, None
     calls = calls_of({"function_call": function})
+    _check_known(agent, calls)
     [result] = _tool_calls(agent, calls, sender, execute=_own_execution(agent)).run(agent._agentchat.tools)
     return True, _function_response(function["name"], result)
+
+
+def _check_known(agent: ReplyingAgent, calls: Sequence[Message]) -> None:
+    """Raise ConfigError for a tool that a colleague approves, and whose arguments the calling agent has shown."""
+    for call in calls:
+        tool = agent._agentchat.tools.get(call["function"]["name"])
+        if tool is not None and tool.delegation and tool.visible != "all" and not tool.is_known_to_model:
+            raise ConfigError(
+                f"tool {tool.name!r} has to=, so its arguments must not be shown, but the agent that calls it does not "
+                f"know: use register_function(), or decorate what register_for_llm() has returned"
+            )
 
 
 def run_function(agent: ReplyingAgent, func_call: Mapping[str, Any], *, verbose: bool) -> tuple[bool, Message]:

@@ -23,8 +23,8 @@ class Terminal(IOConsole):
     def __init__(self, user: Any) -> None:
         self.user = user
 
-    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None) -> str:
-        return super().input(prompt or "> ", password=password)
+    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None, **addressee: Any) -> str:
+        return super().input(prompt or "> ", password=password, **addressee)
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, on_connect, register_function
+from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, on_connect, owner, register_function
 from tests.faults.app import ledger
 
 FOLDER = Path(os.environ.get("LEDGER", "."))
@@ -42,9 +42,9 @@ class Counter:
             human_input_mode="NEVER",
             is_termination_msg=lambda message: "TERMINATE" in (message["content"] or ""),
         )
-        register_function(deliver, caller=self._clerk, executor=self._customer)
+        register_function(deliver, caller=self._clerk, executor=self._customer, outcome_unknown_to=owner())
         register_function(survey, caller=self._clerk, executor=self._customer, retry_safe=True)
-        register_function(pay, caller=self._clerk, executor=self._customer, approval=True)
+        register_function(pay, caller=self._clerk, executor=self._customer, approval=True, outcome_unknown_to=owner())
 
     def take(self, errand: str) -> None:
         self._customer.initiate_chat(self._clerk, message=errand)

@@ -41,9 +41,9 @@ export class RunState {
     return this.#open.size > (this.request && !this.request.isPassword && !this.request.prompt.trim() ? 1 : 0);
   }
 
-  /** The user can stop it: it is working, or an open card waits for an answer that the user may not want to give. */
+  /** The user can stop it: it is working, a colleague decides, or a card waits for what the user may not want to say. */
   get canStop() {
-    return this.isBusy || [...this.#open].some((request) => request !== this.request?.id);
+    return this.isBusy || (this.state === "waiting" && (!this.request || this.#open.size > 1));
   }
 
   apply(frame) {
@@ -59,6 +59,9 @@ export class RunState {
       case "INPUT_REQUESTED":
         this.isStopping = false;
         this.state = "waiting";
+        if (frame.colleague) {
+          break; // it is not for this user
+        }
         this.#open.add(frame.request);
         if (frame.kind === "text") {
           this.request = { id: frame.request, prompt: frame.prompt, isPassword: Boolean(frame.password) };
@@ -68,7 +71,8 @@ export class RunState {
         if (this.request?.id === frame.request) {
           this.request = null;
         }
-        if (this.#open.delete(frame.request) && !this.#open.size) {
+        this.#open.delete(frame.request);
+        if (this.state === "waiting" && !this.#open.size) {
           this.state = "running";
         }
         break;

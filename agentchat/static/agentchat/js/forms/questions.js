@@ -68,7 +68,7 @@ export class Questions {
   }
 
   #openNew(request) {
-    const element = this.#log.querySelector(`.card[data-id="${CSS.escape(request)}"]`);
+    const element = this.#log.querySelector(`.card[data-id="${CSS.escape(request)}"]:has([data-controls])`);
     if (element) {
       const mayFocus = this.#page.mayFocus();
       this.#open(element);

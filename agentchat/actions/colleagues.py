@@ -1,0 +1,167 @@
+"""Questions to somebody else than the owner of a chat: who may answer them, which are open, and the answer.
+
+Whether somebody may answer is judged at the moment when they do, by what they may at that moment: in the transaction
+that takes the answer, with the user as the database has them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
+
+from agentchat.actions import validation
+from agentchat.actions.inbox import deliver
+from agentchat.actions.transactions import ActionResult, apply_once, commit, live_run, logger
+from agentchat.core.addressees import function_at
+from agentchat.errors import Rejected
+from agentchat.models import ChatSession, DelegatedQuestion, Run
+from agentchat.runs import delegated_questions
+from agentchat.runs.questions import is_expired
+from agentchat.runs.session_lock import lock_session
+from agentchat.visitors import Visitor
+
+MAX_LISTED = 200  # questions of an inbox; of those for whom a function decides, so many are looked at
+
+
+# --- who may answer -------------------------------------------------------------------------------------------------
+
+
+def may_answer(user: Any, question: DelegatedQuestion) -> bool:
+    """Whether the question is for this user, as they are now. May query the database."""
+    if question.to_kind != "function":
+        return _is_addressed(user, question.to_kind, question.to_value)
+    try:
+        return bool(_is_active(user) and function_at(question.to_value)(user, question))
+    except Exception:
+        logger.exception("%s could not say who may answer question %s", question.to_value, question.pk)
+        return False
+
+
+def _is_addressed(user: Any, kind: str, value: str) -> bool:
+    """The same for everything but functions, for which it depends on the question."""
+    if not _is_active(user):
+        return False
+    match kind:
+        case "permission":
+            return bool(user.has_perm(value))
+        case "group":
+            return hasattr(user, "groups") and bool(user.groups.filter(name=value).exists())
+        case "user":
+            return str(user.pk) == value
+        case "staff":
+            return bool(getattr(user, "is_staff", False))
+    return False
+
+
+def _is_active(user: Any) -> bool:
+    return user is not None and bool(getattr(user, "is_active", True))
+
+
+# --- which there are ------------------------------------------------------------------------------------------------
+
+
+def open_questions(user: Any) -> list[DelegatedQuestion]:
+    """The questions that this user may answer now, the oldest first; MAX_LISTED at most."""
+    return _for(user, DelegatedQuestion.objects.filter(closed_at=None), "asked_at")
+
+
+def closed_questions(user: Any) -> list[DelegatedQuestion]:
+    """Those that were for them, and are answered, expired or canceled: the last ones first."""
+    return _for(user, DelegatedQuestion.objects.exclude(closed_at=None), "-closed_at")
+
+
+def open_question_for(user: Any, pk: int) -> DelegatedQuestion | None:
+    """The open question with this key, if this user may answer it."""
+    question = _of_chats().filter(pk=pk, closed_at=None).first()
+    return question if question is not None and may_answer(user, question) else None
+
+
+def _of_chats() -> QuerySet[DelegatedQuestion]:
+    return DelegatedQuestion.objects.filter(session__deleted_at=None).select_related("session__owner", "answered_by")
+
+
+def _for(user: Any, questions: QuerySet[DelegatedQuestion], order: str) -> list[DelegatedQuestion]:
+    if not _is_active(user):
+        return []
+    addressees = questions.order_by().values_list("to_kind", "to_value").distinct()
+    own = [Q(to_kind=kind, to_value=value) for kind, value in addressees if _is_addressed(user, kind, value)]
+    rows = _of_chats().filter(pk__in=questions.values("pk")).order_by(order, "pk")
+    condition = Q(to_kind="function")
+    for each in own:
+        condition |= each
+    found = rows.filter(condition)[:MAX_LISTED]
+    return [each for each in found if each.to_kind != "function" or may_answer(user, each)]
+
+
+# --- the answer -----------------------------------------------------------------------------------------------------
+
+
+def answer(session_id: UUID, visitor: Visitor, *, client_id: UUID, request: str, value: Any) -> None:
+    """Answer a question that is for this visitor, in whosever chat. The first answer wins.
+
+    It is recorded in the transcript, and in the log of Django's admin. Raise Rejected as `messages.answer` does;
+    "not_allowed" if the question is not for them.
+    """
+    asked = commit(lambda is_retry: delegated_questions.find_open(session_id, request))
+    if asked is None:
+        raise already_answered()
+    is_owner = ChatSession.objects.of(visitor).filter(pk=session_id).exists()
+    _check_allowed(visitor, asked)
+    valid = validation.check(asked.question, value, is_owner=is_owner)
+
+    def apply(session: ChatSession) -> ActionResult:
+        run, question = live_run(session), delegated_questions.find_open(session.pk, request)
+        if run is None or question is None or run.status != Run.Status.WAITING:
+            raise already_answered()
+        _check_allowed(visitor, question)
+        if is_expired(question.question):
+            raise validation.expired()
+        frames = deliver(session, run, client_id, valid, question.question, visitor)
+        outcome = DelegatedQuestion.Outcome.ANSWERED
+        delegated_questions.close(session, request, outcome, by=visitor.user.pk)
+        _log(session, question, visitor, valid)
+        return frames, run
+
+    apply_once(session_id, visitor, client_id, apply, lock=_lock_chat)
+
+
+def already_answered() -> Rejected:
+    return Rejected("already_answered", gettext("This question has already been answered."))
+
+
+def _check_allowed(visitor: Visitor, question: DelegatedQuestion) -> None:
+    """Raise Rejected if the question is not for the visitor, as the database has them now."""
+    user = visitor.user and get_user_model()._default_manager.filter(pk=visitor.user.pk).first()
+    if not may_answer(user, question):
+        raise Rejected("not_allowed", gettext("A colleague decides about this."))
+
+
+@contextmanager
+def _lock_chat(session_id: UUID, visitor: Visitor) -> Iterator[ChatSession]:
+    """The chat session, locked, whose ever it is. Raise Rejected("not_found") if it is deleted."""
+    not_found = Rejected("not_found", gettext("This chat no longer exists."))
+    with lock_session(session_id, not_found=not_found, deleted_at=None) as session:
+        yield session
+
+
+def _log(session: ChatSession, question: DelegatedQuestion, visitor: Visitor, value: Any) -> None:
+    """Record in the log of Django's admin, if the site has it, who has answered and how they have decided."""
+    if not apps.is_installed("django.contrib.admin"):
+        return
+    from django.contrib.admin.models import CHANGE, LogEntry
+    from django.contrib.contenttypes.models import ContentType
+
+    decision = f": {value['decision']}" if question.kind == "approval" else ""
+    LogEntry.objects.create(
+        user_id=visitor.user.pk,
+        content_type=ContentType.objects.get_for_model(ChatSession),
+        object_id=str(session.pk),
+        object_repr=str(session)[:200],
+        action_flag=CHANGE,
+        change_message=f"Answered question {question}{decision}.",
+    )

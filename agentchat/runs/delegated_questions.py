@@ -1,0 +1,69 @@
+"""The rows of questions to somebody else than the user: opened, closed and escalated.
+
+Such a question is in its chat's events, as any other is. Its row says whom it is for, and finds it for them. Within the
+caller's transaction, on the locked chat session; except for `escalate_due`, which changes rows by one conditional
+UPDATE each, whatever else happens.
+"""
+
+from uuid import UUID
+
+from agentchat.core.addressees import Delegation
+from agentchat.events import InputRequested
+from agentchat.infra import moments
+from agentchat.infra.sanitize import clean_json, short
+from agentchat.models import ChatSession, DelegatedQuestion, Run
+
+ESCALATED_AT_ONCE = 500  # rows; the others a second later
+
+
+def open_(session: ChatSession, run: Run, question: InputRequested, delegation: Delegation) -> None:
+    """Save a question that is asked; one that is open stays as it is, whoever it has been escalated to."""
+    saved = DelegatedQuestion.objects.filter(session=session, request=question.request).first()
+    if saved is not None and saved.closed_at is None:
+        return
+    now, later = moments.now(), delegation.escalate_to
+    DelegatedQuestion.objects.update_or_create(
+        session=session,
+        request=question.request,
+        defaults={
+            "run": run,
+            "question": clean_json(question.payload()),
+            "tool": short(question.tool),
+            "to_kind": delegation.to.kind,
+            "to_value": delegation.to.value,
+            "escalate_at": now + delegation.escalate_after if later and delegation.escalate_after else None,
+            "escalate_kind": later.kind if later else "",
+            "escalate_value": later.value if later else "",
+            "asked_at": now,
+            "closed_at": None,
+            "outcome": "",
+            "answered_by": None,
+        },
+    )
+
+
+def find_open(session_id: UUID, request: str) -> DelegatedQuestion | None:
+    return DelegatedQuestion.objects.filter(session=session_id, request=request, closed_at=None).first()
+
+
+def close(session: ChatSession, request: str, outcome: DelegatedQuestion.Outcome, *, by: int | None = None) -> None:
+    """Close a question, if it is one to somebody else and open."""
+    opened = DelegatedQuestion.objects.filter(session=session, request=request, closed_at=None)
+    opened.update(closed_at=moments.now(), outcome=outcome, answered_by=by)
+
+
+def cancel_all_of(run: Run) -> None:
+    """The run ends, and none of its questions can be answered any more."""
+    opened = DelegatedQuestion.objects.filter(session=run.session_id, run=run, closed_at=None)
+    opened.update(closed_at=moments.now(), outcome=DelegatedQuestion.Outcome.CANCELLED)
+
+
+def escalate_due() -> int:
+    """Address those questions to somebody else again that nobody has answered in time. Return how many."""
+    now = moments.now()
+    due = DelegatedQuestion.objects.filter(closed_at=None, escalate_at__lte=now).order_by("escalate_at")
+    escalated = 0
+    for each in due[:ESCALATED_AT_ONCE]:
+        unchanged = DelegatedQuestion.objects.filter(pk=each.pk, closed_at=None, escalate_at=each.escalate_at)
+        escalated += unchanged.update(to_kind=each.escalate_kind, to_value=each.escalate_value, escalate_at=None)
+    return escalated
