@@ -143,7 +143,7 @@ def _check_allowed(visitor: Visitor, question: DelegatedQuestion) -> None:
 
 @contextmanager
 def _lock_chat(session_id: UUID, visitor: Visitor) -> Iterator[ChatSession]:
-    """The chat session, locked, whose ever it is. Raise Rejected("not_found") if it is deleted."""
+    """The chat session, locked, whoever it belongs to. Raise Rejected("not_found") if it is deleted."""
     not_found = Rejected("not_found", gettext("This chat no longer exists."))
     with lock_session(session_id, not_found=not_found, deleted_at=None) as session:
         yield session
