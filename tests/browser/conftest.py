@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(missing)
 
 
-@pytest.fixture(scope="package")  # of this folder: Playwright's loop would be in the way of asyncio in others
+@pytest.fixture(scope="module")  # not longer: the loop of Playwright would be in the way of asyncio
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = launch(playwright)

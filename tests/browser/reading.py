@@ -53,9 +53,9 @@ def librarian(request):
     return say(f"You said: {words} TERMINATE", usage=(1000, 234))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def library_site(empty_database, tmp_path_factory) -> Iterator[Site]:
-    """One site for all tests: each comes as a guest of its own."""
+    """One site for all tests of a module: each comes as a guest of its own."""
     folder = tmp_path_factory.mktemp("site")
     with ScriptedLLM() as llm:
         llm.always(librarian)

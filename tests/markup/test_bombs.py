@@ -196,16 +196,16 @@ bombs = st.one_of(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def lexers() -> None:
-    """Create them, and the patterns of URLs: the first block in a language, and the first link, take much longer.
-
-    Python keeps 512 patterns, and drops the oldest one: these are the newest from here on.
+def warm() -> None:
+    """Create the lexers, and each renderer's patterns of URLs: the first block in a language, and the first link, take
+    much longer. Python keeps 512 patterns, and drops the oldest one: these are the newest from here on.
     """
     re.purge()
     _html.cache_clear()  # type: ignore[attr-defined]
-    to_html("http://a.b www.a.b mailto:a@b.c $a$")
     for fence in CODE[:6]:
         to_html(f"{fence}a\n```\n")
+    for render in RENDERERS.values():
+        render("http://a.b https://[a] www.a.b //a.b mailto:a@b.c a@b.c $a$ [a](http://b)\n\n")
 
 
 @pytest.mark.parametrize("name", RENDERERS)
