@@ -14,13 +14,14 @@ class AgentchatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from agentchat import checks, conf, receivers  # noqa: F401  (checks and receivers register themselves)
+        from agentchat import checks, conf  # noqa: F401  (checks and receivers register themselves)
         from agentchat.actions import outbox
         from agentchat.core import addressees
         from agentchat.llm import timeouts
         from agentchat.llm.config import set_source
         from agentchat.runs import delegated_questions, row_watch, supervisor
         from agentchat.tools import execution
+        from agentchat.web import receivers  # noqa: F401
 
         conf.note_secrets()
         set_source(lambda: conf.app.llm)

@@ -2,7 +2,7 @@
 
 Both HTTP requests and websockets have a `Visitor`, whose chats are `ChatSession.objects.of(visitor)`. A guest gets a
 key with the first chat session, so crawlers leave nothing behind; the guest's chats move to the account at sign-in
-(`agentchat.receivers`). The session has the key; everywhere else is its digest, since it is only ever compared.
+(`agentchat.web.receivers`). The session has the key; everywhere else is its digest, since it is only ever compared.
 
 A websocket's visitor is found by the session cookie in one or two queries, and again every few seconds for all open
 sockets together: signing out or losing the account closes open sockets too.

@@ -1,4 +1,4 @@
-"""The table of the questions that somebody else than the owner of a chat answers; one of those of `models.py`."""
+"""The table of the questions that somebody else than the owner of a chat answers."""
 
 from typing import Any
 

@@ -16,7 +16,6 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from agentchat.core.stored_events import log_unreadable, readable
-from agentchat.delegated_question import DelegatedQuestion as DelegatedQuestion
 from agentchat.events import Unreadable
 from agentchat.infra.json_field import StoredJSONField
 from agentchat.infra.moments import MomentField

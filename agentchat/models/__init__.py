@@ -1,0 +1,29 @@
+"""The tables of the app: `chats.py` has those of chats and their runs."""
+
+from agentchat.models.chats import (
+    ChatSession,
+    ChatSignal,
+    Event,
+    Feedback,
+    InboxItem,
+    OutboxItem,
+    RateLimit,
+    Run,
+    Share,
+    Step,
+)
+from agentchat.models.delegated_question import DelegatedQuestion
+
+__all__ = [
+    "ChatSession",
+    "ChatSignal",
+    "DelegatedQuestion",
+    "Event",
+    "Feedback",
+    "InboxItem",
+    "OutboxItem",
+    "RateLimit",
+    "Run",
+    "Share",
+    "Step",
+]
