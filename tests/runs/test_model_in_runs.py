@@ -1,5 +1,7 @@
 """A run and its model: asked once for each step however often the run is resumed, disconnected at once by a stop."""
 
+import time
+
 import openai
 import pytest
 
@@ -81,13 +83,15 @@ def test_stop_closes_the_connection_to_the_model_at_once(clerk, scripted_llm, ag
     chat.send("tell me")
     answer.wait_until_paused()
     chat.wait_for("TEXT_MESSAGE_CONTENT")
+    asked = time.monotonic()
     assert chat.stop()
-    scripted_llm.wait_for_disconnect()  # the answer is held back, and its time-out is longer than this waits
+    scripted_llm.wait_for_disconnect(timeout=1)
     chat.wait_for("RUN_FINISHED", outcome={"type": "cancelled"})
     end = [f for f in chat.frames if f["type"] == "TEXT_MESSAGE_END"][-1]
     assert end["stopped"] is True
     assert end["content"]
     assert "This will be a long story.".startswith(end["content"])
+    assert time.monotonic() - asked < 10  # not when a time-out has run out
     assert Run.objects.get().status == Run.Status.STOPPED
 
 
