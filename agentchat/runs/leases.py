@@ -262,6 +262,11 @@ def _held(now: datetime) -> QuerySet[Run]:
 # --- what is ready --------------------------------------------------------------------------------------------------
 
 
+def is_anything_queued() -> bool:
+    """Whether any run is queued, if only by an owner who has as many running as they may."""
+    return Run.objects.filter(_queued().condition).exists()
+
+
 def ready_runs(limit: int) -> list[int]:
     """The runs to claim next: no more of one owner than may run at once, and one in its final attempt.
 

@@ -2,7 +2,8 @@
 
 It renews leases, reads stop requests, and claims runs that are ready and belong to no process: no run depends on the
 message that should have woken it, or on a user who visits. It also looks up in the database what subscribers of this
-process are to see and may not have been notified of.
+process are to see and may not have been notified of. When a run has ended here, which is with every turn of every chat,
+it looks at once whether another one waits for the room, and leaves the rest to its next heartbeat.
 
 Where workers advance the runs (ENGINE = "celery"), the supervisor of a web process claims none and looks after the
 subscribers only.
@@ -107,7 +108,7 @@ class Supervisor:
         return self._loop.time() - self._last_iteration_at > STUCK_LEASES * conf.app.lease_s
 
     def wake(self) -> None:
-        """Begin the next iteration now."""
+        """Look now for runs that are queued: there may be room."""
         self._wake_event.set()
 
     def poll_now(self) -> None:
@@ -119,17 +120,23 @@ class Supervisor:
 
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()
-        self._polled_at = renewed_at = 0.0
+        self._polled_at = renewed_at = beats_at = 0.0
         while True:
             now = loop.time()
+            # A short lease must not expire between two heartbeats.
+            interval = min(HEARTBEAT_SECONDS, conf.app.lease_s / 3)
             try:
                 if now - renewed_at >= conf.app.lease_s / 3:
                     await self._renew_leases()
                     renewed_at = now
-                await self._cancel_stopped_runs()
-                await self._claim_ready_runs()
-                await self._update_queue_positions()
-                self._begin_chores()
+                if now >= beats_at:
+                    await self._cancel_stopped_runs()
+                    await self._claim_ready_runs()
+                    await self._update_queue_positions()
+                    self._begin_chores()
+                    beats_at = loop.time() + interval
+                elif await self._is_anything_queued():
+                    await self._claim_ready_runs()
                 is_disconnected = self._runner.link is not None and not self._runner.link.is_connected
                 if now - self._polled_at >= (HEARTBEAT_SECONDS if is_disconnected else POLL_SECONDS):
                     self._polled_at = now
@@ -137,15 +144,15 @@ class Supervisor:
                 self._heartbeat_at = self._last_iteration_at = loop.time()
                 database_status.is_down = False
             except Exception as error:
-                renewed_at = 0.0  # the next iteration renews first: other processes look at our leases
+                # The next iteration renews first: other processes look at our leases.
+                renewed_at, beats_at = 0.0, loop.time() + interval
                 if isinstance(error, DatabaseError) and is_transient(error):
                     self._last_iteration_at, database_status.is_down = loop.time(), True
                     logger.warning("the database does not answer; the supervisor will try again: %s", error)
                 else:
                     logger.exception("the supervisor failed; it will try again")
             with contextlib.suppress(TimeoutError):
-                # A short lease must not expire between two heartbeats.
-                await asyncio.wait_for(self._wake_event.wait(), min(HEARTBEAT_SECONDS, conf.app.lease_s / 3))
+                await asyncio.wait_for(self._wake_event.wait(), max(0.0, beats_at - loop.time()))
             self._wake_event.clear()
 
     def _begin_chores(self) -> None:
@@ -165,6 +172,13 @@ class Supervisor:
         if active.claims:
             for run_id in await in_supervisor_thread(leases.stop_requests)(list(active.claims.values())):
                 active.cancel(run_id, Cancelled)
+
+    async def _is_anything_queued(self) -> bool:
+        """Whether it is worthwhile to look for runs before the next heartbeat.
+
+        Those whose time has come are found then. All are claimed in turn, though, as soon as one has to wait for room.
+        """
+        return self._runner.takes_runs and await in_supervisor_thread(leases.is_anything_queued)()
 
     async def _claim_ready_runs(self) -> None:
         active = self._runner.active

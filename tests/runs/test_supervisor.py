@@ -187,6 +187,33 @@ def test_after_a_failed_heartbeat_leases_are_renewed_at_once(own, monkeypatch, s
     asyncio.run(keep())
 
 
+@pytest.mark.django_db(transaction=True)
+def test_between_heartbeats_a_run_that_waits_for_room_is_claimed_and_nothing_else_is_done(probe, own, monkeypatch):
+    monkeypatch.setattr(supervisor, "HEARTBEAT_SECONDS", 60)
+    chores, looks = [], []
+    monkeypatch.setattr(supervisor, "CHORES", [lambda: chores.append(1)])
+    ready_runs = leases.ready_runs
+    monkeypatch.setattr(leases, "ready_runs", lambda room: looks.append(1) or ready_runs(room))
+    new_run = sync_to_async(run)
+
+    async def keep():
+        own.start()
+        await until(lambda: chores)
+        seen = own.supervisor._last_iteration_at
+        own.supervisor.wake()
+        await until(lambda: own.supervisor._last_iteration_at > seen)
+        assert looks == [1], "nothing is queued"
+        queued = await new_run()
+        own.supervisor.wake()
+        async with asyncio.timeout(PATIENCE_S):
+            while await statuses(queued) != ["finished"]:
+                await asyncio.sleep(0.01)
+        assert chores == [1]
+        await own.drain(within=1)
+
+    asyncio.run(keep())
+
+
 # --- stuck ----------------------------------------------------------------------------------------------------------
 
 
