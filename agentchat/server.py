@@ -27,6 +27,7 @@ from agentchat.infra.database import connection, retry_until_available
 from agentchat.infra.loop_scope import owned
 from agentchat.infra.request_bodies import answer_in_bounds
 from agentchat.infra.request_limit import RequestLimit
+from agentchat.infra.response_bodies import paced
 from agentchat.infra.warm_up import warm_up
 from agentchat.io.base import IOStream
 from agentchat.runs.engines import engine
@@ -81,7 +82,7 @@ class Served:
         requests.add(request := object())
         try:
             in_line = partial(owned(RequestLimit).answer, self.application)
-            await answer_in_bounds(in_line, scope, receive, send)
+            await answer_in_bounds(in_line, scope, receive, paced(send))
         finally:
             requests.discard(request)
 

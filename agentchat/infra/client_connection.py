@@ -1,8 +1,9 @@
-"""The server's end of a websocket, as far as a consumer bounds what its client makes the server keep.
+"""The server's end of a websocket and of a response, as far as agentchat bounds what a client makes the server keep.
 
 ASGI says nothing of it: `receive` hands out messages from a queue without a limit, and `send` may accept any number of
 bytes that the client never reads. Servers that wait in `send` until the client has read, and read no more than the
-application takes, need no such end. Daphne does neither; `daphne_websocket.py` has it for daphne.
+application takes, need no such end. Daphne does neither; `daphne_websocket.py` and `daphne_responses.py` have it for
+daphne.
 """
 
 from contextvars import ContextVar
@@ -25,3 +26,14 @@ class ClientConnection(Protocol):
 
 connection_of_context: ContextVar[ClientConnection | None] = ContextVar("agentchat_client_connection", default=None)
 """The connection whose websocket application runs in this context; None under servers that need no such end."""
+
+
+class ClientResponse(Protocol):
+    """On the server's loop."""
+
+    async def has_room(self) -> None:
+        """Return when the client has read enough of what was sent for more to be sent, or has left."""
+
+
+response_of_context: ContextVar[ClientResponse | None] = ContextVar("agentchat_client_response", default=None)
+"""The response whose HTTP application runs in this context; None under servers that need no such end."""

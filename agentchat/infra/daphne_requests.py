@@ -2,11 +2,13 @@
 
 Daphne reads the whole body of a request, however large and however slow, and then hands it on. Here a request is
 refused at its header if it says that its body is too large (413), where a body without a length gets too large, and
-when it is too slow (408). A refused client has a moment to read why; what it still sends is dropped.
+when it is too slow (408). A refused client has a moment to read why; what it still sends is dropped. Its response is
+handed over as it reads: `daphne_responses.py`.
 
 Import this in daphne's own processes alone: it installs Twisted's reactor.
 """
 
+import weakref
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +17,8 @@ from daphne.http_protocol import WebRequest
 
 from agentchat import conf
 from agentchat.core.log import get_logger
+from agentchat.infra.client_connection import response_of_context
+from agentchat.infra.daphne_responses import STALLED_SECONDS, PacedResponse
 
 logger = get_logger("agentchat.server")
 
@@ -38,6 +42,7 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne has no types
         self._received = 0
         self._is_refused = False
         self._reactor = self.channel.factory.reactor
+        self._response = PacedResponse(self._reactor, self._disconnect)
         self._began = self._reactor.seconds()
         self._timer: Any = self._reactor.callLater(CHECK_SECONDS, self._check_pace)
 
@@ -56,10 +61,30 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne has no types
 
     def process(self) -> Any:
         self._stop_timer()
-        return None if self._is_refused else super().process()
+        if self._is_refused:
+            return None
+        token = response_of_context.set(self._response)  # the application's task begins in a copy of this context
+        try:
+            return super().process()
+        finally:
+            response_of_context.reset(token)
+
+    def handle_reply(self, message: Any) -> None:
+        if message["type"] == "http.response.start" and self.channel is not None and self.producer is None:
+            self.registerProducer(self._response, True)
+        super().handle_reply(message)
+
+    def finish(self) -> None:
+        if self.producer is not None:
+            self.unregisterProducer()
+            self._response.stopProducing()
+            if not self.channel.persistent:  # Twisted would wait without an end for its client to read the rest
+                self._reactor.callLater(STALLED_SECONDS, _abort, weakref.ref(self.channel.transport))
+        super().finish()
 
     def connectionLost(self, reason: Any) -> None:
         self._stop_timer()
+        self._response.stopProducing()
         super().connectionLost(reason)
 
     def _is_too_large(self, size: int) -> bool:
@@ -95,3 +120,9 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne has no types
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _abort(connection: "weakref.ref[Any]") -> None:
+    transport = connection()
+    if transport is not None:
+        transport.abortConnection()  # nothing happens where it is closed

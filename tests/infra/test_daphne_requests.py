@@ -1,4 +1,6 @@
-"""What of a request daphne reads. The protocol alone, on a transport of the test's, with a clock of the test's."""
+"""What of a request daphne reads, and how fast it answers. On a transport of the test's, with a clock of the test's."""
+
+import asyncio
 
 import pytest
 from daphne.http_protocol import HTTPFactory
@@ -7,7 +9,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from agentchat.infra import daphne_requests
+from agentchat.infra.client_connection import response_of_context
 from agentchat.infra.daphne_requests import GRACE_SECONDS, LEAST_BYTES_PER_SECOND, LINGER_SECONDS
+from agentchat.infra.daphne_responses import STALLED_SECONDS
+from agentchat.infra.response_bodies import PIECE, paced
 
 LIMIT = 100_000
 HEAD = b"POST /chat/ HTTP/1.1\r\nHost: testserver\r\n"
@@ -37,6 +42,8 @@ class Client:
 
     def _create_application(self, protocol, scope):
         self.scopes.append(scope)
+        self.request = protocol
+        self.response = response_of_context.get()
         self.body = b""
         return self
 
@@ -150,3 +157,100 @@ def test_daphne_s_requests_are_of_this_kind_in_a_server_s_process(monkeypatch):
     from daphne import http_protocol
 
     assert http_protocol.WebRequest is daphne_requests.BoundedRequest
+
+
+# --- responses -------------------------------------------------------------------------------------------------------
+
+START = {"type": "http.response.start", "status": 200, "headers": []}
+
+
+@pytest.fixture
+async def answering(client):
+    """A task that answers with 100 pieces, and a client that reads nothing until the test says so."""
+    client.send(b"GET / HTTP/1.1\r\nHost: testserver\r\n\r\n")
+    client.pieces, client.piece = 0, b"x" * PIECE
+
+    async def send(message):
+        client.request.handle_reply(message)
+
+    async def answer():
+        token = response_of_context.set(client.response)
+        reply = paced(send)
+        response_of_context.reset(token)
+        await reply(START)
+        for number in range(100):
+            await reply({"type": "http.response.body", "body": client.piece, "more_body": number < 99})
+            client.pieces += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(answer())
+    yield task
+    task.cancel()
+
+
+async def pass_turns():
+    for _ in range(400):
+        await asyncio.sleep(0)
+
+
+async def test_a_response_is_sent_as_fast_as_it_is_read(client, answering):
+    client.transport.producer.pauseProducing()
+    sent = len(client.transport.value())
+    await pass_turns()
+    assert len(client.transport.value()) - sent <= 2 * PIECE  # one that was on its way
+    assert not answering.done()
+    client.pass_time(STALLED_SECONDS - 1)
+    client.transport.producer.resumeProducing()
+    client.pass_time(STALLED_SECONDS)
+    await pass_turns()
+    assert client.pieces == 100
+    assert not client.transport.is_aborted
+
+
+async def test_a_client_that_reads_nothing_of_a_response_is_disconnected(client, answering):
+    client.transport.producer.pauseProducing()
+    await pass_turns()
+    client.pass_time(STALLED_SECONDS)
+    assert client.transport.is_aborted
+    await pass_turns()
+    assert answering.done()  # what is sent to nobody waits for nobody
+    assert client.clock.getDelayedCalls() == []
+
+
+async def test_one_long_body_is_sent_as_fast_as_it_is_read(client, answering):
+    client.piece = b"x" * (50 * PIECE)
+    client.transport.producer.pauseProducing()
+    sent = len(client.transport.value())
+    await pass_turns()
+    assert len(client.transport.value()) - sent <= 2 * PIECE
+
+
+async def test_a_client_that_leaves_the_rest_unread_is_disconnected(client):
+    client.send(b"GET / HTTP/1.0\r\n\r\n")
+    client.request.handle_reply(START)
+    client.request.handle_reply({"type": "http.response.body", "body": b"x"})
+    assert client.transport.disconnecting
+    client.pass_time(STALLED_SECONDS - 1)
+    assert not client.transport.is_aborted
+    client.pass_time(1)
+    assert client.transport.is_aborted
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE, PIECE + 1, 5 * PIECE + 7])
+async def test_a_body_arrives_whole(size):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    class Client:
+        async def has_room(self):
+            pass
+
+    token = response_of_context.set(Client())
+    reply = paced(send)
+    response_of_context.reset(token)
+    body = bytes(range(256)) * (size // 256 + 1)
+    await reply({"type": "http.response.body", "body": body[:size]})
+    assert b"".join(message["body"] for message in sent) == body[:size]
+    assert [message.get("more_body", False) for message in sent] == [True] * (len(sent) - 1) + [False]
