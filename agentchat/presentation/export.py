@@ -20,7 +20,7 @@ from agentchat.core.stored_events import log_failure
 from agentchat.infra import moments
 from agentchat.markup.markdown import without_end_signal
 from agentchat.markup.thoughts import split_thoughts
-from agentchat.models import ChatSession, Event
+from agentchat.models import ChatSession
 from agentchat.presentation import transcript
 from agentchat.presentation.items import (
     Item,
@@ -34,8 +34,8 @@ from agentchat.presentation.items import (
 )
 from agentchat.presentation.requests import InputRequest
 from agentchat.presentation.visibility import item_for_users
-from agentchat.realtime.excerpt import excerpts, whole
-from agentchat.realtime.frames import PAGE, Frame, trimmed, whole_frames_after
+from agentchat.realtime.excerpt import excerpts_in_pages, whole
+from agentchat.realtime.frames import Frame, trimmed, whole_frames_after
 from agentchat.runs.branching.tree import events_of
 from agentchat.visitors import Visitor, name_of
 
@@ -173,18 +173,11 @@ def to_markdown(session: ChatSession) -> str:
 def markdown_of(session: ChatSession, *, shows_details: bool = True) -> Iterator[str]:
     """`to_markdown` in chunks. Not all users may see everything: `visibility.py`."""
     yield _head(session)
-    items = transcript.items_of(_rows(session))
+    items = transcript.items_of(map(whole, excerpts_in_pages(events_of(session))))
     for item in items if shows_details else filter(None, map(item_for_users, items)):
         for block in _readable_blocks(item):
             yield f"\n\n{block}"
     yield "\n"
-
-
-def _rows(session: ChatSession) -> Iterator[Event]:
-    events, last = events_of(session), 0
-    while rows := excerpts(events.filter(seq__gt=last)[:PAGE]):
-        yield from map(whole, rows)
-        last = rows[-1].seq
 
 
 def _head(session: ChatSession) -> str:

@@ -3,7 +3,8 @@
 Whatever is stored, a page is shown: where an item cannot be, a note takes its place, and the log says why.
 """
 
-from typing import Any
+import uuid
+from typing import Any, ClassVar
 
 from django.db import Error
 from django.template import Context
@@ -18,8 +19,24 @@ from agentchat.presentation.visibility import item_for_users
 UNREADABLE = "agentchat/_unreadable.html"
 
 
-def rendered_item(context: Context, item: Item) -> SafeString:
+class LaterItems:
+    """Stands in a page for the items that are rendered while it is sent (`web/streamed_page.py`)."""
+
+    kind: ClassVar[str] = "later"
+
+    def __init__(self) -> None:
+        self.mark = SafeString(f"<!-- {uuid.uuid4()} -->")
+        self.context: Any = None  # of the place where they belong
+
+    def rendered(self, context: Context) -> SafeString:
+        self.context = context.flatten()
+        return self.mark
+
+
+def rendered_item(context: Context, item: Item | LaterItems) -> SafeString:
     """The item's HTML; empty if it is not for this viewer. What the template needs of the page is in the context."""
+    if isinstance(item, LaterItems):
+        return item.rendered(context)
     seen = item if context.get("shows_details") else item_for_users(item)
     return _rendered_item(context, seen) if seen is not None else SafeString()
 

@@ -4,7 +4,7 @@ It is the branch that the owner saw: later messages are not in it, nor is a mess
 that was open. Users in it have no names, and nothing in it can be answered.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -15,8 +15,8 @@ from agentchat.presentation import transcript
 from agentchat.presentation.chat_list import agent_title
 from agentchat.presentation.items import Item, Message, NestedChats, ToolCall
 from agentchat.presentation.requests import InputRequest
-from agentchat.presentation.visibility import items_for_users
-from agentchat.realtime.excerpt import excerpts
+from agentchat.presentation.visibility import item_for_users
+from agentchat.realtime.excerpt import excerpts_in_pages
 from agentchat.runs.branching import tree
 
 TITLE_CHARS = 80
@@ -27,24 +27,25 @@ def events_of(link: Share) -> QuerySet[Event]:
     return tree.events_of(link.session, head=link.head_id, up_to=link.last_seq)
 
 
-def items_of(link: Share) -> list[Item]:
-    """The items that the link shows, as readers may see them."""
-    return list(_for_readers(items_for_users(transcript.of_events(excerpts(events_of(link))).items)))
+def items_of(link: Share) -> Iterator[Item]:
+    """The items that the link shows, as readers may see them; only those in memory that are unfinished."""
+    return _for_readers(filter(None, map(item_for_users, transcript.items_of(excerpts_in_pages(events_of(link))))))
 
 
-def title_of(link: Share, items: Sequence[Item]) -> str:
+def title_of(link: Share) -> str:
     """The first message of the user. Not the chat's title, which may be changed later, and not for these readers."""
-    first = next((item for item in items if isinstance(item, Message) and item.is_from_user), None)
+    first = next((item for item in items_of(link) if isinstance(item, Message) and item.is_from_user), None)
     title = text.title_of(first.content, TITLE_CHARS) if first else ""
     return title or agent_title(link.session.agent)
 
 
-def _for_readers(items: Sequence[Item]) -> Iterator[Item]:
+def _for_readers(items: Iterable[Item]) -> Iterator[Item]:
     for item in items:
         match item:
             case Message(writing=True):
                 continue  # its text came later
             case Message():
+                item.unread = False
                 if item.is_from_user:
                     item.name = _("User")
             case InputRequest():

@@ -6,7 +6,7 @@ that sockets, pages and shares show the same.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.db.models import Case, F, QuerySet, TextField, When
@@ -23,6 +23,7 @@ Payload = Mapping[str, Any]
 MAX_PAYLOAD = 200 * 1024  # bytes of JSON; larger ones are cut. A message of 32,000 escaped characters fits
 HEAD_CHARS = 32 * 1024  # of a text in one that is cut
 SHORT_HEAD_CHARS = 1024  # … if there are too many of them
+PAGE_ROWS = 50  # that are read at once: 10 MB at most
 MAX_ITEMS = 20  # of an object within it
 MAX_HTML = 256 * 1024  # characters of a message's HTML; one with more is shown as text
 
@@ -72,6 +73,14 @@ def excerpts(events: QuerySet[Event]) -> list[Event]:
         row.make_readable()
         rows.append(row)
     return rows
+
+
+def excerpts_in_pages(events: QuerySet[Event]) -> Iterator[Event]:
+    """`excerpts` of events in the order of their numbers, however many. No cursor stays open between pages."""
+    last = 0
+    while rows := excerpts(events.filter(seq__gt=last)[:PAGE_ROWS]):
+        yield from rows
+        last = rows[-1].seq
 
 
 def whole(event: Event) -> Event:

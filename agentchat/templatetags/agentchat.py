@@ -20,7 +20,7 @@ from agentchat.errors import ConfigError
 from agentchat.i18n import language
 from agentchat.presentation.chat_list import agent_title
 from agentchat.presentation.items import Item
-from agentchat.presentation.rendered_items import rendered_item
+from agentchat.presentation.rendered_items import LaterItems, rendered_item
 from agentchat.routing import socket_path
 from agentchat.visitors import Visitor
 from agentchat.web import accounts, appearance, scripts
@@ -58,7 +58,7 @@ def agentchat_time(at: datetime | None) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def agentchat_item(context: template.Context, item: Item) -> SafeString:
+def agentchat_item(context: template.Context, item: Item | LaterItems) -> SafeString:
     """An item of a transcript, by the template of its kind; a note instead of one that cannot be shown."""
     return rendered_item(context, item)
 

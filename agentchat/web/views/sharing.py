@@ -4,7 +4,7 @@ import uuid
 
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -17,6 +17,7 @@ from agentchat.presentation import shared_chat
 from agentchat.presentation.chat_list import agent_title
 from agentchat.visitors import Visitor
 from agentchat.web.page import for_visitors, own_chat, render_page
+from agentchat.web.streamed_page import streamed_page
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -58,14 +59,8 @@ def shared(request: HttpRequest, token: str) -> HttpResponseBase:
     link = sharing.find_link(token)
     if link is None:
         raise Http404
-    items = shared_chat.items_of(link)
-    context = {
-        "items": items,
-        "title": shared_chat.title_of(link, items),
-        "agent": agent_title(link.session.agent),
-        "link": link,
-    }
-    response = render(request, "agentchat/share.html", context)
+    context = {"title": shared_chat.title_of(link), "agent": agent_title(link.session.agent), "link": link}
+    response = streamed_page(request, "agentchat/share.html", context, items=shared_chat.items_of(link))
     response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
     response.headers["Referrer-Policy"] = "no-referrer"  # the URL is the secret
     return response

@@ -161,3 +161,20 @@ def test_a_link_is_revoked_only_through_its_own_chat(as_ada, ada, chat):
     for withdraw in (Share.objects.get().pk, "x", "-1", "9" * 40):
         assert as_ada.post(url(other, "share/"), {"withdraw": withdraw}).status_code == 404
     assert Share.objects.count() == 1
+
+
+def test_a_long_chat_is_rendered_while_it_is_sent(as_ada, chat, django_assert_max_num_queries):
+    run = Run.objects.get()
+    add(chat, run, ("RUN_FINISHED", {"outcome": {"type": "success"}}))  # nothing is unfinished any more
+    add(chat, run, *[event for n in range(300) for event in said(f"m{n}", f"Line {n}: " + "long " * 500)])
+    link = share(as_ada, chat)
+    with django_assert_max_num_queries(12):
+        response = Client().get(link)
+        first = next(iter(response))
+    assert b"<html" in first
+    assert b"Line 0:" in first
+    assert len(first) < 100_000
+    rest = first + response.getvalue()
+    numbers = [int(number) for number in re.findall(rb"<p[^>]*>Line (\d+):", rest)]
+    assert numbers == list(range(300))
+    assert rest.rstrip().endswith(b"</html>")

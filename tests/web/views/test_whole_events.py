@@ -8,6 +8,7 @@ import pytest
 from agentchat.models import ChatSession, Event, Share
 from agentchat.realtime.excerpt import HEAD_CHARS
 from tests.factories import account, said, signed_in, tell
+from tests.web.views.pages import body
 
 pytestmark = pytest.mark.django_db
 
@@ -63,7 +64,7 @@ def text_of(answer):
 def test_every_page_shows_heads_with_links_that_lead_to_the_whole(client, chat, page):
     share = Share.objects.create(session=chat, token="t" * 43, last_seq=12)
     address = page.format(chat=chat.pk, token=share.token)
-    html = client.get(address).content.decode()
+    html = body(client.get(address))
     assert len(html) < 8 * HEAD_CHARS
     links = LINK.findall(html)
     assert links == [f"events/{seq}.txt" for seq in WHOLE]
