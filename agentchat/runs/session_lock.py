@@ -14,9 +14,9 @@ from uuid import UUID
 from agentchat import signals
 from agentchat.events import RunStarted
 from agentchat.infra import moments
-from agentchat.infra.database import USER_TIMEOUT_SECONDS, lock_timeout
+from agentchat.infra.database import USER_TIMEOUT_SECONDS, connection, lock_timeout
 from agentchat.infra.sanitize import clean_json
-from agentchat.infra.statements import insert, select_one, update
+from agentchat.infra.statements import insert, select_one, select_with, update
 from agentchat.models import ChatSession, Event, Run
 from agentchat.realtime.frames import Frame, frame_of
 from agentchat.runs.origins import Origin
@@ -42,10 +42,34 @@ def lock_session(
         session = select_one(ChatSession, lock=True, id=session_id, **columns)
         if session is None:
             raise not_found
-        before = {name: getattr(session, name) for name in SAVED_FIELDS}
-        yield session
-        if changed := [name for name in SAVED_FIELDS if getattr(session, name) != before[name]]:
-            update(session, *changed, "updated_at")
+        with _saved_at_end(session):
+            yield session
+
+
+@contextmanager
+def lock_session_of(session_id: UUID, run_id: int, *, not_found: type[BaseException]) -> Iterator[Run]:
+    """The same as `lock_session`, for one of its runs: read once the lock is held, with its `session`."""
+    with lock_timeout(LOCK_TIMEOUT_SECONDS):
+        if connection().features.has_select_for_update:
+            session = select_one(ChatSession, lock=True, id=session_id)
+            run = select_one(Run, id=run_id, session_id=session_id)
+            if session is None or run is None:
+                raise not_found
+            run.session = session
+        else:  # this transaction has the only lock that there is: one statement finds both
+            run = select_with(Run, "session", id=run_id, session_id=session_id)
+            if run is None:
+                raise not_found
+        with _saved_at_end(run.session):
+            yield run
+
+
+@contextmanager
+def _saved_at_end(session: ChatSession) -> Iterator[None]:
+    before = {name: getattr(session, name) for name in SAVED_FIELDS}
+    yield
+    if changed := [name for name in SAVED_FIELDS if getattr(session, name) != before[name]]:
+        update(session, *changed, "updated_at")
 
 
 class StorableEvent(Protocol):

@@ -17,14 +17,14 @@ from agentchat.errors import Cancelled, LeaseLost
 from agentchat.events import RunError, Usage
 from agentchat.infra.database import RUN_TIMEOUT_SECONDS, in_background, retry_transaction
 from agentchat.infra.process import PROCESS
-from agentchat.infra.statements import select_one, update
+from agentchat.infra.statements import update
 from agentchat.models import ChatSession, Event, Run, Step
 from agentchat.realtime.frames import Frame, frame_of, frames_after
 from agentchat.runs.finalize import end_run
 from agentchat.runs.leases import Claim
 from agentchat.runs.origins import Origin
 from agentchat.runs.questions import Question
-from agentchat.runs.session_lock import lock_session
+from agentchat.runs.session_lock import lock_session_of
 
 # What the columns hold: a service may claim any usage.
 MAX_TOKENS, MAX_COST = 2**63 - 1, Decimal(999_999)
@@ -55,16 +55,15 @@ def claimed_transaction(
     `unless_cancelled`: raise Cancelled if a stop was requested. What has happened already (a step's result, the end of
     the run) is saved in any case. `may_release`: it may release the run, so an earlier try of it may have done so.
     """
-    with in_background(), lock_session(claim.session_id, not_found=LeaseLost) as session:
-        run = select_one(Run, id=claim.run_id, session_id=session.pk)
-        if run is None or run.epoch != claim.epoch:
+    with in_background(), lock_session_of(claim.session_id, claim.run_id, not_found=LeaseLost) as run:
+        if run.epoch != claim.epoch:
             raise LeaseLost
         was_released = is_retry and may_release and not run.owner_process
         if run.owner_process != PROCESS and not was_released:
             raise LeaseLost
         if unless_cancelled and run.stop_requested:
             raise Cancelled
-        yield JournalTransaction(session=session, run=run, is_retry=is_retry, was_released=was_released)
+        yield JournalTransaction(session=run.session, run=run, is_retry=is_retry, was_released=was_released)
 
 
 def fail_unread(claim: Claim, error: RunError) -> tuple[list[Frame], Run | None]:

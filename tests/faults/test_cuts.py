@@ -128,14 +128,14 @@ class Fate:
         self._lock = threading.Lock()
 
     @contextmanager
-    def locked(self, session_id, **gone):
-        """`transactions.lock_session`, mortal."""
+    def locked(self, *ids, **gone):
+        """`transactions.lock_session_of`, mortal."""
         with self._lock:
             self._check()
             self.transactions += 1
             cut = self.cuts.get(self.transactions)
-        with LOCKED(session_id, **gone) as session:
-            yield session
+        with LOCKED(*ids, **gone) as run:
+            yield run
             self._die_if(cut == "within")
         self._die_if(cut == "after")
 
@@ -150,7 +150,7 @@ class Fate:
             raise Killed
 
 
-LOCKED = transactions.lock_session
+LOCKED = transactions.lock_session_of
 
 
 class Stage:
@@ -165,7 +165,7 @@ class Stage:
     def play(self, script: list[Any], cuts: dict[int, str] | None = None, *, run_again: bool = True) -> "Played":
         """Play a script to its end. `run_again` is the user's answer about a tool that may or may not have run."""
         self._script, self._fate = script, Fate(cuts or {})
-        self._patch.setattr(transactions, "lock_session", self._fate.locked)
+        self._patch.setattr(transactions, "lock_session_of", self._fate.locked)
         visitor = Visitor(guest_key=uuid.uuid4().hex)
         session = ChatSession.objects.create(agent="script", **visitor.owner_fields)
         person = Person(session, visitor, run_again=run_again)

@@ -21,7 +21,7 @@ from agentchat.runs import execution, leases, transactions
 from agentchat.runs import runner as runner_module
 from agentchat.runs.leases import MAX_CRASHES
 from agentchat.runs.runner import Runner
-from agentchat.runs.session_lock import append, lock_session, start_run
+from agentchat.runs.session_lock import append, lock_session, lock_session_of, start_run
 from tests.commit_ack_loss import lose_the_first_commit
 
 LOST = OperationalError("the server closed the connection unexpectedly")
@@ -252,9 +252,9 @@ def test_an_end_whose_transaction_is_lost_is_written_once(where, monkeypatch):
     lost = []
 
     @contextmanager
-    def losing(session_id, **gone):
-        with lock_session(session_id, **gone) as session:
-            yield session
+    def losing(*ids, **gone):
+        with lock_session_of(*ids, **gone) as locked:
+            yield locked
             if where == "within" and not lost:
                 lost.append(1)
                 raise LOST
@@ -262,7 +262,7 @@ def test_an_end_whose_transaction_is_lost_is_written_once(where, monkeypatch):
             lost.append(1)
             raise LOST
 
-    monkeypatch.setattr(transactions, "lock_session", losing)
+    monkeypatch.setattr(transactions, "lock_session_of", losing)
     frames, following = transactions.fail_unread(claimed, RunError(code="crashed", message="", id="1"))
     assert lost
     assert [frame["type"] for frame in frames] == ["RUN_ERROR"]

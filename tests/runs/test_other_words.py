@@ -10,7 +10,7 @@ from pydantic import BaseModel, create_model
 from agentchat.infra import moments
 from agentchat.models import Event, InboxItem
 from agentchat.runs import transactions
-from agentchat.runs.session_lock import lock_session
+from agentchat.runs.session_lock import lock_session_of
 
 
 def prompts(chat):
@@ -154,17 +154,17 @@ def test_a_lost_transaction_changes_nothing_about_it(number, where, changing, mo
     count = []
 
     @contextmanager
-    def losing(session_id, **gone):
-        with lock_session(session_id, **gone) as session:
+    def losing(*ids, **gone):
+        with lock_session_of(*ids, **gone) as run:
             count.append(1)
             is_it = len(count) == number
-            yield session
+            yield run
             if is_it and where == "within":
                 raise OperationalError("the server closed the connection unexpectedly")
         if is_it and where == "after":
             raise OperationalError("the server closed the connection unexpectedly")
 
-    monkeypatch.setattr(transactions, "lock_session", losing)
+    monkeypatch.setattr(transactions, "lock_session_of", losing)
     chat.send("yes")
     chat.wait_for("INPUT_REQUESTED", count=2)
     chat.send("no")

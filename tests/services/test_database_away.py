@@ -135,14 +135,14 @@ def test_when_all_connections_are_in_use_users_are_told_and_runs_resume_afterwar
 
 def test_a_run_that_cannot_save_for_too_long_fails_when_it_can(own_postgres, counting, agent_chat, monkeypatch):
     monkeypatch.setattr(recorded, "RUN_TIMEOUT_SECONDS", 0.5)
-    locked, away = transactions.lock_session, threading.Event()
+    locked, away = transactions.lock_session_of, threading.Event()
 
-    def failing(session_id, **gone):
+    def failing(*ids, **gone):
         if away.is_set():
             raise OperationalError("the server closed the connection unexpectedly")
-        return locked(session_id, **gone)
+        return locked(*ids, **gone)
 
-    monkeypatch.setattr(transactions, "lock_session", failing)
+    monkeypatch.setattr(transactions, "lock_session_of", failing)
     heard = []
 
     def stubborn(iostream):

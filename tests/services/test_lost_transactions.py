@@ -18,6 +18,7 @@ from agentchat.infra import database
 from agentchat.infra.process import PROCESS
 from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run
 from agentchat.runs import leases, transactions
+from agentchat.runs.session_lock import lock_session
 from agentchat.testing import say
 from agentchat.visitors import Visitor
 from tests.commit_ack_loss import lose_the_first_commit
@@ -26,7 +27,7 @@ from tests.faults.test_cuts import EVERYTHING, Fate, stage
 
 __all__ = ["stage"]  # the fixture
 
-LOCKED = transactions.lock_session
+LOCKED, LOCKED_BY_RUN = lock_session, transactions.lock_session_of
 
 
 def lose_this_connection() -> None:
@@ -44,12 +45,12 @@ class Lossy(Fate):
     """No process dies: in some transactions the backend is terminated, or the commit's acknowledgement is lost."""
 
     @contextmanager
-    def locked(self, session_id, **gone) -> Iterator[ChatSession]:
+    def locked(self, *ids, **gone) -> Iterator[Run]:
         with self._lock:
             self.transactions += 1
             cut = self.cuts.get(self.transactions)
-        with LOCKED(session_id, **gone) as session:
-            yield session
+        with LOCKED_BY_RUN(*ids, **gone) as run:
+            yield run
             if cut == "within":
                 self.deaths += 1
                 lose_this_connection()
