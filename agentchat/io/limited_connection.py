@@ -18,12 +18,26 @@ TOO_MANY = 4429
 
 
 class LimitedConnection(ServerConnection):
-    """Counts frames in the thread that receives them. A client that sends too many is closed with 4429."""
+    """Counts frames in the thread that receives them. A client that sends too many is closed with 4429.
+
+    Whatever is sent blocks the thread that sends it until the client reads: who has the connection looks at
+    `sending_since`, and breaks it.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.sending_since: float | None = None
+        """When the client was first to read what it has not read yet (`time.monotonic()`); None: it has read all."""
         self._frames = TokenBucket(burst=FRAMES_BURST, per_second=FRAMES_PER_SECOND)
         self._is_refused = False
         super().__init__(*arguments, **options)
+
+    def send_data(self) -> None:
+        """Called by the library for everything that is sent: messages, and the answers to pings too."""
+        self.sending_since = time.monotonic()
+        try:
+            super().send_data()
+        finally:
+            self.sending_since = None
 
     def process_event(self, event: Any) -> None:
         """Called by the library for each frame, and before for the request of the handshake."""

@@ -54,7 +54,7 @@ class WebsocketServer:
     def __init__(
         self,
         on_connect: Callable[[Any], Any],
-        open_stream: Callable[[ServerConnection], ClientStream],
+        open_stream: Callable[[LimitedConnection], ClientStream],
         host: str,
         port: int,
         **options: Any,
@@ -65,14 +65,13 @@ class WebsocketServer:
             options.setdefault("family", socket.AF_INET6)
         if options.get("ssl") is not None:
             options["ssl"].sslsocket_class = SerializedSSLSocket
-        options.setdefault("create_connection", LimitedConnection)
         self._on_connect = on_connect
         self._open_stream = open_stream
         self._context = contextvars.copy_context()
         self._clients: dict[ClientStream, threading.Thread] = {}
         self._lock = threading.Lock()
         self._closing = False
-        self._server = serve(self._serve, host, port, **options)
+        self._server = serve(self._serve, host, port, create_connection=LimitedConnection, **options)
         scheme = "ws" if options.get("ssl") is None else "wss"
         self.uri = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self._server.socket.getsockname()[1]}"
         # The clients' threads inherit `daemon` from this one.
@@ -107,13 +106,16 @@ class WebsocketServer:
     # --- in a client's thread ----------------------------------------------------------------------------------------
 
     def _serve(self, websocket: ServerConnection) -> None:
-        if len(self._clients) >= MAX_CLIENTS:
+        assert isinstance(websocket, LimitedConnection)
+        with self._lock:
+            is_one_too_many = len(self._clients) >= MAX_CLIENTS
+            if not is_one_too_many:
+                stream = self._open_stream(websocket)
+                self._clients[stream] = threading.current_thread()
+            closing = self._closing
+        if is_one_too_many:
             websocket.close(CloseCode.TRY_AGAIN_LATER, "too many clients")
             return
-        stream = self._open_stream(websocket)
-        with self._lock:
-            self._clients[stream] = threading.current_thread()
-            closing = self._closing
         try:
             code = CloseCode.GOING_AWAY if closing else self._context.copy().run(self._call_agent, stream)
             websocket.close(code)

@@ -28,6 +28,7 @@ from agentchat.errors import ConfigError, Disconnected
 from agentchat.events import ChatEvent, TextMessageContent, TextMessageEnd
 from agentchat.io.base import IOStream, check_addressee
 from agentchat.io.connection_bridge import ConnectionBridge
+from agentchat.io.limited_connection import LimitedConnection
 from agentchat.io.websocket_server import WebsocketServer
 
 SEND_TIMEOUT_SECONDS = 30.0
@@ -47,7 +48,7 @@ class IOWebsockets(IOStream):
 
     def __init__(
         self,
-        websocket: ServerConnection,
+        websocket: LimitedConnection,
         *,
         send_timeout: float = SEND_TIMEOUT_SECONDS,
         whole_messages: bool = False,
@@ -58,7 +59,6 @@ class IOWebsockets(IOStream):
         self._held: dict[str, str] = {}  # by the id of a message: the beginning of an end signal, perhaps
         self._send_timeout = send_timeout
         self._sending = threading.Lock()
-        self._sending_since: float | None = None
         self._received: deque[str] = deque()
         self._unread = 0
         self._condition = threading.Condition()
@@ -143,15 +143,12 @@ class IOWebsockets(IOStream):
 
     def _send_frame(self, text: str) -> None:
         self.bridge.check()
-        self._sending_since = time.monotonic()
         try:
             # A lone surrogate would make the library drop the connection.
             self._websocket.send(text.encode("utf-8", "replace"), text=True)
         except ConnectionClosed:
             self.cancel()
             raise Disconnected from None
-        finally:
-            self._sending_since = None
 
     def input(self, prompt: str = "", *, password: bool = False, name: str | None = None, **addressee: Any) -> str:
         """Send the prompt as a frame, unless it is empty, and return the next message of the client.
@@ -211,7 +208,7 @@ class IOWebsockets(IOStream):
             while True:
                 with suppress(TimeoutError):
                     self._store(self._websocket.recv(POLL_SECONDS, decode=True))
-                since = self._sending_since
+                since = self._websocket.sending_since
                 if since is not None and time.monotonic() - since > self._send_timeout:
                     self.abort()
         self.cancel()

@@ -14,16 +14,18 @@ from contextlib import ExitStack
 
 import pytest
 from pydantic import BaseModel
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
+from websockets.uri import parse_uri
 
 from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, register_function, staff
 from agentchat.core.addressees import delegation_of
 from agentchat.core.approvals import Approval
 from agentchat.core.async_bridge import bridge_of
 from agentchat.errors import ConfigError, Disconnected
-from agentchat.io import websocket_server
+from agentchat.io import limited_connection, websocket_server
 from agentchat.io.websockets import MAX_FRAME_CHARS, MAX_UNREAD, IOWebsockets
 from agentchat.testing import call, say
 
@@ -423,6 +425,24 @@ def test_a_client_that_never_reads_is_disconnected(tls, serve, certificate):
         assert isinstance(talk.how(), Disconnected)
 
 
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_client_that_never_reads_the_answers_to_its_pings_is_disconnected(tls, serve, certificate, monkeypatch):
+    monkeypatch.setattr(limited_connection, "FRAMES_BURST", float("inf"))
+    talk = Ended(lambda iostream: iostream.input())
+    uri = serve(talk, send_timeout=0.5, ssl_context=certificate.server if tls else None).uri
+    protocol = ClientProtocol(parse_uri(uri))
+    client = socket.create_connection(("127.0.0.1", parse_uri(uri).port))
+    with certificate.client.wrap_socket(client, server_hostname="127.0.0.1") if tls else client as client:
+        protocol.send_request(protocol.connect())
+        client.sendall(b"".join(protocol.data_to_send()))
+        assert client.recv(4096).startswith(b"HTTP/1.1 101")
+        pings = Frame(Opcode.PING, b"x" * 125).serialize(mask=True) * 1_000
+        with contextlib.suppress(OSError):  # the server has closed it
+            while True:
+                client.sendall(pings)
+    assert isinstance(talk.how(), Disconnected)
+
+
 FLOODS = {
     "pings": [Frame(Opcode.PING, b"x")] * 2_000,
     "pongs": [Frame(Opcode.PONG, b"")] * 2_000,
@@ -443,8 +463,9 @@ def test_a_flood_of_any_frames_is_closed_with_4429(kind, serve):
 
 def test_one_client_too_many_is_told_to_try_again_later(serve, monkeypatch):
     monkeypatch.setattr(websocket_server, "MAX_CLIENTS", 1)
-    uri = serve(lambda iostream: iostream.print(iostream.input())).uri
+    uri = serve(lambda iostream: iostream.print(iostream.input("Yes?"))).uri
     with connect(uri) as first:
+        assert first.recv() == "Yes?"
         with connect(uri) as second:
             assert frames_of(second) == ([], 1013)
         first.send("hello")
