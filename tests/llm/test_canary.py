@@ -6,6 +6,8 @@ import logging
 import traceback
 
 import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
 
 from agentchat import ConversableAgent
 from agentchat.checks.models import check_models
@@ -13,12 +15,13 @@ from agentchat.conf import app
 from agentchat.core.log import LineFormatter
 from agentchat.errors import ConfigError, LLMError
 from agentchat.i18n import system_messages
+from agentchat.io.websockets import IOWebsockets
 from agentchat.llm import config
 from agentchat.llm.config import llm_config
 from agentchat.llm.config_entries import entries_of
 from agentchat.models import Event, Run, Step
 from agentchat.runs.failures import recorded_failure
-from agentchat.testing import cut, fail, raw
+from agentchat.testing import call, cut, fail, raw
 from tests.llm.chunks import event
 
 KEY = "sk-CANARY-0123456789abcdefghij"
@@ -179,3 +182,42 @@ def test_a_run_that_fails_leaves_no_secret_behind(
     run = Run.objects.get()
     for page in (f"/admin/agentchat/run/{run.pk}/change/", f"/admin/agentchat/chatsession/{run.session_id}/change/"):
         assert_silent(admin_client.get(page).content.decode())
+
+
+# --- and to a client without Django -----------------------------------------------------------------------------------
+
+FAILURES = {name: answer for name, answer in ANSWERS.items() if name != "a break"}  # what it has said before is its own
+
+
+@pytest.mark.parametrize("answer", FAILURES.values(), ids=FAILURES)
+def test_a_client_of_a_bare_websocket_reads_no_secret(scripted_llm, caplog, answer):
+    def ask_it(iostream):
+        entry = {**scripted_llm.config_list[0], **SECRETS, "base_url": address}
+        agent = ConversableAgent("agent", llm_config={"config_list": [entry], "max_retries": 0})
+        agent.register_for_llm(description="Look.")(look := wrong_tool())
+        agent.register_for_execution()(look)
+        user = ConversableAgent("user", llm_config=False, human_input_mode="NEVER", max_consecutive_auto_reply=1)
+        user.register_for_execution()(look)
+        user.initiate_chat(agent, message=iostream.input())
+
+    def wrong_tool():
+        def look() -> str:
+            raise RuntimeError(f"401 for {KEY}")
+
+        return look
+
+    caplog.set_level(logging.DEBUG)
+    address = scripted_llm.config_list[0]["base_url"].replace("://", f"://ada:{PASSWORD.replace('/', '%2F')}@")
+    scripted_llm.replies(call("look"), answer)
+    with (
+        IOWebsockets.run_server_in_thread(port=0, on_connect=ask_it) as uri,
+        connect(uri, max_size=None) as client,
+    ):
+        client.send("go")
+        read: list[str] = []
+        with pytest.raises(ConnectionClosedError) as closed:
+            read.extend(client)
+    assert closed.value.rcvd.code == 1011
+    assert "401 for sk-…ghij" in "".join(read)  # what its tool has said
+    assert_silent("".join(read))
+    assert_silent(written(caplog))
