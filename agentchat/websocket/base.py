@@ -156,7 +156,7 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
         self.is_closed = True
         if self.connections is not None:
             self.connections.discard(self)
-        self.of_visitor.sockets.discard(self)
+        self.of_visitor.discard(self)
         self.release()
 
     # --- frames from the client ------------------------------------------------------------------------------------

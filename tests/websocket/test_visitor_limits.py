@@ -32,7 +32,7 @@ def test_a_visitor_may_have_so_many_sockets_and_another_as_many():
     assert all(sockets)
     assert not admitted(limits, GUEST, now=1000.0)
     assert admitted(limits, Visitor(guest_key="bob"), now=1000.0)
-    limits.of(GUEST).sockets.discard(sockets[0])
+    limits.of(GUEST).discard(sockets[0])
     assert admitted(limits, GUEST, now=1001.0)
 
 
@@ -40,7 +40,7 @@ def test_sockets_that_come_and_go_are_limited_too():
     limits = VisitorLimits()
     opened = 0
     while socket := admitted(limits, GUEST):
-        limits.of(GUEST).sockets.discard(socket)
+        limits.of(GUEST).discard(socket)
         opened += 1
     assert opened == FRAMES_BURST // FRAMES_OF_AN_OPENING
 
@@ -73,8 +73,16 @@ def test_visitors_who_have_left_are_forgotten_at_last_and_those_with_a_socket_ar
     assert admitted(limits, GUEST)
     for number in range(1000):
         limits.of(Visitor(guest_key=str(number)))
-    assert len(limits._visitors) <= 12
+    assert len(limits._present) + len(limits._absent) == 11
     assert limits.of(GUEST).sockets
+
+
+def test_who_leaves_and_comes_back_finds_the_limit_that_they_left():
+    limits = VisitorLimits()
+    socket = admitted(limits, GUEST)
+    assert limits.of(GUEST).frames.allows(FRAMES_BURST - FRAMES_OF_AN_OPENING, now=0.0)
+    limits.of(GUEST).discard(socket)
+    assert not limits.of(GUEST).frames.allows(1, now=0.0)
 
 
 def test_those_who_own_nothing_yet_share_nothing():
