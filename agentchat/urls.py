@@ -1,7 +1,7 @@
 """The URLs of the pages. Mount them wherever you like: `path("", include("agentchat.urls"))`.
 
 Each view decides by itself who may see it, so Django's LoginRequiredMiddleware leaves it to them: a shared link is for
-everyone, and a load balancer has no account.
+everyone, and a load balancer has no account. While the database is unavailable, each answers 503.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,14 @@ from django.urls import path as django_path
 from django.views.i18n import set_language
 
 from agentchat.web import appearance
+from agentchat.web.unavailable import available_again_soon
 from agentchat.web.views import account_data, chat, chat_actions, chats, embed, health, inbox, sharing, whole_events
 
 app_name = "agentchat"
 
 
 def path(route: str, view: Callable[..., HttpResponseBase], *, name: str) -> URLPattern:
-    return django_path(route, login_not_required(view), name=name)
+    return django_path(route, login_not_required(available_again_soon(view)), name=name)
 
 
 urlpatterns = [
