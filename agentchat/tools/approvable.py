@@ -1,5 +1,6 @@
 """Whether arguments can be approved: a user sees all of them, as they are, and can send them back after an edit."""
 
+import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -9,6 +10,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from agentchat.errors import ToolError
 
 MAX_CHARS = 64 * 1024
+MAX_BYTES = 128 * 1024  # of JSON: no page shows a question of more than 200 KiB whole (realtime/excerpt.py)
 MAX_PARTS = 2_000
 MAX_NESTING = 30
 
@@ -41,11 +43,17 @@ def _check_size(arguments: Any) -> None:
             if any("\0" in text for text in texts):
                 raise ToolError("a text has a NUL character, which cannot be shown to the user who approves the call")
         if nesting > MAX_NESTING or parts > MAX_PARTS or chars > MAX_CHARS:
-            raise ToolError(
-                f"the user has to approve these arguments, and they are too long for that: use at most {MAX_CHARS} "
-                f"characters and {MAX_PARTS} values, nested {MAX_NESTING} deep"
-            )
+            raise _too_long()
         level, nesting = below, nesting + 1
+    if len(json.dumps(arguments, ensure_ascii=False).encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise _too_long()
+
+
+def _too_long() -> ToolError:
+    return ToolError(
+        f"the user has to approve these arguments, and they are too long for that: use at most {MAX_CHARS} characters, "
+        f"which are {MAX_BYTES} bytes of JSON at most, and {MAX_PARTS} values, nested {MAX_NESTING} deep"
+    )
 
 
 def _contents(value: Any) -> tuple[list[str], list[Any]]:

@@ -1,5 +1,6 @@
 """Arguments that a user approves: shown to the last digit, or refused before anybody is asked."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -7,6 +8,7 @@ from pydantic import BaseModel
 
 from agentchat.core.model_json import MAX_NESTING
 from agentchat.errors import ToolError
+from agentchat.realtime.excerpt import excerpt
 from agentchat.tools import approvable, tool_of
 
 
@@ -24,6 +26,10 @@ def pay(
 ) -> str:
     """Pay."""
     return ""
+
+
+def schema_of(function):
+    return tool_of(function).schema()["function"]["parameters"]
 
 
 def shown(written):
@@ -100,6 +106,8 @@ def test_a_number_that_arrives_as_it_is_written_is_not_refused(written):
     [
         '{"to": "' + "a" * (approvable.MAX_CHARS + 1) + '"}',
         '{"more": {"' + "n" * (approvable.MAX_CHARS + 1) + '": 1}}',
+        '{"to": "' + "😀" * 40_000 + '"}',
+        '{"to": "' + "\\u0001" * 40_000 + '"}',
         '{"lines": [' + ", ".join(['{"price": 1}'] * 1_000) + "]}",
         r'{"to": "a\u0000b"}',
         r'{"more": {"a\u0000b": 1}}',
@@ -109,3 +117,10 @@ def test_what_a_user_could_not_read_or_the_database_not_keep_is_refused(written)
     assert tool_of(pay).arguments(written)
     with pytest.raises(ToolError):
         shown(written)
+
+
+@pytest.mark.parametrize("text", ["😀" * 32_000, "\u0001" * 21_000, '"' * 65_000, "é" * 65_000])
+def test_whatever_can_be_approved_is_shown_whole(text):
+    arguments = shown(json.dumps({"to": text}))
+    question = {"request": "1-1", "kind": "approval", "prompt": "?", "initial": arguments, "schema": schema_of(pay)}
+    assert excerpt(question) == question
