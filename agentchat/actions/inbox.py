@@ -10,13 +10,13 @@ from django.utils.translation import gettext
 from agentchat.actions import validation
 from agentchat.errors import Rejected
 from agentchat.events import ChatEvent, InputAnswered, InputRequested, TextMessageEnd, TextMessageStart
-from agentchat.infra import moments
 from agentchat.infra.encryption import encrypt
 from agentchat.infra.sanitize import clean
-from agentchat.infra.statements import insert, select_one, update
+from agentchat.infra.statements import insert, select_one
 from agentchat.models import ChatSession, InboxItem, Run
 from agentchat.models import Event as StoredEvent
 from agentchat.realtime.frames import Frame
+from agentchat.runs import direct_claims
 from agentchat.runs.questions import Question
 from agentchat.runs.session_lock import append
 from agentchat.visitors import Visitor
@@ -50,7 +50,7 @@ def deliver(
     *,
     shown: Sequence[ChatEvent] = (),
 ) -> list[Frame]:
-    """Put a message or an answer into the inbox; if it answers the run's open question, queue the run.
+    """Put a message or an answer into the inbox; if it answers the run's open question, queue or claim the run.
 
     Save what is `shown` of it as events, and that the question is answered. Return their frames.
     """
@@ -65,9 +65,7 @@ def deliver(
     if question is None:
         return append(session, run, shown)
     if not run.owner_process:  # otherwise a thread waits for the answer, and continues by itself
-        run.status = Run.Status.QUEUED
-        run.queued_at, run.waits_until = moments.now(), None
-        update(run, "status", "queued_at", "waits_until")
+        direct_claims.queue(session, run)
     answered = InputAnswered(request=question["request"], value=None if is_secret else value, by=visitor.name)
     if question.get("colleague"):
         answered = replace(answered, kind=question["kind"], colleague=True, visible=question.get("visible"))

@@ -24,6 +24,7 @@ from agentchat.models import ChatSession, InboxItem, Run
 from agentchat.realtime.chat_list import group_of_visitor, notify_group, notify_owner_of
 from agentchat.realtime.frames import Frame, frames_after
 from agentchat.realtime.publish import publish_soon, send_direct_soon
+from agentchat.runs import direct_claims
 from agentchat.runs.engines import engine
 from agentchat.runs.runner import runner
 from agentchat.runs.session_lock import lock_session
@@ -54,8 +55,9 @@ def apply_once(
     """
 
     locked = lock or lock_own_session
-    frames, run = commit(lambda is_retry: _apply(session_id, visitor, client_id, action, locked))
-    publish_and_wake(session_id, frames, run, group="" if lock else group_of_visitor(visitor))
+    with runner.room():
+        frames, run = commit(lambda is_retry: _apply(session_id, visitor, client_id, action, locked))
+        publish_and_wake(session_id, frames, run, group="" if lock else group_of_visitor(visitor))
 
 
 def create_and_apply_once(
@@ -70,8 +72,9 @@ def create_and_apply_once(
             ChatSession.objects.get_or_create(pk=session_id, defaults={"agent": agent, **visitor.owner_fields})
             return _apply(session_id, visitor, client_id, action, lock_own_session)
 
-    frames, run = commit(create_and_apply)
-    publish_and_wake(session_id, frames, run, group=group_of_visitor(visitor))
+    with runner.room():
+        frames, run = commit(create_and_apply)
+        publish_and_wake(session_id, frames, run, group=group_of_visitor(visitor))
 
 
 def _apply(
@@ -80,7 +83,10 @@ def _apply(
     with lock(session_id, visitor) as session:
         if select_one(InboxItem, session_id=session.pk, client_id=client_id) is not None:
             return _already_applied(session)
-        return action(session)
+        frames, run = action(session)
+        if run is not None and run.status == Run.Status.QUEUED:
+            direct_claims.claim(session, run)
+        return frames, run
 
 
 def commit(transaction: Callable[[bool], T]) -> T:
@@ -103,7 +109,7 @@ def publish_and_wake(session_id: UUID, frames: list[Frame], run: Run | None, *, 
         notify_group(group)
     else:
         notify_owner_of(session_id)
-    if run is not None:
+    if run is not None and not direct_claims.advance(run):
         engine().wake(run.pk)
         send_direct_soon(run.owner_process, "run.wake", run.pk, runner.loop)
 
@@ -112,7 +118,8 @@ def _already_applied(session: ChatSession) -> ActionResult:
     """What to publish of an action that was committed before: perhaps a moment ago, and not published yet."""
     run = live_run(session)
     last = frames_after(session.pk, session.next_seq - 2)
-    return last, run if run is not None and run.status == Run.Status.QUEUED else None
+    is_ready = run is not None and (run.status == Run.Status.QUEUED or direct_claims.is_claimed(run))
+    return last, run if is_ready else None
 
 
 @contextmanager

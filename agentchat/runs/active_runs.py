@@ -1,20 +1,45 @@
-"""The runs that advance in this process now."""
+"""The runs that advance in this process now, and the room that it has for more."""
 
 import asyncio
+import threading
 
+from agentchat import conf
 from agentchat.errors import RunInterrupt
 from agentchat.runs.leases import Claim
 from agentchat.runs.stream import RunIOStream
 
 
 class ActiveRuns:
-    """Those of one event loop, by their keys. On that loop, except for `add_stream`."""
+    """Those of one event loop, by their keys. On that loop, except for `add_stream`, `reserve` and `give_back`.
+
+    `reserved` is the room for runs that are about to be among `tasks`. `waits_for_room`: some run could not be claimed,
+    because there was none, and the supervisor has not looked since.
+    """
 
     def __init__(self) -> None:
         self.claims: dict[int, Claim] = {}
         self.tasks: dict[asyncio.Task[None], int] = {}  # with the run of each
         self.is_draining = False
+        self.reserved = 0
+        self.waits_for_room = False
+        self._reserving = threading.Lock()
         self._streams: dict[int, RunIOStream] = {}
+
+    def reserve(self, *, ahead_of_others: bool = True) -> bool:
+        """Reserve room for one more run, if there is any; `ahead_of_others` although some wait for it."""
+        with self._reserving:
+            is_full = len(self.tasks) + self.reserved >= conf.app.max_runs
+            if is_full:
+                self.waits_for_room = True  # whoever asks has a run
+            if is_full or (self.waits_for_room and not ahead_of_others):
+                return False
+            self.reserved += 1
+            return True
+
+    def give_back(self) -> None:
+        """The room that was reserved is not needed any more, or the run is among `tasks`."""
+        with self._reserving:
+            self.reserved -= 1
 
     def add_stream(self, run_id: int, stream: RunIOStream) -> None:
         """In the agent's thread, before the agent function is called."""

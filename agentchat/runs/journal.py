@@ -59,7 +59,7 @@ class Journal:
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        run = select_with(Run, "session", id=claim.run_id)
+        run = claim.row or select_with(Run, "session", id=claim.run_id)
         if run is None:
             raise LeaseLost  # it was deleted a moment ago
         self.session = run.session  # as it was when this execution began

@@ -17,7 +17,7 @@ import hashlib
 import time
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
@@ -61,7 +61,8 @@ class Claim:
     """The right to advance a run, for as long as `epoch` is the run's.
 
     `orphaned_by`: the process that seems to have died with it, if any. `crashes`: how many have in a row, this one
-    included, without a step recorded in between.
+    included, without a step recorded in between. `row` is the run with its session, if they were read under the lock of
+    the transaction that has claimed it.
     """
 
     run_id: int
@@ -71,6 +72,7 @@ class Claim:
     agent: str
     orphaned_by: str = ""
     crashes: int = 0
+    row: Run | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def is_ready(run: Run, now: datetime) -> bool:
     return run.status == Run.Status.QUEUED or is_orphaned(run, now) or (is_unanswered and not run.owner_process)
 
 
-def _lease(now: datetime) -> datetime:
+def lease_from(now: datetime) -> datetime:
     return now + timedelta(seconds=conf.app.lease_s)
 
 
@@ -150,7 +152,7 @@ def _claim(run_id: int, claimed: _Claimed, is_retry: bool) -> Claim | None:
     if run is None:
         return None
     if is_retry and (run.lease_until, run.epoch, run.owner_process) == (claimed.lease_until, claimed.epoch, PROCESS):
-        return _claim_of(run, claimed.orphaned_by)  # it was committed
+        return claim_of(run, claimed.orphaned_by)  # it was committed
     now = moments.now()
     if not is_ready(run, now):
         return None
@@ -160,7 +162,7 @@ def _claim(run_id: int, claimed: _Claimed, is_retry: bool) -> Claim | None:
     _serialize_claims(run, quarantined=is_final_attempt)
     if _owner_is_busy(run, now) or (is_final_attempt and _has_quarantined_run(now)):
         return None
-    lease = _lease(now)
+    lease = lease_from(now)
     claimed.lease_until, claimed.epoch, claimed.orphaned_by = lease, run.epoch + 1, orphaned_by
     changes = {
         "status": Run.Status.RUNNING,
@@ -173,10 +175,10 @@ def _claim(run_id: int, claimed: _Claimed, is_retry: bool) -> Claim | None:
     }
     # What makes it ready is as it was read: on PostgreSQL it was not locked then.
     won = update_if_unchanged(run, changes, "status", "epoch", "owner_process", "lease_until", "waits_until", "crashes")
-    return _claim_of(run, orphaned_by) if won else None
+    return claim_of(run, orphaned_by) if won else None
 
 
-def _claim_of(run: Run, orphaned_by: str) -> Claim:
+def claim_of(run: Run, orphaned_by: str, *, row: Run | None = None) -> Claim:
     return Claim(
         run_id=run.pk,
         session_id=run.session_id,
@@ -185,7 +187,23 @@ def _claim_of(run: Run, orphaned_by: str) -> Claim:
         agent=run.session.agent,
         orphaned_by=orphaned_by,
         crashes=run.crashes,
+        row=row,
     )
+
+
+def may_claim_at_once(run: Run, now: datetime) -> bool:
+    """Whether a run that is queued, and that no process has died with, may be claimed by who holds its chat session.
+
+    Not if it has to wait for another claim of its owner's: that of a message waits for nobody.
+    """
+    if run.crashes >= _FINAL_ATTEMPT:
+        return False
+    if connection().vendor == "postgresql":
+        with connection().cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_lock_number(_owner(run))])
+            if not cursor.fetchone()[0]:
+                return False
+    return not _owner_is_busy(run, now)
 
 
 def _dead_process(run: Run, now: datetime) -> str:
@@ -364,7 +382,7 @@ def renew(claims: Collection[Claim]) -> set[int]:
             # no_key: inserting an event refers to the run's key, and is no reason to skip it.
             ours = runs.select_for_update(skip_locked=True, no_key=True).filter(owner_process=PROCESS)
             free = set(ours.values_list("pk", flat=True))
-            Run.objects.filter(pk__in=free).update(lease_until=_lease(moments.now()))
+            Run.objects.filter(pk__in=free).update(lease_until=lease_from(moments.now()))
             owners = dict(runs.values_list("pk", "owner_process"))
         if all(run_id in free for run_id, owner in owners.items() if owner == PROCESS):
             break

@@ -8,8 +8,10 @@ Everything here is on the server's event loop (in a worker, on the loop that tak
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import Context
+from typing import Any
 
 from django.db import Error as DatabaseError
 
@@ -17,15 +19,17 @@ from agentchat import conf
 from agentchat.core.log import get_logger
 from agentchat.errors import Cancelled, LeaseLost
 from agentchat.infra.channel_layer import layer_between_processes
+from agentchat.infra.database import in_transaction
 from agentchat.infra.db_threads import in_claim_thread, in_read_thread, in_supervisor_thread
 from agentchat.infra.loop_scope import start_scope
 from agentchat.infra.thread_pool import in_thread
 from agentchat.realtime import chat_list
 from agentchat.realtime.hub import current_hub
 from agentchat.realtime.relay.link import RelayLink
-from agentchat.runs import leases
+from agentchat.runs import direct_claims, leases
 from agentchat.runs.active_runs import ActiveRuns
 from agentchat.runs.execution import RUN_POOL, execute
+from agentchat.runs.leases import Claim
 from agentchat.runs.supervisor import Supervisor
 
 logger = get_logger("agentchat.runs")
@@ -91,11 +95,14 @@ class Runner:
         """
         self.stop_claiming()
         active = self.active
-        running = list(active.claims)
         for run_id in active.unfinished():
             active.cancel(run_id, LeaseLost)
+        ends_at = asyncio.get_running_loop().time() + within
+        while active.reserved and asyncio.get_running_loop().time() < ends_at:
+            await asyncio.sleep(0.01)  # what is being claimed is begun, and released
+        running = list(active.claims)
         if active.tasks:
-            await asyncio.wait(list(active.tasks), timeout=within)
+            await asyncio.wait(list(active.tasks), timeout=max(0.0, ends_at - asyncio.get_running_loop().time()))
         for run_id in active.unfinished():
             logger.warning("run %d did not unwind within %g s; it is taken over when its lease expires", run_id, within)
         await self._disown_the_rest()
@@ -150,11 +157,37 @@ class Runner:
         """Begin to advance the run, if there is room. Return the task that does it."""
         if self.active.wake(run_id):  # it may hold its thread and wait for this
             return None
-        if not self.takes_runs or len(self.active.tasks) >= conf.app.max_runs or self.loop is None:
+        if not self.takes_runs or self.loop is None or not self.active.reserve():
             return None
+        return self._begin(run_id, self._claim_and_advance(run_id))
+
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Keep room for a run that the transaction within may claim (`direct_claims`), and advance it. From any thread.
+
+        If there is none, or others wait for it, or runs do not advance here, nothing is claimed within.
+        """
+        active = self.active
+        is_ours = self.takes_runs and self.is_alive and not in_transaction()  # which may be rolled back
+        if not is_ours or not active.reserve(ahead_of_others=False):
+            yield
+            return
+        room = direct_claims.Room()
+        try:
+            with direct_claims.using(room):
+                yield
+        finally:
+            if (claim := room.committed) is None:
+                active.give_back()
+            else:
+                self._call_soon(lambda _: self._begin(claim.run_id, self._advance(claim)), claim.run_id)
+
+    def _begin(self, run_id: int, advance: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """With room that was reserved."""
         # In a context of its own: the caller may be in a step of another run, or use another language.
-        task = self.loop.create_task(self._advance(run_id), name=f"agentchat run {run_id}", context=Context())
+        task = asyncio.get_running_loop().create_task(advance, name=f"agentchat run {run_id}", context=Context())
         self.active.tasks[task] = run_id
+        self.active.give_back()
         task.add_done_callback(self.active.tasks.pop)
         return task
 
@@ -165,15 +198,17 @@ class Runner:
         logger.info("another process requests that run %d stop", run_id)
         self._stop(run_id)
 
-    async def _advance(self, run_id: int) -> None:
-        active = self.active
+    async def _claim_and_advance(self, run_id: int) -> None:
         try:
-            claim = None if run_id in active.claims else await in_claim_thread(leases.claim)(run_id)
+            claim = None if run_id in self.active.claims else await in_claim_thread(leases.claim)(run_id)
         except Exception:
             logger.exception("run %d could not be claimed; the supervisor will try again", run_id)
             return
-        if claim is None:
-            return
+        if claim is not None:
+            await self._advance(claim)
+
+    async def _advance(self, claim: Claim) -> None:
+        active, run_id = self.active, claim.run_id
         if claim.orphaned_by:
             logger.warning(
                 "run %d of chat session %s was orphaned by %s (%d in a row, without a step in between)",

@@ -184,7 +184,9 @@ class Supervisor:
         active = self._runner.active
         free = conf.app.max_runs - len(active.tasks)
         if free > 0 and self._runner.takes_runs:
+            active.waits_for_room = False
             ready = await in_supervisor_thread(leases.ready_runs)(free)
+            active.waits_for_room |= len(ready) >= free
             if not self._may_claim_orphans():
                 ready = await in_supervisor_thread(leases.ready_unowned_runs)(free)
             being_claimed = set(active.tasks.values())

@@ -407,6 +407,7 @@ def test_an_edited_answer_that_no_run_has_read_is_retried_and_no_question_stays_
     chat.wait_for("RUN_FINISHED")
     with monkeypatch.context() as patch:
         patch.setattr(leases, "claim", lambda run_id: None)
+        patch.setattr(leases, "may_claim_at_once", lambda run, now: False)
         chat.edit(ids_of(chat, "one")[0], "two")
         assert chat.stop()
     chat.retry()
