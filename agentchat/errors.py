@@ -13,12 +13,14 @@
     │   ├── LLMNotFound               its service does not know the model, or the address
     │   ├── LLMRefused                its service rejected the request, and would do so again
     │   │   ├── LLMContextTooLong     the conversation is longer than the model can read
-    │   │   └── LLMContentFiltered    a filter of the service does not let it pass
+    │   │   ├── LLMContentFiltered    a filter of the service does not let it pass
+    │   │   └── LLMDeclined           the model will not answer this, in its own words
     │   ├── LLMRateLimited            it allows no more requests for now
     │   │   └── LLMQuotaExceeded      the account has nothing left to spend
     │   ├── LLMUnavailable            its service is out of order
     │   ├── LLMUnreachable            its service could not be connected to
     │   ├── LLMTimeout                it did not answer in time
+    │   ├── LLMResultInvalid          it gave no answer of the type that was asked for
     │   └── LLMStreamTruncated        it stopped in the middle of an answer
     ├── StepFailed                    the function of an iostream.step() raised something
     ├── ToolError                     a tool could not be called: unknown, or arguments that do not fit
@@ -42,7 +44,7 @@ which value, what to do next. `user_message` is what a user reads; it is English
 translated for each reader.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -107,6 +109,8 @@ class LLMError(AgentChatError):
     code = "llm"
     user_message = gettext_noop("The model gave no answer. Please try again.")
     origin: Mapping[str, Any] | None = None
+    answers: Sequence[Mapping[str, Any]] = ()
+    """Answers that could not be used, and were paid for, as JSON."""
 
 
 class LLMAuthError(LLMError):
@@ -154,6 +158,13 @@ class LLMContentFiltered(LLMRefused):
     user_message = gettext_noop("The model provider's content filter blocked this. Please put it differently.")
 
 
+class LLMDeclined(LLMRefused):
+    """A model that was asked for a result has declined, in words of its own."""
+
+    code = "llm_declined"
+    user_message = gettext_noop("The model declined to answer this. Please put it differently.")
+
+
 class LLMRateLimited(LLMError):
     """The model's service asked us to come back later (HTTP 429), and went on doing so."""
 
@@ -189,6 +200,13 @@ class LLMTimeout(LLMError):
 
     code = "llm_timeout"
     user_message = gettext_noop("The model took too long to answer. Please try again.")
+
+
+class LLMResultInvalid(LLMError):
+    """A model was asked for a result of a type, and gave none: invalid again and again, or cut off."""
+
+    code = "llm_result"
+    user_message = gettext_noop("The model gave no usable answer. Please try again.")
 
 
 class LLMStreamTruncated(LLMError):

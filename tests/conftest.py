@@ -25,6 +25,7 @@ from agentchat.actions import rate_limits
 from agentchat.core import registry
 from agentchat.infra import moments
 from agentchat.llm import amendments, profiles
+from agentchat.llm.results import request_form
 from agentchat.markup import budget
 from tests.services import standing
 from tests.sites import Site
@@ -185,6 +186,7 @@ def nothing_learned() -> Iterator[None]:
     yield
     profiles.forget_learned()
     amendments.forget_learned()
+    request_form.forget_learned()
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from agentchat.agents.chats.summary import REFLECTION_PROMPT
 from agentchat.agents.chats.two_agent import ChatResult, converse
 from agentchat.agents.classic_names import ClassicNames
 from agentchat.agents.emitter import EventEmitter
+from agentchat.agents.generation import Generation
 from agentchat.agents.history import Histories, text_of
 from agentchat.agents.hooks import Hook
 from agentchat.agents.openai_wrapper import OpenAIWrapper
@@ -43,7 +44,7 @@ def _says_terminate(message: Message) -> bool:
     return text_of(message.get("content")) == "TERMINATE"
 
 
-class ConversableAgent(ClassicNames, PerRun, ChatInitiation, ToolRegistration):
+class ConversableAgent(ClassicNames, PerRun, ChatInitiation, ToolRegistration, Generation):
     """An agent that chats with others, using a model, tools and a user as they are given.
 
     `is_termination_msg(message)` says whether a received message ends the chat; by default one that is just

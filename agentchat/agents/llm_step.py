@@ -17,12 +17,14 @@ from agentchat.core.async_bridge import bridge_of
 from agentchat.core.json_values import as_json
 from agentchat.core.steps import StepAttempt, step
 from agentchat.core.text import utf16_len
+from agentchat.errors import Aborted, NonDeterminismError
 from agentchat.events import ChatEvent, Notice, TextMessageContent, TextMessageEnd, TextMessageStart, Usage
 from agentchat.io import IOStream
 from agentchat.io.base import send_to
 from agentchat.llm.client import complete
 from agentchat.llm.model_client import ModelClient
 from agentchat.llm.response import Delta, ModelResponse
+from agentchat.llm.results import GrowingResult, Misfit, ResultFormat
 
 _cache: ContextVar[Cache | None] = ContextVar("agentchat_cache", default=None)
 
@@ -50,16 +52,19 @@ def ask(
     cache: Cache | None = None,
     context: Any = None,
     visible: Visible | None = None,
+    result: ResultFormat[Any] | None = None,
 ) -> ModelResponse:
     """Ask a model in the name of an agent that replies `to` another. Raise LLMError if no entry of the config answers.
 
     `messages` is called once, and only if the model is asked: an answer from a run's journal needs no conversation.
-    `silent`: the answer is not emitted; its usage is all the same. `visible`: what users see of the calls in it. For
-    the rest see `llm.client.complete`.
+    `silent`: the answer is not emitted; its usage is all the same. `visible`: what users see of the calls in it. With a
+    `result` the answer is its JSON, unless it calls tools, and users see its readable text; a recorded answer that does
+    not fit any more ends the run (NonDeterminismError). For the rest see `llm.client.complete`.
     """
     stream = IOStream.get_default()
     config = {key: value for key, value in llm_config.items() if key != "tools"}
     cache = cache or _cache.get()
+    is_recorded = True
 
     @functools.cache
     def request() -> dict[str, Any]:
@@ -70,60 +75,99 @@ def ask(
             send_to(stream, event)
 
     def call(try_: StepAttempt) -> dict[str, Any]:
+        nonlocal is_recorded
+        is_recorded = False
         asked = request()  # in the language of this thread
         send(TextMessageStart(message_id=try_.key, name=name, to=to))
         try:
             response = bridge_of(stream).stream(
                 lambda on_delta: complete(
-                    config, **asked, on_delta=on_delta, clients=clients, cache=cache, context=context
+                    config, **asked, on_delta=on_delta, clients=clients, cache=cache, context=context, result=result
                 ),
-                on_delta=_deltas(try_, send),
+                on_delta=_deltas(try_, send, result),
             )
-        except (Exception, KeyboardInterrupt):
+        except (Exception, KeyboardInterrupt) as error:
             send(Notice(text=""))  # a console is left in the middle of a line
+            for event in _usage(map(ModelResponse.from_json, getattr(error, "answers", ()))):
+                send_to(stream, event)
             raise
         return {**response.to_json(), "message_id": try_.key}
 
-    def events(result: Mapping[str, Any]) -> Iterable[ChatEvent]:
-        response = _response_in(result)
+    def events(recorded: Mapping[str, Any]) -> Iterable[ChatEvent]:
+        response = _response_in(recorded)
         if not silent:
             yield TextMessageEnd(
-                message_id=result["message_id"],
-                content=response.content,
+                message_id=recorded["message_id"],
+                content=_shown(response, result),
                 finish_reason=response.cut_off,
                 name=name,
                 to=to,
                 last=not response.calls,
             )
             yield from call_events(calls_of(response.message()), name=name, visible=visible or {})
-        for one in response.paid_for:
-            if not one.cached:
-                yield Usage(
-                    model=one.model,
-                    prompt_tokens=one.prompt_tokens,
-                    completion_tokens=one.completion_tokens,
-                    cost=one.cost,
-                )
+        yield from _usage(response.paid_for)
 
-    return _response_in(
+    response = _response_in(
         step(stream, "llm", name, request, call, events=events, send=lambda event: send_to(stream, event))
     )
+    if result is not None and is_recorded and not response.calls:
+        _check_recorded(result, response, name)
+    return response
 
 
-def _deltas(try_: StepAttempt, send: Callable[[ChatEvent], None]) -> Callable[[Delta], None]:
-    """Send each delta with its offset; a restarted answer counts from 0 again."""
+def _check_recorded(result: ResultFormat[Any], response: ModelResponse, name: str) -> None:
+    try:
+        result.read(response.content)
+    except Misfit as misfit:
+        changed = f"the recorded result of {name!r} is no {result.name} any more: {misfit}"
+        raise Aborted(NonDeterminismError(f"{changed}. Was the class changed while the run was waiting?")) from None
+
+
+def _shown(response: ModelResponse, result: ResultFormat[Any] | None) -> str:
+    """What users see of an answer: of a result, its readable text; of what stands before calls instead, nothing."""
+    if result is None:
+        return response.content
+    if response.calls:
+        return "" if response.content.lstrip().startswith("{") else response.content
+    return result.text_of(response.content)
+
+
+def _usage(responses: Iterable[ModelResponse]) -> Iterator[Usage]:
+    for each in responses:
+        if not each.cached:
+            yield Usage(
+                model=each.model,
+                prompt_tokens=each.prompt_tokens,
+                completion_tokens=each.completion_tokens,
+                cost=each.cost,
+            )
+
+
+def _deltas(
+    try_: StepAttempt, send: Callable[[ChatEvent], None], result: ResultFormat[Any] | None
+) -> Callable[[Delta], None]:
+    """Send each delta with its offset; a restarted answer counts from 0 again. Of a result, send what can be read."""
     number, offset = 1, 0
+    readable = _readable(result)
 
     def on_delta(delta: Delta) -> None:
-        nonlocal number, offset
+        nonlocal number, offset, readable
         if delta.number > number:
-            number, offset = delta.number, 0
+            number, offset, readable = delta.number, 0, _readable(result)
             send(Notice(text=_RESTARTED))  # a page replaces what was shown; a console cannot
-        attempt = try_.attempt_of_answer(number)
-        send(TextMessageContent(message_id=try_.key, attempt=attempt, offset=offset, delta=delta.text))
-        offset += utf16_len(delta.text)
+        if text := readable(delta.text):
+            attempt = try_.attempt_of_answer(number)
+            send(TextMessageContent(message_id=try_.key, attempt=attempt, offset=offset, delta=text))
+            offset += utf16_len(text)
 
     return on_delta
+
+
+def _readable(result: ResultFormat[Any] | None) -> Callable[[str], str]:
+    """What to show of an answer, given its pieces one after the other."""
+    if result is None:
+        return lambda text: text
+    return (lambda text: "") if result.own_text else GrowingResult(result.model).add
 
 
 def _response_in(result: Mapping[str, Any]) -> ModelResponse:

@@ -19,6 +19,7 @@ from agentchat.errors import ConfigError
 from agentchat.io import IOStream
 from agentchat.llm.model_client import ModelClient
 from agentchat.llm.response import ModelResponse
+from agentchat.llm.results import ResultFormat
 from agentchat.llm.usage import UsageTotals
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class OpenAIWrapper:
         cache: Cache | None = None,
         context: Any = None,
         visible: Visible | None = None,
+        result: ResultFormat[Any] | None = None,
         **config: Any,
     ) -> ModelResponse:
         """Ask, as an agent does (see `llm_step.ask`), and add up the usage."""
@@ -109,6 +111,7 @@ class OpenAIWrapper:
             cache=cache,
             context=context,
             visible=visible,
+            result=result,
         )
         self.usage.add(response)
         return response

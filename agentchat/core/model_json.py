@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NoReturn
 
+from pydantic_core import ValidationError
+
 from agentchat.core.text import replace_lone_surrogates
 
 # A text, or a number that is written with a point or an exponent. An open text reaches to the end: time is linear.
@@ -69,6 +71,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"an object has the name {name[:50]!r} more than once")
     return value
+
+
+def remove_nulls(value: Any, error: ValidationError) -> None:
+    """Remove the nulls that do not fit: models write them for what they leave out."""
+    for problem in error.errors(include_url=False, include_context=False):
+        if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            continue
+        within = value
+        for part in problem["loc"]:  # keys and indices, and between them names of a union's types
+            if isinstance(within, dict) and part in within:
+                if within[part] is None:
+                    del within[part]
+                    break
+                within = within[part]
+            elif isinstance(within, list) and isinstance(part, int) and part < len(within):
+                within = within[part]
 
 
 def arguments_of(function: Mapping[str, Any]) -> str:

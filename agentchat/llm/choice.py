@@ -15,6 +15,7 @@ class Choice:
 
     def __init__(self, on_delta: Callable[[str], None], new_call_id: Callable[[int], str]) -> None:
         self.finish_reason: str | None = None
+        self.declined = False
         self._on_delta = on_delta
         self._text: list[str] = []
         self._high_surrogate = ""
@@ -98,6 +99,7 @@ class Choice:
                 self._emit(_texts_of(content))
                 self._think("reasoning_content", _thoughts_of(content))  # Mistral's place for it
         if refusal := of_kind(str, delta.get("refusal"), "refusal"):
+            self.declined = True
             self._emit(refusal)
         for name in ("reasoning_content", "reasoning"):
             if thought := delta.get(name):

@@ -29,6 +29,9 @@ from agentchat.llm.errors import Failure, is_transient
 from agentchat.llm.model_client import ModelClient, response_of
 from agentchat.llm.request import ModelRequest, requests_for
 from agentchat.llm.response import Delta, ModelResponse
+from agentchat.llm.result_check import checked
+from agentchat.llm.results import ResultFormat
+from agentchat.llm.results.request_form import MAX_REPAIRS
 from agentchat.llm.stream_parser import StreamParser
 from agentchat.llm.timeouts import Timeout
 
@@ -52,17 +55,18 @@ async def complete(
     clients: Mapping[int, ModelClient] | None = None,
     cache: Cache | None = None,
     context: Any = None,
+    result: ResultFormat[Any] | None = None,
 ) -> ModelResponse:
     """Ask for the next message, and call `on_delta` with each piece of its text, on the loop, when it arrives.
 
     `clients` are the custom model clients, by the positions of their entries. With a `cache`, or an entry's
     `cache_seed`, the same request is sent once. `context` is for a `filter_func`; the last answer counts, whatever that
-    says. Raise LLMError, or the subclass that fits, if no entry of the config list answers: also an instance of the
+    says. With a `result`, or a pydantic model as `response_format`, the answer is the JSON of one, unless it calls
+    tools. Raise LLMError, or the subclass that fits, if no entry of the config list answers: also an instance of the
     SDK's class of that kind. Raise ConfigError if the llm_config cannot be used.
     """
     sdk = await _load_sdk()
-    llm_config = sdk.with_json_schemas(llm_config)
-    requests = requests_for(llm_config, messages, tools=tools, clients=clients or {}, cache=cache)
+    requests = requests_for(llm_config, messages, tools=tools, clients=clients or {}, cache=cache, result=result)
     emitter = _DeltaEmitter(on_delta)
     refused: list[dict[str, Any]] = []
     for position, request in enumerate(requests):
@@ -74,11 +78,16 @@ async def complete(
             response = replace(outcome, config_id=position)
             accepted = await _accepts(sdk, request, response, context)
             if accepted or last:
-                return replace(response, pass_filter=accepted, refused=tuple(refused))
-            refused.append(response.to_json())
-            outcome = Failure(error=LLMError(f"the filter_func does not take the answer of {request.entry}"))
+                return replace(response, pass_filter=accepted, refused=(*refused, *response.refused))
+            answers = (*response.refused, replace(response, refused=()).to_json())
+            error = LLMError(f"the filter_func does not take the answer of {request.entry}")
+            outcome = Failure(error=error, answers=answers)
+        refused += outcome.answers
         if last:
-            raise sdk.as_sdk_error(outcome.error, outcome.cause, request.entry) from outcome.cause
+            raised: LLMError = sdk.as_sdk_error(outcome.error, outcome.cause, request.entry)
+            if refused:
+                raised.answers = refused
+            raise raised from outcome.cause
         logger.warning("%s. Asking %s instead.", outcome.error, requests[position + 1].entry)
     raise AssertionError("a config list has at least one entry")
 
@@ -124,12 +133,12 @@ async def _answer(sdk: ModuleType, request: ModelRequest, emitter: _DeltaEmitter
     """The cached answer, or else a new one, which is cached from now on."""
     emitter.restart()
     if request.cache is None:
-        return await _ask(sdk, request, emitter)
+        return await _ask_for_result(sdk, request, emitter)
     cached = await asyncio.to_thread(request.cached_response)
-    if cached is not None:
+    if cached is not None and await _is_usable(request, cached):
         emitter.emit(cached.content)
         return cached
-    outcome = await _ask(sdk, request, emitter)
+    outcome = await _ask_for_result(sdk, request, emitter)
     if isinstance(outcome, ModelResponse):
         await asyncio.to_thread(request.store, outcome)
     return outcome
@@ -140,6 +149,30 @@ async def _accepts(sdk: ModuleType, request: ModelRequest, response: ModelRespon
     if filter_func is None:
         return True
     return bool(await _in_thread(lambda: filter_func(context=context, response=sdk.completion_of(response))))
+
+
+async def _is_usable(request: ModelRequest, response: ModelResponse) -> bool:
+    return request.result is None or isinstance(await _in_thread(lambda: checked(request, response)), ModelResponse)
+
+
+async def _ask_for_result(sdk: ModuleType, request: ModelRequest, emitter: _DeltaEmitter) -> ModelResponse | Failure:
+    """Ask one entry; again, and told why, while its answer is not the result that was asked for."""
+    if request.result is None:
+        return await _ask(sdk, request, emitter)
+    unusable: list[dict[str, Any]] = []
+    while True:
+        outcome = await _ask(sdk, request, emitter)
+        if isinstance(outcome, Failure):
+            return replace(outcome, answers=tuple(unusable))
+        answer = await _in_thread(functools.partial(checked, request, outcome))
+        if isinstance(answer, ModelResponse):
+            return replace(answer, refused=tuple(unusable))
+        unusable.append(outcome.to_json())
+        error, misfit = answer
+        if misfit is None or len(unusable) > MAX_REPAIRS:
+            return Failure(error=error, answers=tuple(unusable))
+        logger.info("%s: %s. Asking again (%d of %d).", request.entry, misfit, len(unusable), MAX_REPAIRS)
+        request = request.for_repair(outcome.content, misfit)
 
 
 async def _ask(sdk: ModuleType, request: ModelRequest, emitter: _DeltaEmitter) -> ModelResponse | Failure:
@@ -158,6 +191,11 @@ async def _ask(sdk: ModuleType, request: ModelRequest, emitter: _DeltaEmitter) -
             if amended(entry, request.body) != body:  # learned now, or meanwhile in another chat
                 logger.info("%s. Asking again without what it does not know.", outcome.error)
                 attempts -= 1
+                continue
+            if (other := request.in_other_form(str(outcome.error))) is not None:
+                logger.info("%s. Asking for the result in another way (%s).", outcome.error, other.form)
+                request, attempts = other, 0
+                simpler_requests, refusal = request.simpler(), None
                 continue
         if isinstance(outcome, Failure) and outcome.refuses_form:
             refusal = refusal or outcome  # it says what is wrong with the request that was meant

@@ -40,16 +40,17 @@ _LASTING = (LLMAuthError, LLMNotFound, LLMQuotaExceeded, LLMRefused)
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """One attempt that brought no answer.
+    """One attempt that brought no usable answer.
 
     `error` is for the caller. `cause` is what the SDK raised, if it did. `retryable`: the same request may succeed in a
-    moment, after `retry_after` seconds if the service said so.
+    moment, after `retry_after` seconds if the service said so. `answers` are those that could not be used, as JSON.
     """
 
     error: LLMError
     cause: Exception | None = None
     retryable: bool = False
     retry_after: float | None = None
+    answers: tuple[dict[str, Any], ...] = ()
 
     @property
     def refuses_form(self) -> bool:

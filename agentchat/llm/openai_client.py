@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import email.utils
 import math
-import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -21,7 +20,6 @@ import openai
 import openai.resources.chat.completions  # else the SDK imports it at the first request, on the loop
 from openai import AsyncAzureOpenAI, AsyncOpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
-from pydantic import BaseModel
 
 from agentchat.core.secrets import mask, mask_error
 from agentchat.errors import (
@@ -50,7 +48,6 @@ __all__ = [
     "completion_of",
     "cost_of",
     "failure_of",
-    "with_json_schemas",
 ]
 
 MAX_CLIENTS = 256  # per loop: they are cheap, but a site may have a key for each of its users
@@ -117,30 +114,6 @@ def completion_of(response: ModelResponse) -> ChatCompletion:
 def _known_reason(finish_reason: str) -> str:
     known = ("stop", "length", "tool_calls", "content_filter", "function_call")
     return finish_reason if finish_reason in known else "stop"
-
-
-def with_json_schemas(llm_config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config, with pydantic models as a `response_format` in the API's shape. Custom clients get the models."""
-    config = dict(llm_config)
-    entries = config.get("config_list")
-    if isinstance(entries, list | tuple):
-        return {**config, "config_list": [_with_json_schema(entry, config) for entry in entries]}
-    return {**_with_json_schema(config, {})}
-
-
-def _with_json_schema(entry: Any, base: Mapping[str, Any]) -> Any:
-    if not isinstance(entry, Mapping):
-        return entry  # it is refused later
-    model = {**base, **entry}.get("response_format")
-    if entry.get("model_client_cls") or not (isinstance(model, type) and issubclass(model, BaseModel)):
-        return entry
-    return {**entry, "response_format": _json_schema_of(model)}
-
-
-def _json_schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    parameters = openai.pydantic_function_tool(model)["function"]["parameters"]
-    name = re.sub(r"[^a-zA-Z0-9_-]", "_", model.__name__)[:64]
-    return {"type": "json_schema", "json_schema": {"name": name, "schema": parameters, "strict": True}}
 
 
 # --- clients ----------------------------------------------------------------------------------------------------------

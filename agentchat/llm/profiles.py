@@ -22,6 +22,9 @@ class CallIds(NamedTuple):
     digits: int = 24
 
 
+ResultForm = Literal["schema", "tool", "prompt"]
+"""How an answer of a certain type is asked for (`results.request_form`)."""
+
 ANY_ID = CallIds(re.compile(r".+", re.DOTALL))
 SHORT_ID = CallIds(re.compile(r"[a-zA-Z0-9_-]{1,40}"))
 NINE_CHARACTERS = CallIds(re.compile(r"[a-zA-Z0-9]{9}"), prefix="", digits=9)
@@ -39,7 +42,7 @@ class Profile:
     "first", or anywhere. `alternating`: no two messages of one role in a row, and the first is the user's.
     `answer_after_tool`: the user speaks only after an answer. `user_last`: the request does not end with an answer.
     `calls_need_tools`: no calls in a conversation without tools. `named_results`: a result names its tool. `schemas`:
-    how much of JSON Schema tools may use (`tool_schemas`).
+    how much of JSON Schema tools may use (`tool_schemas`). `results`: how typed answers are asked for, at first.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Profile:
     calls_need_tools: bool = False
     named_results: bool = False
     schemas: Schemas = "full"
+    results: ResultForm = "schema"
 
 
 GENERIC = Profile(name="generic")
@@ -79,6 +83,7 @@ STRICT = Profile(
     user_last=True,
     calls_need_tools=True,
     schemas="plain",
+    results="prompt",
 )
 
 _CLOSED: dict[str, Any] = {"reasoning": "none", "signatures": "none", "functions": False, "extra_fields": False}
@@ -100,7 +105,13 @@ _SERVICES = (
         **_CLOSED,
     ),
     Profile(
-        name="deepseek", empty_answers=False, reasoning="required", signatures="none", functions=False, parts=False
+        name="deepseek",
+        empty_answers=False,
+        reasoning="required",
+        signatures="none",
+        functions=False,
+        parts=False,
+        results="tool",
     ),
     Profile(
         name="kimi",
@@ -135,6 +146,7 @@ _SERVICES = (
         user_last=True,
         calls_need_tools=True,
         functions=False,
+        results="tool",  # it ignores response_format
     ),
     Profile(name="openrouter", empty_answers=False, functions=False),
     Profile(name="ollama", no_content="empty", **_TEMPLATES),
@@ -192,6 +204,8 @@ _NEW_GEMINI = re.compile(r"gemini-([3-9]|[12][0-9])")  # 3 and later refuse call
 
 def profile_for(*, api_type: str, base_url: str, model: str) -> Profile:
     """The profile of a model at a service."""
+    if api_type == "demo":
+        return replace(GENERIC, results="tool")  # with all rules: nothing guarantees a schema there
     profile = PROFILES["azure" if api_type == "azure" else _service_at(base_url)]
     if profile.name == "gemini" and _NEW_GEMINI.search(model):
         return replace(profile, signatures="required")

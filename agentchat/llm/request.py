@@ -14,12 +14,14 @@ from typing import Any
 from agentchat.cache import Cache
 from agentchat.core.json_values import as_json
 from agentchat.core.log import get_logger
+from agentchat.core.model_json import arguments_of
 from agentchat.errors import ConfigError
 from agentchat.llm.config_entries import ConfigEntry, entries_of
 from agentchat.llm.history import normalized
 from agentchat.llm.model_client import ModelClient
-from agentchat.llm.profiles import PROFILES, Profile, fallbacks, learn, learned, profile_for
+from agentchat.llm.profiles import PROFILES, Profile, ResultForm, fallbacks, learn, learned, profile_for
 from agentchat.llm.response import ModelResponse
+from agentchat.llm.results import Misfit, ResultFormat, request_form, result_format
 from agentchat.llm.tool_schemas import function_for, tools_for
 
 logger = get_logger("agentchat.llm")
@@ -27,7 +29,7 @@ logger = get_logger("agentchat.llm")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRequest:
-    """`body` is what is sent. `client` is asked instead of a service."""
+    """`body` is what is sent. `client` is asked instead of a service. `result` is asked for in the way `form`."""
 
     entry: ConfigEntry
     profile: Profile
@@ -35,22 +37,35 @@ class ModelRequest:
     tools: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     client: ModelClient | None = None
     cache: Cache | None = None
+    result: ResultFormat[Any] | None = None
+    form: ResultForm = "prompt"
+
+    @property
+    def has_tools(self) -> bool:
+        return bool(self.tools or self.entry.parameters.get("tools") or self.entry.parameters.get("functions"))
 
     @cached_property
     def body(self) -> dict[str, Any]:
-        entry = self.entry
-        has_tools = bool(self.tools or entry.parameters.get("tools") or entry.parameters.get("functions"))
-        offered = {"tools": list(self.tools)} if self.tools else {}
+        entry, result = self.entry, self.result
+        parameters = {**({"tools": list(self.tools)} if self.tools else {}), **entry.parameters}
+        if result is not None:
+            parameters.pop("response_format", None)
+        told = result is not None and self.form == "prompt"
+        messages = request_form.with_instruction(self.messages, result) if result and told else self.messages
         body = {
             "model": entry.model,
-            "messages": normalized(self.messages, self.profile, has_tools=has_tools),
+            "messages": normalized(messages, self.profile, has_tools=self.has_tools or self.form == "tool"),
             **({} if entry.client_class else {"stream": True, "stream_options": {"include_usage": True}}),
-            **({**offered, **entry.parameters} if entry.client_class else as_json({**offered, **entry.parameters})),
+            **(parameters if entry.client_class else as_json(parameters)),
         }
+        if result is not None and entry.client_class:
+            body["response_format"] = result.model
         if body.get("tools"):
             body["tools"] = tools_for(body["tools"], self.profile.schemas)
         if body.get("functions"):
             body["functions"] = [function_for(function, self.profile.schemas) for function in body["functions"]]
+        if result is not None:
+            body = request_form.with_result(body, result, self.form, self.profile)
         return {key: value for key, value in body.items() if value is not None}
 
     def simpler(self) -> "Iterator[ModelRequest]":
@@ -66,12 +81,46 @@ class ModelRequest:
         """Begin with this form from now on: the service has accepted it, after it had refused others."""
         learn(self.profile, base_url=self.entry.base_url, model=self.entry.model)
 
+    # --- a result (see `results.request_form`) -----------------------------------------------------------------------
+
+    def in_other_form(self, words: str = "") -> "ModelRequest | None":
+        """The request, asking for its result in another way; None if there is no other.
+
+        The service has refused this one with these words, or ignored it: the next requests begin with the other.
+        """
+        if self.result is None or self.form == "prompt" or (words and not request_form.is_about(self.form, words)):
+            return None
+        where = {"base_url": self.entry.base_url, "model": self.entry.model}
+        request_form.learn(self.form, words, **where, has_tools=self.has_tools)
+        forms = request_form.forms_after(self.form, self.profile, **where, has_tools=self.has_tools)
+        return replace(self, form=next(forms))
+
+    def for_repair(self, written: str, misfit: Misfit) -> "ModelRequest":
+        """The request for another answer, instead of one that did not fit."""
+        request = self if misfit.is_json else self.in_other_form() or self
+        assert self.result is not None
+        return replace(request, messages=request_form.with_repair(self.messages, self.result, written, misfit))
+
+    def with_result_as_text(self, response: ModelResponse) -> ModelResponse:
+        """The answer, with the arguments of the result's tool as its text: unless it calls others, which come first."""
+        tools = self.body.get("tools") or []
+        name = request_form.tool_name(tools[:-1] if self.form == "tool" else tools)
+        own = [call for call in response.tool_calls if call["function"]["name"] == name]
+        if not own:
+            return response
+        if others := tuple(call for call in response.tool_calls if call not in own):
+            return replace(response, tool_calls=others)
+        content = arguments_of(own[0]["function"])
+        finish_reason = "stop" if response.finish_reason == "tool_calls" else response.finish_reason
+        return replace(response, content=content, tool_calls=(), reasoning=None, finish_reason=finish_reason)
+
     @property
     def key(self) -> str:
         """A digest of the request without the API key and the timeout: the same request has the same answer."""
         entry = self.entry
         of = [entry.client_class or entry.base_url, entry.deployment, entry.query]
-        request = {"of": of, "body": self.body}
+        asked = self if self.result is None else replace(self, form="schema")  # in whichever way it is asked for
+        request = {"of": of, "body": asked.body}
         return hashlib.sha256(json.dumps(request, sort_keys=True, default=repr).encode()).hexdigest()
 
     def cached_response(self) -> ModelResponse | None:
@@ -88,7 +137,7 @@ class ModelRequest:
     def store(self, response: ModelResponse) -> None:
         """Cache the answer. Blocks."""
         if self.cache is not None:
-            self.cache.set(self.key, response.to_json())
+            self.cache.set(self.key, replace(response, refused=()).to_json())
 
 
 def requests_for(
@@ -98,25 +147,40 @@ def requests_for(
     tools: Sequence[Mapping[str, Any]],
     clients: Mapping[int, ModelClient],
     cache: Cache | None,
+    result: ResultFormat[Any] | None = None,
 ) -> list[ModelRequest]:
-    """A request for each entry. Raise ConfigError if one of them could never be asked."""
+    """A request for each entry, for this result. Raise ConfigError if one of them could never be asked."""
     tools = [*(llm_config.get("tools") or ()), *tools]
     requests = []
     for position, entry in enumerate(entries_of(llm_config)):
         if entry.client_class and position not in clients:
             raise ConfigError(f"{entry}: call register_model_client({entry.client_class}) first")
         own_cache = None if entry.cache_seed is None else Cache.disk(entry.cache_seed)
-        requests.append(
-            ModelRequest(
-                entry=entry,
-                profile=_profile_of(entry),
-                messages=messages,
-                tools=tools,
-                client=clients.get(position),
-                cache=own_cache if cache is None else cache,
-            )
+        request = ModelRequest(
+            entry=entry,
+            profile=_profile_of(entry),
+            messages=messages,
+            tools=tools,
+            client=clients.get(position),
+            cache=own_cache if cache is None else cache,
+            result=result or _result_of(entry),
         )
+        requests.append(replace(request, form=_form_of(request)))
     return requests
+
+
+def _result_of(entry: ConfigEntry) -> ResultFormat[Any] | None:
+    """What the entry's own `response_format` asks for; a custom client gets that as it is, and does as it likes."""
+    model = entry.parameters.get("response_format")
+    return result_format(model) if isinstance(model, type) and not entry.client_class else None
+
+
+def _form_of(request: ModelRequest) -> ResultForm:
+    entry = request.entry
+    if entry.client_class or request.result is None:
+        return "prompt"
+    where = {"base_url": entry.base_url, "model": entry.model}
+    return next(request_form.forms_for(request.profile, **where, has_tools=request.has_tools))
 
 
 def _profile_of(entry: ConfigEntry) -> Profile:

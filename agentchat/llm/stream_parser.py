@@ -95,6 +95,7 @@ class StreamParser:
             function_call=choice.function_call,
             reasoning=choice.reasoning,
             finish_reason=choice.reason,
+            declined=choice.declined,
             alternatives=tuple(each.to_json() for each in others),
             model=self._model,
             prompt_tokens=_count(self.usage.get("prompt_tokens")),

@@ -21,7 +21,7 @@ agent function as the server would, with its journal and its database. Only it n
 from agentchat.testing.databases import pytest_configure, pytest_unconfigure
 from agentchat.testing.fixtures import agent_chat, scripted_llm
 from agentchat.testing.llm_server import ScriptedLLM
-from agentchat.testing.script import Scripted, call, cut, fail, hang, raw, say
+from agentchat.testing.script import Scripted, call, cut, fail, give, hang, raw, say
 from agentchat.testing.stream import RecordingStream
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "call",
     "cut",
     "fail",
+    "give",
     "hang",
     "pytest_configure",
     "pytest_unconfigure",

@@ -1,6 +1,6 @@
 """The script of a scripted LLM: what one answer contains, and how it arrives.
 
-`say`, `call`, `fail`, `cut`, `hang` and `raw` make answers; the server (`llm_server`) plays them.
+`say`, `give`, `call`, `fail`, `cut`, `hang` and `raw` make answers; the server (`llm_server`) plays them.
 """
 
 import json
@@ -9,6 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import BaseModel
+
+from agentchat.llm.results.request_form import RESULT_TOOL
 from agentchat.testing.gate import Gate
 
 WAIT_S = 10.0
@@ -19,6 +22,7 @@ class Scripted:
     """One answer. The functions of this module make it; `and_call` and `paused` change it and return it."""
 
     text: Sequence[str] = ()
+    result: Mapping[str, Any] | None = None
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     finish_reason: str | None = None
     usage: tuple[int, int] | None = None
@@ -54,15 +58,20 @@ class Scripted:
             yield from self.body
             return
         model = request.get("model", "")
-        for text in self.text:
+        calls, texts = self.calls, self.text
+        if self.result is not None:
+            tool = _result_tool(request)
+            calls = [*calls, (tool, dict(self.result))] if tool else calls
+            texts = texts if tool else _words(json.dumps(self.result, ensure_ascii=False))
+        for text in texts:
             yield _chunk(model, {"content": text})
-        for index, (name, arguments) in enumerate(self.calls):
+        for index, (name, arguments) in enumerate(calls):
             yield _call_chunks(model, index, f"call_{len(request.get('messages', ()))}_{index}", name, arguments)
         if self.ending == "whole":
-            yield self._end(model, request)
+            yield self._end(model, request, calls=bool(calls))
 
-    def _end(self, model: str, request: Mapping[str, Any]) -> bytes:
-        reason = self.finish_reason or ("tool_calls" if self.calls else "stop")
+    def _end(self, model: str, request: Mapping[str, Any], *, calls: bool) -> bytes:
+        reason = self.finish_reason or ("tool_calls" if calls else "stop")
         end = _chunk(model, {}, finish_reason=reason)
         if (request.get("stream_options") or {}).get("include_usage"):
             prompt, completion = self.usage or (_word_count(request), len(self.text) + len(self.calls))
@@ -83,8 +92,15 @@ def say(
 
     `usage` is (prompt tokens, completion tokens).
     """
-    words = re.findall(r"\s*\S+\s*$|\s*\S+|\s+", text)
-    return Scripted(text=words if chunks is None else chunks, delay=delay, finish_reason=finish_reason, usage=usage)
+    return Scripted(
+        text=_words(text) if chunks is None else chunks, delay=delay, finish_reason=finish_reason, usage=usage
+    )
+
+
+def give(result: BaseModel | Mapping[str, Any] | None = None, /, **fields: Any) -> Scripted:
+    """Answer with a result, in the way in which the request asks for it: as JSON, or as the call of a tool."""
+    given = result.model_dump(mode="json", by_alias=True) if isinstance(result, BaseModel) else dict(result or {})
+    return Scripted(result={**given, **fields})
 
 
 def call(tool: str, /, **arguments: Any) -> Scripted:
@@ -117,6 +133,18 @@ def hang() -> Scripted:
 def raw(*body: bytes, content_type: str = "text/event-stream") -> Scripted:
     """Send these bytes as the body, each chunk by itself."""
     return Scripted(body=body, headers={"content-type": content_type})
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+\s*$|\s*\S+|\s+", text)
+
+
+def _result_tool(request: Mapping[str, Any]) -> str | None:
+    """The tool whose arguments are the result, if the request asks for it so: it is the last one."""
+    if request.get("tool_choice") is None or not request.get("tools"):
+        return None
+    name = str(request["tools"][-1]["function"]["name"])
+    return name if name.startswith(RESULT_TOOL) else None
 
 
 def _event(value: Mapping[str, Any]) -> bytes:

@@ -26,7 +26,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticSerializationError
 
 from agentchat.core.addressees import Addressee, Delegation
-from agentchat.core.model_json import parse_json, strict_json
+from agentchat.core.model_json import parse_json, remove_nulls, strict_json
 from agentchat.errors import ConfigError, ToolError
 from agentchat.events import Visibility
 from agentchat.tools.annotations import for_pydantic, is_written_by_name
@@ -219,29 +219,13 @@ class _Arguments:
         try:
             return arguments, self.model.model_validate_json(text, strict=True)
         except ValidationError as error:
-            _remove_nulls(arguments, error)
+            remove_nulls(arguments, error)
             try:
                 return arguments, self.model.model_validate_json(json.dumps(arguments), strict=True)
             except ValidationError:
                 raise ToolError(_error_text(error)) from None
         except Exception as error:  # what a validator of the site's own has raised, which pydantic lets through
             raise ToolError(f"the arguments do not fit: {error!r}") from error
-
-
-def _remove_nulls(arguments: Any, error: ValidationError) -> None:
-    """Remove the nulls that do not fit."""
-    for problem in error.errors(include_url=False, include_context=False):
-        if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            continue
-        value = arguments
-        for part in problem["loc"]:  # keys and indices, and between them names of a union's types
-            if isinstance(value, dict) and part in value:
-                if value[part] is None:
-                    del value[part]
-                    break
-                value = value[part]
-            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-                value = value[part]
 
 
 class _ToolJsonSchema(GenerateJsonSchema):

@@ -43,7 +43,7 @@ async def test_the_user_can_be_awaited(stream, user):
 
 def test_an_a_method_has_the_signature_of_its_method():
     names = [name for name in dir(ConversableAgent) if name.startswith("a_") and name != "a_initiate_chats"]
-    assert len(names) == 11
+    assert len(names) == 12
     for name in names:
         twin, method = getattr(ConversableAgent, name), getattr(ConversableAgent, name[2:])
         assert inspect.iscoroutinefunction(twin)

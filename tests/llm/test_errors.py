@@ -104,6 +104,7 @@ def test_its_own_words_are_found_in_whatever_shape_it_writes_them(body, words):
 
 
 LASTING = {LLMAuthError, LLMPermissionDenied, LLMNotFound, LLMRefused, LLMContextTooLong, LLMContentFiltered}
+LASTING |= {errors.LLMDeclined}
 
 
 def test_only_what_may_pass_is_asked_again_and_users_are_told_so():
@@ -111,12 +112,17 @@ def test_only_what_may_pass_is_asked_again_and_users_are_told_so():
     assert {kind for kind in kinds if not is_transient(kind)} == LASTING | {LLMQuotaExceeded, errors.LLMTimeout}
     told = {kind for kind in kinds if "try again" in kind.user_message.lower()}
     assert told == set(kinds) - LASTING - {LLMQuotaExceeded}
-    assert {kind for kind in kinds if not kind.may_retry} == {LLMRefused, LLMContextTooLong, LLMContentFiltered}
+    assert {kind for kind in kinds if not kind.may_retry} == {
+        LLMRefused,
+        LLMContextTooLong,
+        LLMContentFiltered,
+        errors.LLMDeclined,
+    }
 
 
 def test_each_kind_has_words_and_a_code_of_its_own():
     kinds = {each for each in errors.error_classes(LLMError) if each.__module__ == errors.__name__}
-    assert len({kind.user_message for kind in kinds}) == len({kind.code for kind in kinds}) == len(kinds) == 13
+    assert len({kind.user_message for kind in kinds}) == len({kind.code for kind in kinds}) == len(kinds) == 15
     reached = [kind for kind in kinds if "reached" in kind.user_message]
     assert reached == [errors.LLMUnreachable]
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from agentchat.llm.results.request_form import RESULT_TOOL
+
 Message = Mapping[str, Any]
 
 
@@ -17,6 +19,12 @@ def tools_in(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         name = (choice.get("function") or choice).get("name")
         return [tool for tool in tools if (tool.get("function") or {}).get("name") == name]
     return list(tools)
+
+
+def asks_for_result(request: Mapping[str, Any]) -> bool:
+    """Whether the last tool is the result that the answer has to be, whatever is said."""
+    last = (request.get("tools") or [{}])[-1].get("function") or {}
+    return bool(request.get("tool_choice")) and str(last.get("name")).startswith(RESULT_TOOL)
 
 
 def messages_in(request: Mapping[str, Any]) -> list[Message]:

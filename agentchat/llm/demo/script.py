@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agentchat.llm.demo.arguments import arguments_for
 from agentchat.llm.demo.team import choice_of, turn_of
 from agentchat.llm.demo.tool_choice import calls_for
 
@@ -42,8 +43,10 @@ def pieces_of(text: str) -> list[str]:
     return re.findall(r"\s*\S{1,6}|\s+", text)
 
 
-def answer_to(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> ScriptedAnswer:
-    """The next message of the conversation."""
+def answer_to(
+    messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, wants_result: bool = False
+) -> ScriptedAnswer:
+    """The next message of the conversation. `wants_result`: the last tool is called if no other is meant."""
     user_texts = [text_of(message) for message in messages if message.get("role") == "user"]
     system = "\n".join(text_of(message) for message in messages if message.get("role") in ("system", "developer"))
     task = _shortened(user_texts[0].rstrip(" .!")) if user_texts else ""
@@ -52,6 +55,11 @@ def answer_to(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -
     results = _results_at_the_end(messages)
     if not results and user_texts and (calls := _calls(user_texts, tools, messages)):
         return ScriptedAnswer(calls=calls)
+    if wants_result and (functions := _functions(tools)):
+        arguments = arguments_for(functions[-1], user_texts[-1] if user_texts else "")
+        return ScriptedAnswer(
+            calls=(ScriptedCall(id="call_demo_last", name=functions[-1]["name"], arguments=arguments),)
+        )
     text = _report(results, user_texts[-1] if user_texts else "") if results else _small_talk(user_texts, tools)
     if "TERMINATE" in system:
         text += "\n\nTERMINATE"

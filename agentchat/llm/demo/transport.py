@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from agentchat.llm.demo.requests import messages_in, tools_in, wants_older_form
+from agentchat.llm.demo.requests import asks_for_result, messages_in, tools_in, wants_older_form
 from agentchat.llm.demo.script import answer_to, pieces_of
 
 TOKENS_PER_SECOND = 45.0
@@ -55,7 +55,7 @@ class _Stream(httpx2.AsyncByteStream):
 
 def _chunks(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The answer as `chat.completion.chunk` objects, one for each token."""
-    answer = answer_to(messages_in(request), tools_in(request))
+    answer = answer_to(messages_in(request), tools_in(request), wants_result=asks_for_result(request))
     tokens = 0
 
     def chunk(*choices: dict[str, Any], **more: Any) -> dict[str, Any]:
