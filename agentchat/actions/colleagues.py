@@ -75,9 +75,9 @@ def closed_questions(user: Any) -> list[DelegatedQuestion]:
     return _for(user, DelegatedQuestion.objects.exclude(closed_at=None), "-closed_at")
 
 
-def open_question_for(user: Any, pk: int) -> DelegatedQuestion | None:
-    """The open question with this key, if this user may answer it."""
-    question = _of_chats().filter(pk=pk, closed_at=None).first()
+def question_for(user: Any, pk: int) -> DelegatedQuestion | None:
+    """The question with this key, open or closed, if it is for this user."""
+    question = _of_chats().filter(pk=pk).first()
     return question if question is not None and may_answer(user, question) else None
 
 

@@ -1,5 +1,7 @@
 """Notifications of the lists of chats: what shows an owner's chats learns that something in them has changed.
 
+The inboxes of all users have one group, since whom a question is for may change at any time.
+
 A notification carries no more than that; what has changed is in the database, from which shown lists are read every few
 seconds in any case. Listeners of this process are called directly. The relay carries notifications to other
 processes, as it does for chat sessions, in a group whose name is made of the owner and does not reveal who that is.
@@ -30,6 +32,9 @@ DATABASE_TIMEOUT_SECONDS = 1.0
 
 CHANGES = {each.type for each in (RunStarted, RunFinished, RunError, InputRequested, InputAnswered)}
 """The events that change what a list shows."""
+
+INBOX_GROUP = "chats.inbox"
+"""The group of what waits for colleagues, in whosever inbox."""
 
 Listener = Callable[[], None]
 

@@ -2,16 +2,21 @@
 
 Such a question is in its chat's events, as any other is. Its row says whom it is for, and finds it for them. Within the
 caller's transaction, on the locked chat session; except for `escalate_due`, which changes rows by one conditional
-UPDATE each, whatever else happens.
+UPDATE each, whatever else happens. What shows inboxes learns of each change after the commit.
 """
 
+from functools import partial
 from uuid import UUID
+
+from django.db import transaction
 
 from agentchat.core.addressees import Delegation
 from agentchat.events import InputRequested
 from agentchat.infra import moments
+from agentchat.infra.database import alias
 from agentchat.infra.sanitize import clean_json, short
 from agentchat.models import ChatSession, DelegatedQuestion, Run
+from agentchat.realtime.chat_list import INBOX_GROUP, notify_group
 
 ESCALATED_AT_ONCE = 500  # rows; the others a second later
 
@@ -40,6 +45,7 @@ def open_(session: ChatSession, run: Run, question: InputRequested, delegation: 
             "answered_by": None,
         },
     )
+    _notify_inboxes()
 
 
 def find_open(session_id: UUID, request: str) -> DelegatedQuestion | None:
@@ -49,13 +55,15 @@ def find_open(session_id: UUID, request: str) -> DelegatedQuestion | None:
 def close(session: ChatSession, request: str, outcome: DelegatedQuestion.Outcome, *, by: int | None = None) -> None:
     """Close a question, if it is one to somebody else and open."""
     opened = DelegatedQuestion.objects.filter(session=session, request=request, closed_at=None)
-    opened.update(closed_at=moments.now(), outcome=outcome, answered_by=by)
+    if opened.update(closed_at=moments.now(), outcome=outcome, answered_by=by):
+        _notify_inboxes()
 
 
 def cancel_all_of(run: Run) -> None:
     """The run ends, and none of its questions can be answered any more."""
     opened = DelegatedQuestion.objects.filter(session=run.session_id, run=run, closed_at=None)
-    opened.update(closed_at=moments.now(), outcome=DelegatedQuestion.Outcome.CANCELLED)
+    if opened.update(closed_at=moments.now(), outcome=DelegatedQuestion.Outcome.CANCELLED):
+        _notify_inboxes()
 
 
 def escalate_due() -> int:
@@ -66,4 +74,10 @@ def escalate_due() -> int:
     for each in due[:ESCALATED_AT_ONCE]:
         unchanged = DelegatedQuestion.objects.filter(pk=each.pk, closed_at=None, escalate_at=each.escalate_at)
         escalated += unchanged.update(to_kind=each.escalate_kind, to_value=each.escalate_value, escalate_at=None)
+    if escalated:
+        _notify_inboxes()
     return escalated
+
+
+def _notify_inboxes() -> None:
+    transaction.on_commit(partial(notify_group, INBOX_GROUP), using=alias())

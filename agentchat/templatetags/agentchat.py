@@ -14,7 +14,6 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import formats
 from django.utils.safestring import SafeString
 
-from agentchat.actions import colleagues
 from agentchat.core import registry
 from agentchat.errors import ConfigError
 from agentchat.i18n import language
@@ -24,6 +23,7 @@ from agentchat.presentation.rendered_items import LaterItems, rendered_item
 from agentchat.routing import socket_path
 from agentchat.visitors import Visitor
 from agentchat.web import accounts, appearance, scripts
+from agentchat.websocket.inbox_feed import inbox_state
 
 register = template.Library()
 
@@ -97,8 +97,10 @@ def agentchat_title(agent: str) -> str:
 
 @register.simple_tag
 def agentchat_inbox_count(visitor: Visitor) -> int | None:
-    """How many questions wait for a member of staff; None for others, whose pages ask the database for nothing more."""
-    return len(colleagues.open_questions(visitor.user)) if visitor.may_see_details else None
+    """How much waits in the inbox of a user; None if nothing does, and they are not staff."""
+    if visitor.user is None:
+        return None
+    return inbox_state(visitor.user).count or (0 if visitor.may_see_details else None)
 
 
 @register.simple_tag

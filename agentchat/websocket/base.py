@@ -6,7 +6,6 @@ goes through the one thread that the synchronous code of all applications shares
 """
 
 import asyncio
-import contextlib
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
@@ -149,8 +148,10 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
         self._discard()
         # Where the client, or the server itself, closes already, servers raise an OSError, and uvicorn, if that was in
         # the handshake, an AssertionError.
-        with contextlib.suppress(Exception):
+        try:
             await self.close(code=int(code))  # Daphne takes no other kind of integer
+        except Exception as error:
+            logger.debug("a socket could not be closed with %d, as if it were closed already: %r", code, error)
 
     def _discard(self) -> None:
         self.is_closed = True

@@ -1,7 +1,7 @@
 """The websocket of a list of chats: it keeps the sidebar of every open page as the database has it.
 
-Each socket sends what is new since it sent last (`chat_list_feed.py` reads it), and no more than its client has
-acknowledged. docs/protocol.md has the frames.
+Each socket sends what is new since it sent last (`chat_list_feed.py` and `inbox_feed.py` read it), and no more than its
+client has acknowledged. docs/protocol.md has the frames.
 """
 
 import json
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import Error as DatabaseError
 
+from agentchat.actions.staff_inbox import InboxState
 from agentchat.core.log import get_logger
 from agentchat.errors import Rejected
 from agentchat.infra.database import USER_TIMEOUT_SECONDS, lock_timeout
@@ -23,6 +24,7 @@ from agentchat.websocket.base import VisitorConsumer
 from agentchat.websocket.chat_list_feed import ChatListFeed, Row, current_feeds
 from agentchat.websocket.client_frames import MAX_FRAME_BYTES, Hello, ListFrame, Seen, parse_of_list
 from agentchat.websocket.connections import CloseCode
+from agentchat.websocket.inbox_feed import current_inbox_feed
 
 logger = get_logger("agentchat.websocket.connections")
 
@@ -30,14 +32,16 @@ MAX_UNACKNOWLEDGED = 2 * MAX_FRAME_BYTES  # bytes; beyond, nothing is sent
 
 
 class ListConsumer(VisitorConsumer):
-    """One page that shows its visitor's chats."""
+    """One page that shows its visitor's chats, and how much waits in their inbox."""
 
     feed: ChatListFeed | None = None
     _shown: dict[str, Row] | None = None
+    _inbox_shown: InboxState | None = None
 
     def release(self) -> None:
         if self.feed is not None:
             current_feeds().leave(self.feed, self)
+            current_inbox_feed().leave(self.visitor, self)
             self.feed = None
 
     # --- frames from the client ------------------------------------------------------------------------------------
@@ -51,11 +55,14 @@ class ListConsumer(VisitorConsumer):
         if self.feed is not None:
             raise Rejected("hello_again", "This socket has already said hello.")
         self.feed = current_feeds().join(self.visitor, self)
+        current_inbox_feed().join(self.visitor, self)
+        await self.show_inbox(current_inbox_feed().state_of(self.visitor))
 
     async def on_ack(self, received: int) -> None:
         self.window.on_ack(received)
         if self.feed is not None:
             await self.show(self.feed.rows)
+            await self.show_inbox(current_inbox_feed().state_of(self.visitor))
 
     async def handle(self, frame: Any) -> None:
         match frame:
@@ -69,13 +76,24 @@ class ListConsumer(VisitorConsumer):
 
     async def show(self, rows: dict[str, Row] | None) -> None:
         """Send what has changed since the last time, if the client has room for it."""
-        if rows is None or rows is self._shown or rows == self._shown or self.window.in_flight > MAX_UNACKNOWLEDGED:
-            return  # the next acknowledgement, or the next read, brings it
-        if not self.of_visitor.may_send(self):
-            return  # nor do the visitor's other lists wait for this client
-        before, self._shown = self._shown, rows
+        if rows is not None and rows is not self._shown and rows != self._shown and self._has_room:
+            before, self._shown = self._shown, rows
+            await self._send(_frame(before, rows))
+
+    async def show_inbox(self, state: InboxState | None) -> None:
+        """The same for how much waits in the inbox."""
+        if state is not None and state != self._inbox_shown and self._has_room:
+            self._inbox_shown = state
+            await self._send(json.dumps({"type": "inbox", "count": state.count, "version": state.version}))
+
+    @property
+    def _has_room(self) -> bool:
+        """Otherwise the next acknowledgement, or the next read, brings it: no other socket waits for this client."""
+        return self.window.in_flight <= MAX_UNACKNOWLEDGED and self.of_visitor.may_send(self)
+
+    async def _send(self, frame: str) -> None:
         try:
-            await self.send_counted(_frame(before, rows))
+            await self.send_counted(frame)
         except TooSlow:
             await self.leave(CloseCode.TOO_SLOW)
         except ClientGone:

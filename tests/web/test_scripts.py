@@ -15,7 +15,7 @@ def preloaded(html):
 
 def test_a_page_names_every_module_that_its_scripts_import(as_ada, told):
     names = preloaded(as_ada.get(told.get_absolute_url()).content.decode())
-    assert {"/static/agentchat/js/common/dom.js", "/static/agentchat/js/forms/card.js"} <= set(names)
+    assert {"/static/agentchat/js/common/browser.js", "/static/agentchat/js/forms/card.js"} <= set(names)
     assert len(names) > 35
     assert "/static/agentchat/js/common/toasts.js" in preloaded(as_ada.get(CHATS).content.decode())
 

@@ -30,7 +30,7 @@ def index(request: HttpRequest, visitor: Visitor) -> HttpResponseBase:
 @require_safe
 @for_visitors
 def older(request: HttpRequest, visitor: Visitor) -> HttpResponseBase:
-    """The chats before a cursor, as a fragment: older_chats.js adds them to the list."""
+    """The chats before a cursor, as a fragment: chat_list.js adds them to the list."""
     before = parse_cursor(request.GET.get("before", ""), ChatSession)
     if before is None:
         return HttpResponseBadRequest()

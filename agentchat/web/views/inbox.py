@@ -1,25 +1,25 @@
 """The inbox: the questions of all chats that this user may answer, and the answers that they give.
 
-Works without JavaScript. A question that is not for the user is not found, whether there is one or not; what is around
+Works without JavaScript; inbox/live.js keeps it up to date. A question that is not for the user is not found, whether there is one or not; what is around
 it in its chat is shown to those who may view chat sessions.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponseNotModified, QueryDict
+from django.http import Http404, HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.http import quote_etag
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agentchat.actions import colleagues, validation
+from agentchat.actions.staff_inbox import InboxEntry, waiting_for
 from agentchat.errors import Rejected
-from agentchat.models import DelegatedQuestion
+from agentchat.models import ChatSession, DelegatedQuestion
 from agentchat.presentation.chat_list import agent_title
 from agentchat.presentation.json_rows import argument_rows
 from agentchat.presentation.requests import only_editable
@@ -29,6 +29,7 @@ from agentchat.web.accounts import redirect_to_login
 from agentchat.web.chat_page import shown_page
 from agentchat.web.page import for_visitors, render_page
 from agentchat.web.schema_form import SchemaForm
+from agentchat.websocket.inbox_feed import inbox_state
 
 
 def for_users(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -47,37 +48,43 @@ def for_users(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
 @require_safe
 @for_users
 def inbox(request: HttpRequest, visitor: Visitor) -> HttpResponseBase:
-    """The open questions, the oldest first; with `closed=1`, what became of the others. `agent`: those of one agent."""
+    """What waits for this user, the oldest first; with `closed=1`, what became of the others. `agent`: of one agent."""
+    state = inbox_state(visitor.user)  # before the list is read: what changes meanwhile is read again
     is_closed = request.GET.get("closed") == "1"
-    found = colleagues.closed_questions(visitor.user) if is_closed else colleagues.open_questions(visitor.user)
-    agents = {each.session.agent: agent_title(each.session.agent) for each in found}
+    waiting = [] if is_closed else waiting_for(visitor.user)
+    closed = colleagues.closed_questions(visitor.user) if is_closed else []
+    agents = {each.agent: agent_title(each.agent) for each in [*_chats(waiting), *_chats(closed)]}
     chosen = request.GET.get("agent", "")
-    questions = [each for each in found if chosen in ("", each.session.agent)]
-    etag = quote_etag("-".join(f"{each.pk}{each.outcome}" for each in questions) or "none")
-    if request.headers.get("If-None-Match") == etag:
-        return HttpResponseNotModified(headers={"ETag": etag})
-    response = render_page(
+    return render_page(
         request,
         visitor,
         "inbox.html",
-        questions=questions,
+        entries=[each for each in waiting if chosen in ("", each.chat.agent)],
+        questions=[each for each in closed if chosen in ("", each.session.agent)],
         agents=sorted(agents.items(), key=lambda each: each[1]) if len(agents) > 1 or chosen else [],
         chosen_agent=chosen,
         is_closed=is_closed,
-        count=0 if is_closed else len(found),
+        is_inbox=True,
+        count=state.count if is_closed else len(waiting),
+        version=state.version,
         answered=request.GET.get("answered") == "1",
     )
-    response.headers["ETag"] = etag
-    return response
+
+
+def _chats(waiting: Iterable[InboxEntry | DelegatedQuestion]) -> Iterator[ChatSession]:
+    for each in waiting:
+        yield each.chat if isinstance(each, InboxEntry) else each.session
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_users
 def question(request: HttpRequest, visitor: Visitor, question_id: int) -> HttpResponseBase:
-    """One open question, and the form to answer it."""
-    found = colleagues.open_question_for(visitor.user, question_id)
+    """One question, and the form to answer it while it is open. An answer that comes too late has the status 409."""
+    found = colleagues.question_for(visitor.user, question_id)
     if found is None:
         raise Http404
+    if found.closed_at is not None:
+        return _page(request, visitor, found, None, status=409 if request.method == "POST" else 200)
     form = _form_of(found, visitor)
     if request.method == "POST":
         complaint = _answer(found, visitor, form, request.POST)
@@ -134,9 +141,13 @@ def _page(
     request: HttpRequest, visitor: Visitor, question: DelegatedQuestion, form: SchemaForm | None, **more: Any
 ) -> HttpResponseBase:
     status = more.pop("status", 200)
+    state = inbox_state(visitor.user)
     chat = question.session
     context: Mapping[str, Any] = {
         "question": question,
+        "count": state.count,
+        "version": state.version,
+        "is_inbox": True,
         "form": form,
         "form_id": uuid.uuid4(),
         "rows": argument_rows(question.arguments, question.question.get("schema")),

@@ -3,7 +3,7 @@
  * replaces the current one. Frames that arrive in the meantime are held back. The same happens after a long absence.
  */
 
-import { fetchPage } from "../common/account.js";
+import { fetchPage } from "../common/requests.js";
 
 export class BranchSwitch {
   #log;

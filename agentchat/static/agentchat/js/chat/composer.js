@@ -6,10 +6,10 @@
  * survives a reload, unless it is a secret. While the agent is busy and the field is empty, Stop replaces Send.
  */
 
+import { isComposing, isSendKey, setEnterHint } from "../common/browser.js";
 import { CharacterLimit } from "../common/characters.js";
 
 const ERROR_MS = 15_000;
-const isPhone = matchMedia("(hover: none) and (pointer: coarse)");
 const DRAFT = "message";
 
 export class Composer {
@@ -60,7 +60,7 @@ export class Composer {
   begin() {
     const { message } = this.#field;
     message.value ||= this.#drafts.get(DRAFT);
-    message.enterKeyHint = isPhone.matches ? "enter" : "send";
+    setEnterHint(message);
     this.#fitHeight();
     this.#limit.show();
     if (window === window.top || document.hasFocus()) {
@@ -161,10 +161,7 @@ export class Composer {
   }
 
   #sendOnEnter(event) {
-    if (event.key !== "Enter" || event.shiftKey || isComposing(event)) {
-      return;
-    }
-    if (!isPhone.matches || event.ctrlKey || event.metaKey) {
+    if (isSendKey(event)) {
       event.preventDefault();
       this.#form.requestSubmit();
     }
@@ -178,8 +175,4 @@ export class Composer {
       message.style.height = `${message.scrollHeight}px`; // the CSS limits it
     }
   }
-}
-
-function isComposing({ isComposing, keyCode }) {
-  return isComposing || keyCode === 229; // Safari reports a composition only by this code
 }

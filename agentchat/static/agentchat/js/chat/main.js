@@ -7,36 +7,33 @@
  *   run_state.js      the state of the run
  *   status.js         what the page says of the connection and the run
  *   composer.js       the message field and its buttons
- *   drafts.js         unsent input
- *   text_only.js      files that are dropped or pasted
+ *   unsent.js         drafts; files are not taken
  *   history.js        older parts of the transcript
  *   branch_switch.js  switching to another branch
  *   deep_link.js      links to a message
  *   scroll.js         automatic scrolling
- *   tab_title.js      the title of the tab
  *
  * transcript/ shows what was said: transcript.js what the server renders of each event, fragments.js how that changes
  * the page, live_message.js a message while it is being written, message_actions.js the actions on messages;
- * code_blocks.js, copy.js and truncate.js are details of them. forms/ has the cards: questions.js the open ones,
+ * code_blocks.js, copy.js and taps.js are details of them. forms/ has the cards: questions.js the open ones,
  * card.js one of them; fields.js, controls.js and schema.js are forms made from a JSON schema. common/ has what several
  * of them use.
  *
  * The page comes with the last part of its transcript; the scripts continue after its last event.
  */
 
-import { mayStay } from "../common/account.js";
-import { newId } from "../common/ids.js";
+import { newId, setTabTitle } from "../common/browser.js";
+import { mayStay } from "../common/requests.js";
 import { renderTimes, toLocalClock } from "../common/times.js";
 import { Questions } from "../forms/questions.js";
 import { addCodeHeaders } from "../transcript/code_blocks.js";
 import { enableCopyButtons } from "../transcript/copy.js";
 import { MessageActions } from "../transcript/message_actions.js";
+import { enableExpandButtons } from "../transcript/taps.js";
 import { Transcript } from "../transcript/transcript.js";
-import { enableExpandButtons } from "../transcript/truncate.js";
 import { BranchSwitch } from "./branch_switch.js";
 import { Composer } from "./composer.js";
 import { openDeepLink } from "./deep_link.js";
-import { Drafts } from "./drafts.js";
 import { FrameQueue } from "./frames.js";
 import { ChatHistory } from "./history.js";
 import { Outbox, PendingMessages } from "./outbox.js";
@@ -44,8 +41,7 @@ import { RunState } from "./run_state.js";
 import { AutoScroll } from "./scroll.js";
 import { Socket } from "./socket.js";
 import { Activity, Status, TroubleBanner } from "./status.js";
-import { setTabTitle } from "./tab_title.js";
-import { takeTextOnly } from "./text_only.js";
+import { Drafts, takeTextOnly } from "./unsent.js";
 
 const UNKNOWN_OUTCOME = ["unavailable", "error"]; // the server may have saved the frame
 

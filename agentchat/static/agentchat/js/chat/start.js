@@ -6,14 +6,12 @@
  * themselves; either way the server makes one chat of what is sent twice.
  */
 
-import { setCookie } from "../common/cookies.js";
-import { post } from "../common/post.js";
-import { Drafts } from "./drafts.js";
-import { takeTextOnly } from "./text_only.js";
+import { isSendKey, setCookie, setEnterHint } from "../common/browser.js";
+import { post } from "../common/requests.js";
+import { Drafts, takeTextOnly } from "./unsent.js";
 
 const DRAFT = "message";
 const FORM_ID = "form"; // kept with the draft: a message that was sent just before a reload is not sent twice
-const isPhone = matchMedia("(hover: none) and (pointer: coarse)");
 
 const start = document.getElementById("start");
 let isSending = false;
@@ -24,7 +22,7 @@ if (start) {
   const drafts = new Drafts(`agentchat:${start.getAttribute("action")}`);
   field.value ||= drafts.get(DRAFT);
   setFormId(drafts.get(FORM_ID) || start.elements.id.value);
-  field.enterKeyHint = isPhone.matches ? "enter" : "send";
+  setEnterHint(field);
   field.addEventListener("input", () => {
     drafts.set(DRAFT, field.value);
     drafts.set(FORM_ID, start.elements.id.value);
@@ -50,9 +48,7 @@ if (document.querySelector("[data-sign-in]")) {
 }
 
 function submitOnEnter(event) {
-  const isComposing = event.isComposing || event.keyCode === 229; // Safari reports a composition only by this code
-  const isPlain = !event.shiftKey && (!isPhone.matches || event.ctrlKey || event.metaKey);
-  if (event.key === "Enter" && isPlain && !isComposing) {
+  if (isSendKey(event)) {
     event.preventDefault();
     if (event.target.value.trim()) {
       start.requestSubmit();

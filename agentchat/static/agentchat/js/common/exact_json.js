@@ -5,7 +5,7 @@
  * is written as they are. What a user approves is sent back as it came.
  */
 
-import { newId } from "./ids.js";
+import { newId } from "./browser.js";
 
 const MARK = `${newId()}:`; // no text in a page begins like this
 const MARKED = new RegExp(`"${MARK}([^"]+)"`, "g");

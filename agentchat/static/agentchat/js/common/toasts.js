@@ -4,7 +4,7 @@
  * Their container is a polite live region, kept above whatever else is open.
  */
 
-import { createElement } from "./dom.js";
+import { createElement } from "./browser.js";
 
 const PLAIN_MS = 6_000;
 const ACTION_MS = 30_000; // keyboard users need time to reach the button

@@ -4,7 +4,7 @@
  * schema.js derives the field that it shows from a property of the schema.
  */
 
-import { createElement } from "../common/dom.js";
+import { createElement } from "../common/browser.js";
 import { editableJson, numberFrom, parseExact } from "../common/exact_json.js";
 
 const MAX_RADIOS = 4; // more choices become a <select>

@@ -4,7 +4,7 @@
  * Errors that the browser finds are shown like those of the server, at the field. The server's validation is final.
  */
 
-import { createElement } from "../common/dom.js";
+import { createElement } from "../common/browser.js";
 import { hasHidden } from "../common/exact_json.js";
 import { Control } from "./controls.js";
 import { fieldsFromSchema } from "./schema.js";

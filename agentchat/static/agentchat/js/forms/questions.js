@@ -3,7 +3,7 @@
  * closes.
  */
 
-import { queryAllIn } from "../common/dom.js";
+import { queryAllIn } from "../common/browser.js";
 import { timeLeft } from "../common/times.js";
 import { Card } from "./card.js";
 

@@ -3,9 +3,13 @@
  *
  * The page comes with the list; updates change it entry by entry and reuse the elements, so that focus, scroll position
  * and open menus survive. Days are those of the user's clock.
+ *
+ * Older chats are added in their place when the user asks for them. The list keeps its length and its scroll position on
+ * the next page: the tab's session storage remembers them. Without JavaScript a link leads to a page with older chats.
  */
 
 const DAY_MS = 86_400_000;
+const OLDER_KEY = "agentchat:chats";
 const PLACEHOLDER_ID = "00000000-0000-0000-0000-000000000000";
 
 const month = new Intl.DateTimeFormat(document.documentElement.lang, { month: "long", year: "numeric" });
@@ -181,6 +185,86 @@ export class ChatList {
       return this.#strings.yesterday;
     }
     return at >= today - 6 * DAY_MS ? this.#strings.week : month.format(at);
+  }
+}
+
+export class OlderChats {
+  #list;
+  #add;
+  #failed;
+  #pages = 0;
+  #loading = null;
+
+  /** `add(entries)` adds elements to the list; `failed()` tells the user that nothing could be loaded. */
+  constructor(list, { add, failed }) {
+    this.#list = list;
+    this.#add = add;
+    this.#failed = failed;
+    list.addEventListener("click", (event) => this.#click(event));
+    addEventListener("pagehide", () => this.#remember());
+    this.#restore();
+  }
+
+  get #link() {
+    return this.#list.querySelector("[data-older]");
+  }
+
+  #click(event) {
+    const isPlain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+    if (isPlain && event.target.closest("[data-older]")) {
+      event.preventDefault();
+      this.#load().then((isLoaded) => isLoaded || this.#failed());
+    }
+  }
+
+  /** Resolve to whether a page was loaded. */
+  #load() {
+    this.#loading ??= this.#fetch(this.#link).finally(() => (this.#loading = null));
+    return this.#loading;
+  }
+
+  async #fetch(link) {
+    try {
+      const response = await fetch(link.dataset.older);
+      if (!response.ok || response.redirected) {
+        throw new Error(response.statusText);
+      }
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const entries = [...page.querySelectorAll(".entry")];
+      const hadFocus = document.activeElement === link;
+      const { scrollTop } = this.#list;
+      this.#add(entries);
+      link.replaceWith(...page.querySelectorAll("[data-older]"));
+      this.#list.scrollTop = scrollTop;
+      this.#pages += 1;
+      if (hadFocus) {
+        entries.find(({ isConnected }) => isConnected)?.querySelector("a").focus({ preventScroll: true });
+      }
+      return true;
+    } catch {
+      return false; // it is still a link
+    }
+  }
+
+  #remember() {
+    try {
+      sessionStorage.setItem(OLDER_KEY, JSON.stringify({ pages: this.#pages, top: this.#list.scrollTop }));
+    } catch {
+      // The storage is full: the next page shows the newest chats.
+    }
+  }
+
+  async #restore() {
+    const stored = sessionStorage.getItem(OLDER_KEY);
+    if (!stored) {
+      this.#list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+      return;
+    }
+    const { pages, top } = JSON.parse(stored);
+    this.#list.scrollTop = top;
+    while (this.#pages < pages && this.#link && (await this.#load())) {
+      this.#list.scrollTop = Math.max(top, this.#list.scrollTop);
+    }
   }
 }
 

@@ -3,7 +3,7 @@
  * a drawer. A cookie stores the choice, so that the server renders the page in its final layout.
  */
 
-import { setCookie } from "../common/cookies.js";
+import { setCookie } from "../common/browser.js";
 
 const isWide = matchMedia("(min-width: 56rem)"); // as in layout.css
 const isDrawer = () => !isWide.matches || document.body.classList.contains("without-list");

@@ -4,7 +4,7 @@
  * Without JavaScript, an entry's button leads to a page with the same menu. Escape closes what is open.
  */
 
-import { post } from "../common/post.js";
+import { post } from "../common/requests.js";
 import { showToast } from "../common/toasts.js";
 import { fillInChatId } from "./chat_list.js";
 

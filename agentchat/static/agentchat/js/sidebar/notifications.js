@@ -5,7 +5,7 @@
  * Only for what happens while the user is elsewhere, and until the user comes back or the chat goes on.
  */
 
-import { setTabNotice } from "../chat/tab_title.js";
+import { setTabNotice } from "../common/browser.js";
 
 const KEY = "agentchat:notify";
 const NOTICES = { waiting: "waits", idle: "ready", failed: "broken" }; // by status, the names of their texts

@@ -1,28 +1,25 @@
 /*
  * The sidebar, on every page that has one: creates its parts and connects them.
  *
- *   chat_list.js          the list of chats, live
- *   older_chats.js        more of it
+ *   chat_list.js          the list of chats, live, and older ones
  *   menus.js              rename and delete a chat
  *   notifications.js      tells the user that a chat waits for them, or is ready
  *   collapse.js           the sidebar next to the page, or collapsed
  *   shortcuts.js          keyboard shortcuts
  *   chat/socket.js        the connection to the server
- *   chat/tab_title.js     the title of the tab
  *   common/toasts.js      short notices
  *   transcript/copy.js    copies a link
  */
 
 import { Socket } from "../chat/socket.js";
-import { setTabTitle } from "../chat/tab_title.js";
-import { mayStay } from "../common/account.js";
+import { setTabTitle } from "../common/browser.js";
+import { mayStay } from "../common/requests.js";
 import { raiseToasts, showToast } from "../common/toasts.js";
 import { copyText } from "../transcript/copy.js";
-import { ChatList, isTruncated } from "./chat_list.js";
+import { ChatList, OlderChats, isTruncated } from "./chat_list.js";
 import { CollapsibleSidebar } from "./collapse.js";
 import { Menus } from "./menus.js";
 import { Notifications } from "./notifications.js";
-import { OlderChats } from "./older_chats.js";
 import { registerShortcuts } from "./shortcuts.js";
 
 const find = (id) => document.getElementById(id);
@@ -74,10 +71,17 @@ function showTitle(title) {
 const socket = list.dataset.socket && new Socket(list.dataset.socket, {
   after: () => 0,
   opened: () => {},
-  received: (frame) => frame.type === "chats" && chats.apply(frame),
+  received: (frame) => ({ chats: (list) => chats.apply(list), inbox: showInbox })[frame.type]?.(frame),
   changed: ({ state }) => state === "signed-out" && !current && showSignedOut(), // a chat's page has a banner
   mayReturn: mayStay,
 });
+
+/** How much waits in the inbox, whose page listens for the version. */
+function showInbox({ count, version }) {
+  document.querySelectorAll("[data-inbox-count]").forEach((each) => (each.textContent = count ? `(${count})` : ""));
+  find("inbox-link").hidden &&= !count;
+  dispatchEvent(new CustomEvent("inbox", { detail: version }));
+}
 
 function showSignedOut() {
   showToast(strings.signedOut, { label: strings.reload, run: () => location.reload() });

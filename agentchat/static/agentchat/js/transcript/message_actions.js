@@ -6,9 +6,9 @@
  * frames come back here.
  */
 
+import { isComposing, newId } from "../common/browser.js";
 import { CharacterLimit } from "../common/characters.js";
-import { newId } from "../common/ids.js";
-import { showActionsOnTap } from "./tapped.js";
+import { showActionsOnTap } from "./taps.js";
 
 export class MessageActions {
   #log;
@@ -221,11 +221,13 @@ export class MessageActions {
       }
     });
     form.addEventListener("keydown", (event) => {
-      const isComposing = event.isComposing || event.keyCode === 229; // Safari reports a composition only by this code
-      if (event.key === "Escape" && !isComposing) {
+      if (isComposing(event)) {
+        return;
+      }
+      if (event.key === "Escape") {
         event.stopPropagation();
         close();
-      } else if (event.key === "Enter" && event.target === field && !event.shiftKey && !isComposing) {
+      } else if (event.key === "Enter" && event.target === field && !event.shiftKey) {
         event.preventDefault();
         form.requestSubmit();
       }

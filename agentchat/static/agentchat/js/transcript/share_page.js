@@ -3,7 +3,7 @@
 import { renderTimes } from "../common/times.js";
 import { addCodeHeaders } from "./code_blocks.js";
 import { enableCopyButtons } from "./copy.js";
-import { showActionsOnTap } from "./tapped.js";
+import { showActionsOnTap } from "./taps.js";
 
 const liveRegion = document.getElementById("said");
 

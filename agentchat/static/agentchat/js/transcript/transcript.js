@@ -6,7 +6,7 @@
  * is being written, are made here.
  */
 
-import { queryAllIn } from "../common/dom.js";
+import { queryAllIn } from "../common/browser.js";
 import { renderTimes } from "../common/times.js";
 import { wrapCodeBlocks } from "./code_blocks.js";
 import { parseFragment, updateElement } from "./fragments.js";
