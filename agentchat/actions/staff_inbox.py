@@ -96,7 +96,8 @@ class Board:
 
 def read_board() -> Board:
     """Two queries, and one for each addressee for whom something is open."""
-    shares, judged = [], []
+    shares: list[Share] = []
+    judged: list[DelegatedQuestion] = []
     for to in _open().values("to_kind", "to_value").annotate(n=Count("pk"), keys=Sum("pk"), last=Max("asked_at")):
         kind, value = to["to_kind"], to["to_value"]
         if can_be_listed(kind):

@@ -86,8 +86,7 @@ class InboxFeed:
         while True:
             self._changed.clear()  # before reading: what changes from here on is read again
             try:
-                keys = list(self._sockets)
-                board, states = await retry_until_available(lambda keys=keys: in_read_thread(_read)(keys))
+                board, states = await retry_until_available(lambda: in_read_thread(_read)(list(self._sockets)))
                 self._note(board)
                 self._states = {key: state for key, state in states.items() if key in self._sockets}
                 for key, state in list(self._states.items()):

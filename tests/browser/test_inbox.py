@@ -1,10 +1,12 @@
-"""A customer's window and a colleague's inbox, in Chromium before a real site, across a server's death."""
+"""A customer's window and a colleague's inbox, in Chromium before a real site: live, and across a server's death."""
 
 import json
+import re
 import shutil
 import signal
 
 import pytest
+from django.utils import translation
 from playwright.sync_api import expect
 
 from agentchat.testing import ScriptedLLM, call, say
@@ -18,6 +20,13 @@ GRACE = """
 from django.contrib.auth.models import Group, User
 grace = User.objects.create_user("grace", password="secret")
 grace.groups.add(Group.objects.create(name="support"))
+"""
+
+AGE = """
+from datetime import timedelta
+from django.db.models import F
+from agentchat.models import DelegatedQuestion
+DelegatedQuestion.objects.update(asked_at=F("asked_at") - timedelta(hours=3))
 """
 
 
@@ -38,6 +47,139 @@ def site(empty_database, tmp_path):
         site.start()
         yield site
         site.close()
+
+
+@pytest.fixture
+def sign_in(chromium, site):
+    """A colleague's browser, with so many tabs of the inbox."""
+    contexts = []
+
+    def sign_in(tabs=1, **options):
+        context = chromium.new_context(**{"locale": "en", **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(f"{site.url}/inbox/")
+        page.locator("[name=username]").fill("grace")
+        page.locator("[name=password]").fill("secret")
+        page.locator("main form.fields button").click()
+        pages = [page, *(context.new_page() for _ in range(tabs - 1))]
+        for each in pages[1:]:
+            each.goto(f"{site.url}/inbox/")
+        for each in pages:
+            expect(each.locator("#inbox")).to_be_visible()
+        return pages
+
+    yield sign_in
+    for context in contexts:
+        context.close()
+
+
+def ask_for_a_refund(make_tab, site):
+    customer = make_tab(site)
+    customer.page.goto(f"{site.url}/chat/")
+    customer.page.get_by_role("button", name="Chat with Returns desk").click()
+    customer.page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"))
+    customer.say("It is broken.")
+    expect(customer.transcript.locator(".card").last).to_contain_text("A colleague decides about this")
+    return customer
+
+
+def test_the_inbox_is_live_in_every_tab_and_the_keyboard_is_enough(make_tab, sign_in, site):
+    pages = sign_in(tabs=4)
+    listed, other, question, start = pages
+    start.goto(f"{site.url}/chat/")
+    for each in (listed, other):
+        expect(each).to_have_title("Inbox")
+        expect(each.locator(".inbox-list")).to_contain_text("Nothing is waiting for you.")
+    link = start.locator("#inbox-link")
+    expect(link).to_be_hidden()
+    loads = []
+    for each in pages:
+        each.on("load", lambda: loads.append(1))
+    ask_for_a_refund(make_tab, site)
+    for each in (listed, other):
+        expect(each).to_have_title("(1) Inbox")
+        expect(each.locator(".inbox-list a")).to_have_count(1)
+        expect(each.get_by_role("status")).to_contain_text("1 question is waiting for you.")
+    start.locator(".sidebar-account summary").click()
+    expect(link).to_have_text("Inbox (1)")
+    ask_for_a_refund(make_tab, site)
+    expect(listed.locator(".inbox-list a")).to_have_count(2)
+    expect(link).to_have_text("Inbox (2)")
+    listed.keyboard.press("ArrowDown")
+    listed.keyboard.press("ArrowDown")
+    second = listed.locator(".inbox-list a").nth(1)
+    expect(second).to_be_focused()
+    listed.keyboard.press("ArrowDown")
+    expect(listed.locator(".inbox-list a").first).to_be_focused()
+    listed.keyboard.press("ArrowUp")
+    expect(second).to_be_focused()
+    assert not loads
+    question.goto(f"{site.url}{other.locator('.inbox-list a').first.get_attribute('href')}")
+    expect(question).to_have_title(re.compile(r"^\(2\) refund"))
+    question.get_by_label("Reason for rejecting").fill("What I have typed stays.")
+    other.locator(".inbox-list a").first.click()
+    other.get_by_role("button", name="Approve").click()
+    expect(other.get_by_text("Your answer was saved.")).to_be_visible()
+    expect(listed).to_have_title("(1) Inbox")
+    expect(listed.locator(".inbox-list a")).to_have_count(1)
+    expect(listed.locator(".inbox-list a")).to_be_focused()  # it has moved, and is the same question
+    expect(question.get_by_role("alert")).to_contain_text("grace has answered this question.")
+    expect(question.get_by_role("button", name="Reject")).to_be_disabled()
+    expect(question.get_by_label("Reason for rejecting")).to_have_value("What I have typed stays.")
+    listed.keyboard.press("Control+/")
+    expect(listed.get_by_role("dialog")).to_contain_text("Next question")
+    listed.keyboard.press("Escape")
+    expect(listed.locator(".inbox-list a")).to_be_focused()
+    listed.keyboard.press("Enter")
+    expect(listed.get_by_role("button", name="Approve")).to_be_visible()
+
+
+def test_enter_in_a_changed_field_does_not_approve_of_what_was_asked(make_tab, sign_in, site):
+    ask_for_a_refund(make_tab, site)
+    [page] = sign_in()
+    page.locator(".inbox-list a").click()
+    page.get_by_text("Edit", exact=True).click()
+    page.get_by_label("amount").fill("10")
+    page.get_by_label("amount").press("Enter")
+    page.get_by_role("button", name="Approve with changes").click()
+    expect(page.get_by_text("Your answer was saved.")).to_be_visible()
+    [(payload,)] = site.rows("SELECT payload FROM agentchat_event WHERE type = 'INPUT_ANSWERED'")
+    assert json.loads(payload)["value"]["arguments"]["amount"] == 10
+
+
+def test_an_age_grows_though_nothing_else_changes(make_tab, sign_in, site):
+    ask_for_a_refund(make_tab, site)
+    [page] = sign_in()
+    expect(page.locator(".inbox-list")).to_contain_text("Age: 0")
+    page.clock.install()
+    page.reload()
+    site.manage("shell", "-c", AGE)
+    page.clock.fast_forward(61_000)
+    expect(page.locator(".inbox-list")).to_contain_text("Age: 3\xa0hours")
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ar"])
+def test_axe_finds_nothing_in_the_inbox(make_tab, sign_in, site, language):
+    for _ in range(2):
+        ask_for_a_refund(make_tab, site)
+    [page] = sign_in(locale=language)
+    with translation.override(language):
+        expect(page).to_have_title(f"(2) {translation.gettext('Inbox')}")
+        edit = translation.gettext("Edit")
+    assert_accessible(page)
+    page.locator(".inbox-list a").first.click()
+    page.get_by_text(edit, exact=True).click()
+    assert_accessible(page)
+    address = page.url
+    page.locator("[value=reject]").click()
+    expect(page.locator(".inbox-list a")).to_have_count(1)
+    page.goto(address)
+    expect(page.locator("#question-closed p")).to_be_visible()
+    assert_accessible(page)
+    page.goto(f"{site.url}/inbox/?closed=1")
+    expect(page.locator(".inbox-list a")).to_have_count(1)
+    assert_accessible(page)
 
 
 @pytest.mark.faults
@@ -67,7 +209,7 @@ def test_a_colleague_decides_and_the_customer_sees_no_more_than_that(make_tab, c
     page.get_by_label("amount").fill("10")
     page.get_by_role("button", name="Approve with changes").press("Enter")
     expect(page.get_by_text("Your answer was saved.")).to_be_visible()
-    expect(page.get_by_text("Nothing is waiting for you.")).to_be_visible()
+    expect(page.locator(".inbox-list")).to_contain_text("Nothing is waiting for you.")
     expect(card).to_contain_text("Approved by grace")
     customer.wait_for_frame("RUN_FINISHED")
     assert colleague.problems == []

@@ -7,7 +7,14 @@ ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "agentchat" / "static" / "agentchat"
 SCRIPTS = {path.relative_to(STATIC / "js").as_posix(): path.read_text() for path in (STATIC / "js").rglob("*.js")}
 STYLESHEETS = {path.name: path.read_text() for path in STATIC.rglob("*.css")}
-FOLDERS = ["common", "forms", "transcript", "chat", "sidebar", "inbox"]  # each imports only from itself and from those before it
+FOLDERS = [
+    "common",
+    "forms",
+    "transcript",
+    "chat",
+    "sidebar",
+    "inbox",
+]  # each imports only from itself and from those before it
 MAX_LINES = 400
 
 

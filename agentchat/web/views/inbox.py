@@ -1,7 +1,7 @@
 """The inbox: the questions of all chats that this user may answer, and the answers that they give.
 
-Works without JavaScript; inbox/live.js keeps it up to date. A question that is not for the user is not found, whether there is one or not; what is around
-it in its chat is shown to those who may view chat sessions.
+Works without JavaScript; inbox/live.js keeps it up to date. A question that is not for the user is not found, whether
+there is one or not; what is around it in its chat is shown to those who may view chat sessions.
 """
 
 import uuid
