@@ -379,11 +379,38 @@ async def test_a_list_is_sent_to_and_changed_by_its_owner_alone(server_loop, set
 
 
 async def chats_in(tab):
-    """What the first frame of it tells; by then all has been taken that was sent."""
+    """What it tells of chats; by then all has been taken that was sent."""
     frames = await tab.until("pong")
-    first = frames[0] if len(frames) > 1 else await tab.next()
+    while not (told := [frame for frame in frames if frame["type"] == "chats"]):
+        frames.append(await tab.next())
     await tab.close()
-    return [row["id"] for row in first["chats"]]
+    return [row["id"] for row in told[0]["chats"]]
+
+
+@pytest.mark.parametrize("stranger", [*STRANGERS, "the owner", "a colleague"])
+async def test_how_much_waits_in_the_inbox_is_said_to_those_alone_whom_it_is_for(server_loop, settings, stranger):
+    client, own = await in_thread(owner_of)("an account")
+    await in_thread(lambda: question_of(chat_of(own, Run.Status.WAITING)))()
+    colleague = await in_thread(account)("grace")
+    await in_thread(lambda: colleague.groups.add(Group.objects.create(name="support")))()
+    match stranger:
+        case "the owner":
+            theirs = client
+        case "a colleague":
+            theirs = await in_thread(signed_in)(colleague)
+        case _:
+            theirs = await in_thread(stranger_of)(stranger, settings)
+    tab = await sending_all(theirs, "/ws/chats/", {"hello": {"after": 0}, "ping": {}})
+    if stranger == "nobody":
+        assert await tab.closed() == CloseCode.SIGN_IN
+        return
+    frames = await tab.until("pong")
+    has_account = stranger in ("another account", "staff", "the owner", "a colleague")
+    while {frame["type"] for frame in frames} < {"chats", "pong", *(["inbox"] if has_account else [])}:
+        frames.append(await tab.next())
+    await tab.close()
+    counts = [frame["count"] for frame in frames if frame["type"] == "inbox"]
+    assert counts == ([1] if stranger == "a colleague" else [0] if has_account else [])
 
 
 def test_no_middleware_decides_before_the_views_do():

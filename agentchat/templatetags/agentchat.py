@@ -23,7 +23,7 @@ from agentchat.presentation.rendered_items import LaterItems, rendered_item
 from agentchat.routing import socket_path
 from agentchat.visitors import Visitor
 from agentchat.web import accounts, appearance, scripts
-from agentchat.websocket.inbox_feed import inbox_state
+from agentchat.websocket.inbox_feed import known_state
 
 register = template.Library()
 
@@ -97,10 +97,12 @@ def agentchat_title(agent: str) -> str:
 
 @register.simple_tag
 def agentchat_inbox_count(visitor: Visitor) -> int | None:
-    """How much waits in the inbox of a user; None if nothing does, and they are not staff."""
-    if visitor.user is None:
-        return None
-    return inbox_state(visitor.user).count or (0 if visitor.may_see_details else None)
+    """How much waits in a user's inbox, as far as it is known without a query; None: a page need not link to it.
+
+    The page's script shows more as soon as it is connected.
+    """
+    state = known_state(visitor)
+    return (state.count if state else 0) or (0 if visitor.may_see_details else None)
 
 
 @register.simple_tag

@@ -6,11 +6,10 @@ depends on how much is open and not on how many users there are.
 """
 
 import asyncio
-import time
 from contextvars import Context
 from typing import Any, Protocol
 
-from agentchat.actions.staff_inbox import Board, InboxState, read_board
+from agentchat.actions.staff_inbox import InboxState, read_board
 from agentchat.core.log import get_logger
 from agentchat.infra.database import retry_until_available
 from agentchat.infra.db_threads import in_read_thread
@@ -31,10 +30,7 @@ class InboxSocket(Protocol):
 
 
 class InboxFeed:
-    """On the server's loop, but for `board_now`, which is for any thread."""
-
-    _board: Board | None = None
-    _read_at = 0.0
+    """On the server's loop, but for `state_of`, which is for any thread."""
 
     def __init__(self) -> None:
         self._sockets: dict[Any, set[InboxSocket]] = {}  # by the user's key
@@ -71,23 +67,11 @@ class InboxFeed:
         """How much waits for this visitor; None if it is not known yet, or they are a guest."""
         return None if visitor.user is None else self._states.get(visitor.user.pk)
 
-    def board_now(self) -> Board:
-        """What was read last. Queries the database if that was long ago: no page is open, or it is down."""
-        board = self._board
-        if board is None or time.monotonic() - self._read_at > 2 * REFRESH_INTERVAL_SECONDS:
-            board = self._note(read_board())
-        return board
-
-    def _note(self, board: Board) -> Board:
-        self._board, self._read_at = board, time.monotonic()
-        return board
-
     async def _run(self) -> None:
         while True:
             self._changed.clear()  # before reading: what changes from here on is read again
             try:
-                board, states = await retry_until_available(lambda: in_read_thread(_read)(list(self._sockets)))
-                self._note(board)
+                states = await retry_until_available(lambda: in_read_thread(_read)(list(self._sockets)))
                 self._states = {key: state for key, state in states.items() if key in self._sockets}
                 for key, state in list(self._states.items()):
                     for socket in list(self._sockets.get(key, ())):
@@ -106,13 +90,11 @@ def current_inbox_feed() -> InboxFeed:
     return owned(InboxFeed)
 
 
-def inbox_state(user: Any) -> InboxState:
-    """How much waits for this user, for a page: by what the feed of this process has read, if it has one."""
+def known_state(visitor: Visitor) -> InboxState | None:
+    """How much waits for this visitor, as their open pages show it. A page asks the database for nothing more."""
     scope = current_scope()
-    board = scope.get(InboxFeed).board_now() if scope is not None else read_board()
-    return board.state_of(user)
+    return None if scope is None else scope.get(InboxFeed).state_of(visitor)
 
 
-def _read(keys: list[Any]) -> tuple[Board, dict[Any, InboxState]]:
-    board = read_board()
-    return board, board.states_of(keys)
+def _read(keys: list[Any]) -> dict[Any, InboxState]:
+    return read_board().states_of(keys)

@@ -110,7 +110,9 @@ async def ada():
 async def tab(ada):
     tab = Tab(ada.client)
     assert await tab.open()
-    await tab.take()
+    while not (tab.frames and tab.inbox):
+        frame = await factories.Tab.next(tab)
+        (tab.inbox if frame["type"] == "inbox" else tab.frames).append(frame)
     yield tab
     await tab.close()
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agentchat.actions import colleagues, validation
-from agentchat.actions.staff_inbox import InboxEntry, waiting_for
+from agentchat.actions.staff_inbox import InboxEntry, read_board, waiting_for
 from agentchat.errors import Rejected
 from agentchat.models import ChatSession, DelegatedQuestion
 from agentchat.presentation.chat_list import agent_title
@@ -29,7 +29,6 @@ from agentchat.web.accounts import redirect_to_login
 from agentchat.web.chat_page import shown_page
 from agentchat.web.page import for_visitors, render_page
 from agentchat.web.schema_form import SchemaForm
-from agentchat.websocket.inbox_feed import inbox_state
 
 
 def for_users(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -49,7 +48,7 @@ def for_users(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
 @for_users
 def inbox(request: HttpRequest, visitor: Visitor) -> HttpResponseBase:
     """What waits for this user, the oldest first; with `closed=1`, what became of the others. `agent`: of one agent."""
-    state = inbox_state(visitor.user)  # before the list is read: what changes meanwhile is read again
+    state = read_board().state_of(visitor.user)  # before the list is read: what changes meanwhile is read again
     is_closed = request.GET.get("closed") == "1"
     waiting = [] if is_closed else waiting_for(visitor.user)
     closed = colleagues.closed_questions(visitor.user) if is_closed else []
@@ -65,7 +64,7 @@ def inbox(request: HttpRequest, visitor: Visitor) -> HttpResponseBase:
         chosen_agent=chosen,
         is_closed=is_closed,
         is_inbox=True,
-        count=state.count if is_closed else len(waiting),
+        inbox_count=state.count if is_closed else len(waiting),
         version=state.version,
         answered=request.GET.get("answered") == "1",
     )
@@ -141,11 +140,11 @@ def _page(
     request: HttpRequest, visitor: Visitor, question: DelegatedQuestion, form: SchemaForm | None, **more: Any
 ) -> HttpResponseBase:
     status = more.pop("status", 200)
-    state = inbox_state(visitor.user)
+    state = read_board().state_of(visitor.user)
     chat = question.session
     context: Mapping[str, Any] = {
         "question": question,
-        "count": state.count,
+        "inbox_count": state.count,
         "version": state.version,
         "is_inbox": True,
         "form": form,
