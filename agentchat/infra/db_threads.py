@@ -60,6 +60,11 @@ def in_chore_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
     return _in_pool(DB_POOL.sub_pool("chores"), function)
 
 
+def in_late_write_thread(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    """What runs save while their own threads do something else: see `runs/late_writes.py`."""
+    return _in_pool(DB_POOL.sub_pool("late"), function)
+
+
 def _in_pool(pool: DaemonPool, function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
     async def call(*args: Any, **kwargs: Any) -> T:
         requested_at = time.monotonic()

@@ -69,6 +69,13 @@ def _run(claim: Claim, active: ActiveRuns) -> Ended | None:
     if active.is_draining:
         stream.bridge.reason = LeaseLost
     try:
+        return _call(claim, agent, stream, durable=durable)
+    finally:
+        stream.close()
+
+
+def _call(claim: Claim, agent: registry.AgentFunction | None, stream: RunIOStream, *, durable: bool) -> Ended | None:
+    try:
         status, event = _outcome(claim, agent, stream)
     except Suspended:
         return None

@@ -24,8 +24,9 @@ from agentchat.core.state import StateChange
 from agentchat.errors import AgentChatError, LeaseLost
 from agentchat.events import ChatEvent, InputAnswered, InputRequested, RunError, RunFinished, Usage
 from agentchat.infra import moments
+from agentchat.infra.database import RUN_TIMEOUT_SECONDS, retry_transaction
 from agentchat.infra.sanitize import clean_json, short
-from agentchat.infra.statements import insert, select_one, select_with, update
+from agentchat.infra.statements import insert, select_with, update
 from agentchat.models import DelegatedQuestion, InboxItem, Run, Step
 from agentchat.realtime.frames import Frame
 from agentchat.runs import delegated_questions
@@ -37,12 +38,13 @@ from agentchat.runs.determinism import (
     warn_of_other_words,
 )
 from agentchat.runs.finalize import end_run
+from agentchat.runs.inbox import assign, next_answer, take
 from agentchat.runs.leases import Claim
 from agentchat.runs.limits import RunUsage, cost_so_far
 from agentchat.runs.origins import Origin, OriginSequence, Phase
-from agentchat.runs.questions import EXPIRED, WAITING, Question, is_expired, is_the_same, request_id
+from agentchat.runs.questions import WAITING, Question, is_expired, is_the_same, request_id
 from agentchat.runs.recorded import Recorded
-from agentchat.runs.transactions import JournalTransaction, committed_end, reset_crash_count, saved_step
+from agentchat.runs.transactions import JournalTransaction, committed_end, reset_crash_count, saved_step, step_columns
 from agentchat.runs.waits import KIND, Wait
 
 logger = get_logger("agentchat.runs")
@@ -64,6 +66,7 @@ class Journal:
             raise LeaseLost  # it was deleted a moment ago
         self.session = run.session  # as it was when this execution began
         self._recorded = Recorded(claim, run)
+        self.late = self._recorded.late
         self._next_number = 1
         self.after_step = OriginSequence(0, Phase.AFTER)  # the origins of what is shown between two steps
         self.usage = RunUsage(
@@ -131,7 +134,7 @@ class Journal:
 
     def begin(self, number: int, kind: str, name: str, request: Any) -> None:
         """Record that a step begins: otherwise it could not be known after a crash whether it may have taken effect."""
-        row = {**_columns(kind, name, digest_of(request), Step.Status.STARTED), "started_at": moments.now()}
+        row = {**step_columns(kind, name, digest_of(request), Step.Status.STARTED), "started_at": moments.now()}
 
         def begin(tx: JournalTransaction) -> None:
             Step.objects.get_or_create(run=tx.run, number=number, defaults=row)
@@ -167,7 +170,7 @@ class Journal:
             step = Step(
                 run=tx.run,
                 number=number,
-                **_columns(kind, name, digest_of(request), status),
+                **step_columns(kind, name, digest_of(request), status),
                 result=clean_json(result),
                 usage=clean_json(usage[0].payload()) if usage else None,
                 state=clean_json(state),
@@ -204,15 +207,26 @@ class Journal:
         """The number of the event with this origin, if it was saved."""
         return self._recorded.origins.get(origin)
 
-    def save(self, event: ChatEvent, origins: Iterator[Origin]) -> list[Frame]:
-        """Save an event with the next of these origins, unless it was saved before. From any thread of the run."""
+    def save(self, event: ChatEvent, origins: Iterator[Origin], *, may_be_late: bool = False) -> list[Frame]:
+        """Save an event with the next of these origins, unless it was saved before. From any thread of the run.
+
+        `may_be_late`: with what is saved next (`LateWrites`), which publishes it, too.
+        """
         events = [*self._recorded.expand(event, origins)]
         if all(origin in self._recorded.origins for _, origin in events):
             return []  # a replay: no transaction needed to know
+        if may_be_late:
+            self.late.add_events(events)
+            return []
         frames = self._recorded.write(lambda tx: self._recorded.append_new(tx, events), unless_cancelled=True)
         if isinstance(event, Usage):
             self.usage.add([event])
         return frames
+
+    def save_printed(self) -> None:
+        """Save what was printed now: something may take effect."""
+        if self.late.has_events:
+            self._recorded.flush()
 
     # --- questions -------------------------------------------------------------------------------------------------
 
@@ -250,15 +264,26 @@ class Journal:
             new_id = str(asked["request"])  # where an answer is edited, the id of the question that was asked before
         question = replace(question, request=new_id)
         phase = Phase.WITHIN if replaced is None else Phase.ASKED_AGAIN
+        wanted = (question.request, "") if accepts_unsolicited else (question.request,)
+
+        def take_late(tx: JournalTransaction) -> list[Frame]:
+            if not tx.is_retry or saved_step(tx.run, number) is None:
+                take(tx, found, number, name, question)
+            return []
+
+        may_be_there = asked is not None or number == 1  # the question, or the message that has begun the run
+        if may_be_there and replaced is None and not (blocking or self.claim.crashes):
+            found = retry_transaction(lambda _: next_answer(self.session, wanted), timeout=RUN_TIMEOUT_SECONDS)
+            if found is not None:
+                self.late.add(take_late)
+                return found.value, []
 
         def answer(tx: JournalTransaction) -> tuple[Any, list[Frame]]:
             if tx.is_retry and (recorded := saved_step(tx.run, number)) is not None:
                 tx.steps[number] = recorded
                 return recorded.result, []  # a saved event reaches pages without being published
             frames: list[Frame] = self._discard(tx, number, replaced) if replaced is not None else []
-            wanted = (question.request, "") if accepts_unsolicited else question.request
-            first = ("-request_id", "id")  # an answer to this question goes before other messages
-            item = select_one(InboxItem, session_id=tx.session.pk, run_id=None, request_id=wanted, order=first)
+            item = next_answer(tx.session, wanted)
             if item is None or tx.was_released:
                 if tx.was_released or not is_expired(asked or question.payload()):
                     origins = OriginSequence(number, phase)
@@ -266,23 +291,10 @@ class Journal:
                 delegated_questions.close(tx.session, question.request, DelegatedQuestion.Outcome.EXPIRED)
                 expired = InputAnswered(request=question.request, by="", expired=True)
                 frames = self._recorded.append(tx, [expired], OriginSequence(number, start=1))
-            else:
-                if tx.run.status != Run.Status.RUNNING:
-                    tx.run.status = Run.Status.RUNNING
-                    update(tx.run, "status")
-                _assign(item, tx.run, number)
-            reset_crash_count(tx.run)
-            now = moments.now()
-            tx.steps[number] = step = Step(
-                run=tx.run,
-                number=number,
-                **_columns("input", name, question.digest or "", Step.Status.DONE),
-                result=EXPIRED if item is None else item.value,
-                started_at=now,
-                done_at=now,
-            )
-            insert([step])
-            return step.result, frames
+            elif tx.run.status != Run.Status.RUNNING:
+                tx.run.status = Run.Status.RUNNING
+                update(tx.run, "status")
+            return take(tx, item, number, name, question), frames
 
         return self._recorded.write(answer, unless_cancelled=True, may_release=True)
 
@@ -290,7 +302,7 @@ class Journal:
         """The question is asked in other words: an answer to the former ones is taken from the inbox, or prevented."""
         answer = InboxItem.objects.filter(session=tx.session, request_id=replaced["request"]).first()
         if answer is not None:
-            _assign(answer, tx.run, number)
+            assign(answer, tx.run, number)
             return []
         delegated_questions.close(tx.session, replaced["request"], DelegatedQuestion.Outcome.CANCELLED)
         closed = InputAnswered(request=replaced["request"], by="", expired=True)
@@ -314,7 +326,7 @@ class Journal:
             if item is None or tx.was_released:
                 origins = OriginSequence(step.number, Phase.ASKED_AGAIN, start=step.tries)
                 return WAITING, self._wait(tx, step.number, question, delegation, None, origins)
-            _assign(item, tx.run, step.number)
+            assign(item, tx.run, step.number)
             return item.value, []
 
         return self._recorded.write(consent, unless_cancelled=True, may_release=True)
@@ -382,14 +394,3 @@ class Journal:
         """This execution of the run is over, and another one follows."""
         run.status, run.owner_process, run.lease_until, run.running_s = status, "", None, self.usage.seconds
         update(run, "status", "owner_process", "lease_until", "running_s", "waits_until", "waits_for", "waits_on")
-
-
-def _columns(kind: str, name: str, digest: str, status: Step.Status) -> dict[str, Any]:
-    """What every record of a step has."""
-    return {"kind": kind, "name": short(name), "request_hash": digest, "status": status}
-
-
-def _assign(item: InboxItem, run: Run, step: int) -> None:
-    """This step has taken the item out of the inbox."""
-    item.run, item.step = run, step
-    update(item, "run", "step")

@@ -15,7 +15,7 @@ from agentchat.realtime import chat_list
 from agentchat.realtime.frames import Frame
 from agentchat.realtime.hub import current_hub
 from agentchat.realtime.live_message import LiveMessage
-from agentchat.realtime.publish import publish
+from agentchat.realtime.publish import publish, publish_soon
 from agentchat.runs.async_bridge import on_loop
 
 
@@ -58,6 +58,12 @@ class RunOutput:
         """The end of a message that will not be completed, with its text so far; none if it is not being written."""
         message = self.writing.get(message_id)
         return [TextMessageEnd(message_id=message_id, content=message.text, stopped=True)] if message else []
+
+    def publish_soon(self, frames: list[Frame]) -> None:
+        """Publish saved events that end no message. Never blocks, and keeps the order."""
+        publish_soon(self._session_id, frames, self._loop)
+        if chat_list.change_lists(frames):
+            chat_list.notify_owner(*self._owner())
 
     def publish(self, frames: list[Frame]) -> None:
         """Publish saved events. Blocks until done."""

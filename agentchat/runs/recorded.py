@@ -4,9 +4,10 @@ What is in memory changes only after the commit, and each retry of a transaction
 committed after all. After a write that has failed for good, or a step that is not the journal's, nothing more is
 written.
 
-Synchronous, for the agent's thread; `append_new` and `write` may be called from any thread of the run.
+Synchronous, for the agent's thread; `append_new`, `write` and `flush` may be called from any thread of the run.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -18,6 +19,7 @@ from agentchat.models import Event, Run, Step
 from agentchat.realtime.frames import Frame
 from agentchat.runs.branching.inheritance import InheritedJournal
 from agentchat.runs.branching.tree import Tree
+from agentchat.runs.late_writes import LateWrites
 from agentchat.runs.leases import Claim
 from agentchat.runs.origins import QUESTION_ORDINALS, Origin, Phase
 from agentchat.runs.questions import Question
@@ -40,6 +42,8 @@ class Recorded:
         self._claim = claim
         self.owner: tuple[Any, str] = (None, "")
         self._failure: DatabaseUnavailable | Aborted | None = None
+        self._writing = threading.RLock()
+        self.late = LateWrites(self.append_new, self.flush)
         has_past = claim.epoch > 1 or run.from_seq is not None
         steps = select(Step, run_id=run.pk) if has_past else ()
         self.own = {step.number: step for step in steps}
@@ -91,26 +95,43 @@ class Recorded:
         may_release: bool = False,
         even_after_failure: bool = False,
     ) -> T:
-        """Do `work` in a transaction, retried until committed; only then change what is in memory."""
-        if not even_after_failure:
-            self.check()
+        """Do `work` in a transaction, after what is late (`LateWrites`), retried until committed.
 
-        def once(is_retry: bool) -> tuple[T, JournalTransaction]:
-            with claimed_transaction(
-                self._claim, is_retry=is_retry, unless_cancelled=unless_cancelled, may_release=may_release
-            ) as tx:
-                return work(tx), tx
+        Only then change what is in memory. One thread at a time: what is late comes before all that follows.
+        """
+        with self._writing:
+            if not even_after_failure:
+                self.check()
+            late = self.late.take()
+            if isinstance(self._failure, DatabaseUnavailable):
+                late = []  # it may be saved or not: nothing comes after a gap
 
-        try:
-            result, tx = retry_transaction(once, timeout=RUN_TIMEOUT_SECONDS)
-        except DatabaseUnavailable as error:
-            self._failure = error
-            raise
-        self.owner = tx.session.owner_id, tx.session.guest_key
-        self.origins.update(tx.origins)
-        self.steps.update(tx.steps)
-        self.questions.update(tx.questions)
-        return result
+            def once(is_retry: bool) -> tuple[T, JournalTransaction, list[Frame]]:
+                with claimed_transaction(
+                    self._claim, is_retry=is_retry, unless_cancelled=unless_cancelled, may_release=may_release
+                ) as tx:
+                    frames = [] if tx.was_released else self.late.write(tx, late)
+                    return work(tx), tx, frames
+
+            try:
+                result, tx, frames = retry_transaction(once, timeout=RUN_TIMEOUT_SECONDS)
+            except BaseException as error:
+                self.late.put_back(late)
+                if isinstance(error, DatabaseUnavailable):
+                    self._failure = error
+                raise
+            self.owner = tx.session.owner_id, tx.session.guest_key
+            self.origins.update(tx.origins)
+            self.steps.update(tx.steps)
+            self.questions.update(tx.questions)
+            self.late.publish(frames)
+            return result
+
+    def flush(self) -> None:
+        """Save what is late now."""
+        with self._writing:
+            if self.late.is_waiting:
+                self.write(lambda tx: None, unless_cancelled=True)
 
     def append(self, tx: JournalTransaction, events: Sequence[ChatEvent], origins: Iterator[Origin]) -> list[Frame]:
         """Save those of the events that are not saved yet, with the next of these origins."""

@@ -100,7 +100,7 @@ class _RecordedJournal(Journal):
             ]
         )
 
-    def save(self, event: ChatEvent, origins: Iterator[Origin]) -> list[Frame]:
+    def save(self, event: ChatEvent, origins: Iterator[Origin], **_: Any) -> list[Frame]:
         for each, origin in self._recorded.expand(event, origins):
             self.shown[origin] = (each.type, clean_json(each.payload()))
         return []

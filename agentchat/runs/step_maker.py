@@ -88,6 +88,7 @@ class StepMaker:
                 f"step {step.name!r} has once=True within another step or a tool, which may be made again"
             )
         key = f"{self._key(outer.step)}.{next(outer).ordinal}"
+        self._journal.save_printed()
         try:
             result = step.call(StepAttempt(key=key, attempt=self._journal.claim.epoch))
         except AgentChatError:
@@ -138,6 +139,8 @@ class StepMaker:
 
     def _make(self, number: int, step: StepSpec, attempt: StepAttempt) -> Any:
         started_at = moments.now()
+        if step.kind != "llm":  # a model's answer begins with an event
+            self._journal.save_printed()
         release_pooled_connections()  # the call may take any time
 
         def finish(result: Any, events: Sequence[ChatEvent], status: Step.Status) -> None:

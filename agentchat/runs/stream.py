@@ -78,6 +78,7 @@ class RunIOStream(Waits, IOStream):
         self.wake_event = threading.Event()  # something may have come for a thread that waits
         self._durable, self._journal, self._session_id = durable, journal, self.session.pk
         self.output = RunOutput(self._session_id, self.bridge.loop, owner=lambda: journal.owner)
+        journal.late.begin(self.bridge.loop, self.output.publish_soon)
         self.agent_name = journal.claim.agent
         self.memory_watch: MemoryWatch | None = None
         self._state = RunState(self._read_state)
@@ -122,13 +123,19 @@ class RunIOStream(Waits, IOStream):
     # --- output ----------------------------------------------------------------------------------------------------
 
     def print(self, *objects: Any, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
-        """Show text to the user. It is saved as it is; `flush` means nothing here."""
+        """Show text to the user. It is saved as it is; `flush` means nothing here.
+
+        Does not wait until it is saved, and shown: that is a moment later, and before anything else that the run does
+        (`late_writes.py`).
+        """
         text = sep.join(str(each) for each in objects) + end
         if text.strip():
             self.send(Printed(text=text))
 
     def send(self, event: ChatEvent) -> None:
-        """Save an event and publish it; blocks until both is done. A delta is only published, and never blocks.
+        """Save an event and publish it; blocks until both is done, but for what is printed.
+
+        A delta is only published, and never blocks.
 
         Deltas, and what a page does not show, may come on the server's loop.
         """
@@ -153,7 +160,7 @@ class RunIOStream(Waits, IOStream):
         if isinstance(event, TextMessageStart):
             self._begin(event, origins)
         else:
-            self.output.publish(self._journal.save(event, origins))
+            self.output.publish(self._journal.save(event, origins, may_be_late=isinstance(event, Printed)))
 
     def _check(self) -> None:
         """Before anything is saved: raise what unwinds the run, and ConfigError where its stream cannot be used."""
@@ -197,6 +204,10 @@ class RunIOStream(Waits, IOStream):
         _, error = self._state.change_or_error()
         if error is not None:
             raise error
+
+    def close(self) -> None:
+        """Let go of what could not be saved: the execution is over."""
+        self._journal.late.take()
 
     def release(self) -> None:
         """Hand the run off without an event: another process resumes it."""

@@ -12,11 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from agentchat.errors import Cancelled, LeaseLost
 from agentchat.events import RunError, Usage
 from agentchat.infra.database import RUN_TIMEOUT_SECONDS, in_background, retry_transaction
 from agentchat.infra.process import PROCESS
+from agentchat.infra.sanitize import short
 from agentchat.infra.statements import update
 from agentchat.models import ChatSession, Event, Run, Step
 from agentchat.realtime.frames import Frame, frame_of, frames_after
@@ -102,6 +104,11 @@ def committed_end(tx: JournalTransaction) -> tuple[list[Frame], Run | None]:
     session, run = tx.session, tx.run
     following = session.runs.filter(number__gt=run.number, status__in=Run.LIVE).first()
     return frames_after(session.pk, session.next_seq - 2), following
+
+
+def step_columns(kind: str, name: str, digest: str, status: Step.Status) -> dict[str, Any]:
+    """What every record of a step has."""
+    return {"kind": kind, "name": short(name), "request_hash": digest, "status": status}
 
 
 # --- what the run's row counts --------------------------------------------------------------------------------------

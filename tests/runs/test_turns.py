@@ -19,7 +19,7 @@ from tests.runs.test_runs import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MAX_STATEMENTS, MAX_TRANSACTIONS = 32, 5
+MAX_STATEMENTS, MAX_TRANSACTIONS = 31, 4
 
 
 TURNS = 3

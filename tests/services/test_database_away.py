@@ -150,6 +150,7 @@ def test_a_run_that_cannot_save_for_too_long_fails_when_it_can(own_postgres, cou
         away.set()
         try:
             iostream.print("lost")
+            iostream.step("save", lambda: None)
         except Exception as error:
             heard.append(error)
         away.clear()

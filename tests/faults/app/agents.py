@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, on_connect, owner, register_function
@@ -81,6 +82,17 @@ def courier(iostream: IOStream) -> None:
     """Delivers without a model: each message is a parcel."""
     parcel = iostream.input()
     iostream.print(iostream.step("deliver", lambda: deliver(parcel)))
+
+
+@on_connect("printer")
+def printer(iostream: IOStream) -> None:
+    """Prints as many lines as it is told to, in bursts, with a step now and then."""
+    for number in range(int(iostream.input())):
+        iostream.print(number)
+        if number % 200 == 199:
+            iostream.step("rest", lambda: time.sleep(0.02))
+        elif number % 10 == 9:
+            time.sleep(0.01)
 
 
 @on_connect("bomb")
