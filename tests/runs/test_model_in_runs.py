@@ -65,9 +65,11 @@ def test_the_users_message_is_shown_once(clerk, scripted_llm, agent_chat):
 
 def test_the_deltas_put_together_are_the_message(clerk, scripted_llm, agent_chat):
     text = "Grüße 😀 from **here**.\n\n- one\n- two\n\nEnd."
-    scripted_llm.replies(say(text))
+    scripted_llm.replies(answer := say(text).paused(after=1))
     chat = agent_chat(clerk)
     chat.send("hi")
+    chat.wait_for("TEXT_MESSAGE_CONTENT")  # a page that is still being opened when all is said gets the whole at once
+    answer.release()
     chat.wait_for("INPUT_REQUESTED")
     deltas = [f for f in chat.frames if f["type"] == "TEXT_MESSAGE_CONTENT"]
     assert "".join(f["delta"] for f in deltas) == text
