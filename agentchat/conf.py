@@ -218,6 +218,9 @@ class AppSettings:
     llm_timeout_s = _seconds(seconds_from_environment, minimum=0.001)
     """Seconds that a model may be silent before its first word, where its entry has no `timeout`."""
 
+    keep_reasoning = _flag(True)
+    """Whether what models think before they answer is stored. If not, it is only shown while it is written."""
+
     tool_timeout_s = _seconds(60, minimum=0.001)
     """Seconds that one tool call may take, where the tool does not say otherwise."""
 

@@ -94,6 +94,30 @@ class TextMessageEnd(ChatEvent):
     last: bool = _off_wire(True)  # false: tool calls of the same message follow
 
 
+# --- thoughts -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReasoningMessageContent(ChatEvent):
+    """A delta of what the model thinks before it writes the message. Attempts and offsets as in TextMessageContent."""
+
+    type = "REASONING_MESSAGE_CONTENT"
+    message_id: str
+    attempt: int = 1
+    offset: int = 0
+    delta: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReasoningMessageEnd(ChatEvent):
+    """What the model has thought before it wrote the message, whose END is next. `content` is None: it is not kept."""
+
+    type = "REASONING_MESSAGE_END"
+    message_id: str
+    content: str | None = None
+    duration_ms: int
+
+
 # --- tools ----------------------------------------------------------------------------------------------------------
 
 

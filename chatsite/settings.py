@@ -157,6 +157,7 @@ _AGENTCHAT = {
     "MESSAGES_PER_MINUTE": env.int,
     "MAX_MESSAGE_CHARS": env.int,
     "LLM_TIMEOUT_S": env.float,
+    "KEEP_REASONING": env.bool,
     "TOOL_TIMEOUT_S": env.float,
     "DRAIN_S": env.float,
     "WAIT_S": env.float,

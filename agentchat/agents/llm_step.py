@@ -10,25 +10,23 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from agentchat.agents.answer_stream import AnswerStream
 from agentchat.agents.message_events import Visible, call_events, calls_of
 from agentchat.agents.protocols import Message
 from agentchat.cache import Cache
 from agentchat.core.async_bridge import bridge_of
 from agentchat.core.json_values import as_json
 from agentchat.core.steps import StepAttempt, step
-from agentchat.core.text import utf16_len
 from agentchat.errors import Aborted, NonDeterminismError
-from agentchat.events import ChatEvent, Notice, TextMessageContent, TextMessageEnd, TextMessageStart, Usage
+from agentchat.events import ChatEvent, Notice, TextMessageEnd, TextMessageStart, Usage
 from agentchat.io import IOStream
 from agentchat.io.base import send_to
 from agentchat.llm.client import complete
 from agentchat.llm.model_client import ModelClient
-from agentchat.llm.response import Delta, ModelResponse
-from agentchat.llm.results import GrowingResult, Misfit, ResultFormat
+from agentchat.llm.response import ModelResponse
+from agentchat.llm.results import Misfit, ResultFormat
 
 _cache: ContextVar[Cache | None] = ContextVar("agentchat_cache", default=None)
-
-_RESTARTED = ">>>>>>>> THE ANSWER BROKE OFF, AND IS ASKED FOR AGAIN..."
 
 
 @contextmanager
@@ -64,7 +62,7 @@ def ask(
     stream = IOStream.get_default()
     config = {key: value for key, value in llm_config.items() if key != "tools"}
     cache = cache or _cache.get()
-    is_recorded = True
+    stream_of_answer: AnswerStream | None = None  # None: the answer is recorded
 
     @functools.cache
     def request() -> dict[str, Any]:
@@ -75,27 +73,37 @@ def ask(
             send_to(stream, event)
 
     def call(try_: StepAttempt) -> dict[str, Any]:
-        nonlocal is_recorded
-        is_recorded = False
+        nonlocal stream_of_answer
+        stream_of_answer = written = AnswerStream(try_, send, result)
         asked = request()  # in the language of this thread
         send(TextMessageStart(message_id=try_.key, name=name, to=to))
         try:
             response = bridge_of(stream).stream(
                 lambda on_delta: complete(
-                    config, **asked, on_delta=on_delta, clients=clients, cache=cache, context=context, result=result
+                    config,
+                    **asked,
+                    on_delta=on_delta,
+                    on_thought=on_delta,
+                    clients=clients,
+                    cache=cache,
+                    context=context,
+                    result=result,
                 ),
-                on_delta=_deltas(try_, send, result),
+                on_delta=written.on_delta,
             )
         except (Exception, KeyboardInterrupt) as error:
             send(Notice(text=""))  # a console is left in the middle of a line
             for event in _usage(map(ModelResponse.from_json, getattr(error, "answers", ()))):
                 send_to(stream, event)
             raise
+        written.end()
         return {**response.to_json(), "message_id": try_.key}
 
     def events(recorded: Mapping[str, Any]) -> Iterable[ChatEvent]:
         response = _response_in(recorded)
         if not silent:
+            if stream_of_answer is not None and (thoughts := stream_of_answer.thoughts_before(response.content)):
+                yield thoughts
             yield TextMessageEnd(
                 message_id=recorded["message_id"],
                 content=_shown(response, result),
@@ -110,7 +118,7 @@ def ask(
     response = _response_in(
         step(stream, "llm", name, request, call, events=events, send=lambda event: send_to(stream, event))
     )
-    if result is not None and is_recorded and not response.calls:
+    if result is not None and stream_of_answer is None and not response.calls:
         _check_recorded(result, response, name)
     return response
 
@@ -141,33 +149,6 @@ def _usage(responses: Iterable[ModelResponse]) -> Iterator[Usage]:
                 completion_tokens=each.completion_tokens,
                 cost=each.cost,
             )
-
-
-def _deltas(
-    try_: StepAttempt, send: Callable[[ChatEvent], None], result: ResultFormat[Any] | None
-) -> Callable[[Delta], None]:
-    """Send each delta with its offset; a restarted answer counts from 0 again. Of a result, send what can be read."""
-    number, offset = 1, 0
-    readable = _readable(result)
-
-    def on_delta(delta: Delta) -> None:
-        nonlocal number, offset, readable
-        if delta.number > number:
-            number, offset, readable = delta.number, 0, _readable(result)
-            send(Notice(text=_RESTARTED))  # a page replaces what was shown; a console cannot
-        if text := readable(delta.text):
-            attempt = try_.attempt_of_answer(number)
-            send(TextMessageContent(message_id=try_.key, attempt=attempt, offset=offset, delta=text))
-            offset += utf16_len(text)
-
-    return on_delta
-
-
-def _readable(result: ResultFormat[Any] | None) -> Callable[[str], str]:
-    """What to show of an answer, given its pieces one after the other."""
-    if result is None:
-        return lambda text: text
-    return (lambda text: "") if result.own_text else GrowingResult(result.model).add
 
 
 def _response_in(result: Mapping[str, Any]) -> ModelResponse:

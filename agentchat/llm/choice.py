@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from agentchat.core.text import replace_lone_surrogates
+from agentchat.core.think_tags import Piece, ThinkTags
 from agentchat.llm.chunk_fields import of_kind
 from agentchat.llm.finish_reasons import finish_reason_of
 from agentchat.llm.response import message_of
@@ -11,12 +12,20 @@ from agentchat.llm.tool_call_deltas import ToolCallAccumulator
 
 
 class Choice:
-    """The choice so far. `on_delta` is called with each piece of its text."""
+    """The choice so far. `on_delta` is called with each piece of its text, `on_thought` with what it thinks before."""
 
-    def __init__(self, on_delta: Callable[[str], None], new_call_id: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        on_delta: Callable[[str], None],
+        new_call_id: Callable[[int], str],
+        on_thought: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.finish_reason: str | None = None
         self.declined = False
-        self._on_delta = on_delta
+        self._on_delta, self._on_thought = on_delta, on_thought
+        self._tags = ThinkTags()
+        self._tagged: list[str] = []  # thoughts that stood in the text
+        self._thinks_in = ""  # the field whose thoughts are emitted: some services write them into two
         self._text: list[str] = []
         self._high_surrogate = ""
         self._reasoning: dict[str, list[str]] = {}
@@ -27,7 +36,8 @@ class Choice:
 
     def __bool__(self) -> bool:
         """Whether the model has written anything."""
-        return bool(self._text or self._high_surrogate or self._reasoning or self._details or self._calls_anything)
+        thinks = self._reasoning or self._details or self._tagged or self._tags.held
+        return bool(self._text or self._high_surrogate or thinks or self._calls_anything)
 
     @property
     def has_whole_calls(self) -> bool:
@@ -74,7 +84,7 @@ class Choice:
         elif not self._has_delta:  # a whole message; after deltas it would repeat them
             delta = choice.get("message")
         if isinstance(delta, str):
-            self._emit(delta)
+            self._write(delta)
         elif fields := of_kind(dict, delta, "delta"):
             self._apply_delta(fields)
         if reason := finish_reason_of(choice.get("finish_reason")):
@@ -82,9 +92,11 @@ class Choice:
 
     def end(self) -> None:
         """Emit what was held back. An answer that is all reasoning is the answer: some servers sort it wrongly."""
+        self._add(self._tags.end())
         self._emit("", last=True)
         if not self.content.strip() and not self._calls_anything and self.finish_reason != "content_filter":
             thoughts = [*("".join(pieces) for pieces in self._reasoning.values()), _texts_of(self._details)]
+            thoughts.append("".join(self._tagged))
             self._emit(next(filter(None, thoughts), ""), last=True)
 
     @property
@@ -94,9 +106,9 @@ class Choice:
     def _apply_delta(self, delta: Mapping[str, Any]) -> None:
         if content := of_kind((str, list, dict), delta.get("content"), "content"):
             if isinstance(content, str):
-                self._emit(content)
+                self._write(content)
             else:
-                self._emit(_texts_of(content))
+                self._write(_texts_of(content))
                 self._think("reasoning_content", _thoughts_of(content))  # Mistral's place for it
         if refusal := of_kind(str, delta.get("refusal"), "refusal"):
             self.declined = True
@@ -112,14 +124,22 @@ class Choice:
             self._function_call.add({"index": 0, "function": function_call})
 
     def _think(self, name: str, thought: str) -> None:
-        if thought:
-            self._reasoning.setdefault(name, []).append(replace_lone_surrogates(thought))
+        if thought := replace_lone_surrogates(thought):
+            self._reasoning.setdefault(name, []).append(thought)
+            self._emit_thought(name, thought)
+
+    def _emit_thought(self, field: str, thought: str) -> None:
+        self._thinks_in = self._thinks_in or field
+        if field == self._thinks_in:
+            self._on_thought(thought)
 
     def _add_details(self, details: Any) -> None:
         """Join the pieces of OpenRouter's reasoning blocks: the service wants them back as they were."""
         for piece in details if isinstance(details, list) else ():
             if not isinstance(piece, Mapping):
                 continue
+            if thought := next((piece[key] for key in ("text", "summary") if isinstance(piece.get(key), str)), ""):
+                self._emit_thought("reasoning_details", replace_lone_surrogates(thought))
             last = self._details[-1] if self._details else {}
             if any(piece.get(key) != last.get(key) for key in ("type", "index")) or not last:
                 self._details.append(dict(piece))
@@ -129,6 +149,18 @@ class Choice:
                     last[key] = (last.get(key) or "") + value
                 elif value is not None:
                     last[key] = value
+
+    def _write(self, text: str) -> None:
+        """Emit a piece of the content: as text, or as thoughts if it begins with them."""
+        for piece in self._tags.feed(text):
+            self._add(piece)
+
+    def _add(self, piece: Piece) -> None:
+        if not piece.is_thought:
+            self._emit(piece.text)
+        elif thought := replace_lone_surrogates(piece.text):
+            self._tagged.append(thought)
+            self._emit_thought("content", thought)
 
     def _emit(self, text: str, *, last: bool = False) -> None:
         """Emit a piece of text; a surrogate pair that is split over two pieces, when it is complete."""

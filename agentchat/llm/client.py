@@ -28,7 +28,7 @@ from agentchat.llm.config_entries import ConfigEntry
 from agentchat.llm.errors import Failure, is_transient
 from agentchat.llm.model_client import ModelClient, response_of
 from agentchat.llm.request import ModelRequest, requests_for
-from agentchat.llm.response import Delta, ModelResponse
+from agentchat.llm.response import Delta, ModelResponse, Thought
 from agentchat.llm.result_check import checked
 from agentchat.llm.results import ResultFormat
 from agentchat.llm.results.request_form import MAX_REPAIRS
@@ -51,6 +51,7 @@ async def complete(
     messages: Sequence[dict[str, Any]],
     *,
     on_delta: Callable[[Delta], None],
+    on_thought: Callable[[Thought], None] = lambda thought: None,
     tools: Sequence[dict[str, Any]] = (),
     clients: Mapping[int, ModelClient] | None = None,
     cache: Cache | None = None,
@@ -59,6 +60,7 @@ async def complete(
 ) -> ModelResponse:
     """Ask for the next message, and call `on_delta` with each piece of its text, on the loop, when it arrives.
 
+    `on_thought` is called with each piece of what the model thinks before, in the same way.
     `clients` are the custom model clients, by the positions of their entries. With a `cache`, or an entry's
     `cache_seed`, the same request is sent once. `context` is for a `filter_func`; the last answer counts, whatever that
     says. With a `result`, or a pydantic model as `response_format`, the answer is the JSON of one, unless it calls
@@ -67,7 +69,7 @@ async def complete(
     """
     sdk = await _load_sdk()
     requests = requests_for(llm_config, messages, tools=tools, clients=clients or {}, cache=cache, result=result)
-    emitter = _DeltaEmitter(on_delta)
+    emitter = _DeltaEmitter(on_delta, on_thought)
     refused: list[dict[str, Any]] = []
     for position, request in enumerate(requests):
         last = position == len(requests) - 1
@@ -113,8 +115,8 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
 class _DeltaEmitter:
     """Emits the text of one answer after another, each under a number of its own."""
 
-    def __init__(self, on_delta: Callable[[Delta], None]) -> None:
-        self._on_delta = on_delta
+    def __init__(self, on_delta: Callable[[Delta], None], on_thought: Callable[[Thought], None]) -> None:
+        self._on_delta, self._on_thought = on_delta, on_thought
         self._number = 1
         self._has_emitted = False
 
@@ -122,6 +124,10 @@ class _DeltaEmitter:
         if text:
             self._has_emitted = True
             self._on_delta(Delta(self._number, text))
+
+    def think(self, text: str) -> None:
+        self._has_emitted = True
+        self._on_thought(Thought(self._number, text))
 
     def restart(self) -> None:
         """Begin another answer: the deltas so far are void, if there were any."""
@@ -232,7 +238,12 @@ async def _ask_client(client: ModelClient, request: ModelRequest, emitter: _Delt
 async def _ask_once(
     sdk: ModuleType, entry: ConfigEntry, body: Mapping[str, Any], emitter: _DeltaEmitter
 ) -> ModelResponse | Failure:
-    parser = StreamParser(emitter.emit, model=entry.model, new_call_id=lambda position: _call_id(body, position))
+    parser = StreamParser(
+        emitter.emit,
+        model=entry.model,
+        new_call_id=lambda position: _call_id(body, position),
+        on_thought=emitter.think,
+    )
 
     def complete_response() -> ModelResponse:
         response = parser.response()

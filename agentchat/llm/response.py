@@ -20,6 +20,10 @@ class Delta(NamedTuple):
     text: str
 
 
+class Thought(Delta):
+    """A piece of what the model thinks before it answers."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelResponse:
     """The result of one LLM call. `tool_calls` have OpenAI's shape; token counts are 0 where the service gives none.

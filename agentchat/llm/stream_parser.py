@@ -21,18 +21,26 @@ MAX_MODEL_CHARS = 200  # of the name that a service gives its model
 
 
 class StreamParser:
-    """The answer so far. `on_delta` is called with each piece of text of its first choice when it arrives.
+    """The answer so far. `on_delta` is called with each piece of text of its first choice when it arrives, `on_thought`
+    with each piece of what the model thinks before.
 
     `new_call_id(position)` makes ids for tool calls that come without one. `feed` and `feed_unstreamed` raise LLMError
     for an error in the stream, LLMStreamTruncated for what is not an answer at all.
     """
 
-    def __init__(self, on_delta: Callable[[str], None], *, model: str, new_call_id: Callable[[int], str]) -> None:
-        self._listener = on_delta
+    def __init__(
+        self,
+        on_delta: Callable[[str], None],
+        *,
+        model: str,
+        new_call_id: Callable[[int], str],
+        on_thought: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._listener, self._thought_listener = on_delta, on_thought
         self._listener_error: Exception | None = None
         self._model = model
         self._events = EventStream()
-        self._first = Choice(self._on_delta, new_call_id)
+        self._first = Choice(self._on_delta, new_call_id, self._on_thought)
         self._choices = {0: self._first}
         self._new_choice = partial(Choice, lambda text: None, new_call_id)
         self._is_whole = False  # not streamed
@@ -118,8 +126,14 @@ class StreamParser:
             raise LLMStreamTruncated(f"the answer cannot be read: {type(error).__name__}: {error}") from error
 
     def _on_delta(self, text: str) -> None:
+        self._call(self._listener, text)
+
+    def _on_thought(self, text: str) -> None:
+        self._call(self._thought_listener, text)
+
+    def _call(self, listener: Callable[[str], None], text: str) -> None:
         try:
-            self._listener(text)
+            listener(text)
         except Exception as error:
             self._listener_error = error
             raise

@@ -15,11 +15,12 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from agentchat.core.text import utf16_len
+from agentchat.core.think_tags import OPENING, closing_tag, may_be_opening
 from agentchat.markup.blocks import Block, BlockSplitter
 from agentchat.markup.budget import Budget
 from agentchat.markup.markdown import hashed
 from agentchat.markup.sanitizer import clean
-from agentchat.markup.thoughts import CLOSING_LINE, LONGEST_TAG, OPENING, closing_tag, folded
+from agentchat.markup.thoughts import CLOSING_LINE, folded
 
 MIN_INTERVAL = 0.1  # seconds between two renderings of an open block …
 COST_FACTOR = 20  # … or so many times what the last one took
@@ -48,6 +49,7 @@ class StreamedMarkdown:
         self._budget = Budget()
         self._blank: list[str] = []  # white space before the message
         self._start = ""  # of the message, until it is known whether it begins with thoughts
+        self._thoughts: BlockSplitter | None = None  # those that do not stand in the text, while they are written
         self._closing: re.Pattern[str] | None = None  # the tag that ends the thoughts, while they are written
         self._splitter: BlockSplitter | None = None
         self._may_have_thoughts = True  # whose opening tag is missing: with some models it is in the prompt
@@ -59,10 +61,25 @@ class StreamedMarkdown:
         self._due = 0.0
         self._open = NO_BLOCK
 
+    def think(self, delta: str) -> None:
+        """Add to the thoughts before the text, which are its first block. What comes later is left out."""
+        if not delta or self._index or self._splitter is not None:
+            return
+        self._is_stale = True
+        if self._thoughts is None:
+            self._thoughts, self._may_have_thoughts = BlockSplitter(f"t{self._key}", self._budget), False
+        self._finished += [block.html for block in self._thoughts.feed(delta)]
+
     def feed(self, delta: str) -> list[Block]:
         """The blocks that this delta finishes."""
-        self._is_stale = True
         blocks: list[Block] = []
+        if not delta:
+            return blocks
+        self._is_stale = True
+        if self._thoughts is not None:
+            self._finished.append(self._thoughts.finish())
+            blocks.append(Block(index=0, end=0, html=self._folded(_NOTHING)))
+            self._index, self._thoughts, self._finished = 1, None, []
         rest: str | None = delta
         while rest is not None:
             rest = self._feed(rest, blocks)
@@ -76,7 +93,7 @@ class StreamedMarkdown:
                 return None
             self._start += delta
             opening = OPENING.match(self._start)
-            if opening is None and _may_be_opening(self._start):
+            if opening is None and may_be_opening(self._start):
                 return None
             delta = "".join([*self._blank, self._start])
             opening = opening and OPENING.match(delta)
@@ -148,14 +165,9 @@ class StreamedMarkdown:
         """The open block as it was rendered last; rendered now, if that is due."""
         begun = perf_counter()
         if self._is_stale and begun >= self._due:
-            html = self._splitter.open_html() if self._splitter else _NOTHING
-            self._open = OpenBlock(self._index, html if self._closing is None else self._folded(html))
+            splitter, is_thinking = self._thoughts or self._splitter, bool(self._thoughts or self._closing)
+            html = splitter.open_html() if splitter else _NOTHING
+            self._open = OpenBlock(self._index, self._folded(html) if is_thinking else html)
             self._is_stale = False
             self._due = begun + max(MIN_INTERVAL, COST_FACTOR * (perf_counter() - begun))
         return self._open
-
-
-def _may_be_opening(text: str) -> bool:
-    """Whether more text may make it begin with thoughts."""
-    start = text.lstrip()
-    return len(start) < LONGEST_TAG and (not start or re.fullmatch(r"<\w*|\[[A-Za-z]*", start) is not None)

@@ -1,7 +1,8 @@
 """What a model thinks before it answers: `<think>…</think>` at the beginning of a message.
 
-Local models write it into their text if the server in front of them has no parser for it. It is shown folded, apart
-from the answer, and is left out of copies and of plain text.
+Answers of models arrive without them (`core.think_tags`). Here they are found in messages that come from elsewhere, and
+where only the closing tag was written. They are shown folded, apart from the answer, and are left out of copies and of
+plain text.
 """
 
 import re
@@ -11,11 +12,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-_NAMES = "think|thinking|thought|thoughts|reasoning"
-OPENING = re.compile(rf"\s*(?:<({_NAMES})>|\[THINK\])", re.IGNORECASE)
+from agentchat.core.think_tags import NAMES, OPENING, closing_tag
+
 # The opening tag may be missing: with some models it is in the prompt.
-CLOSING_LINE = re.compile(rf"^[ \t]*</({_NAMES})>[ \t]*$", re.IGNORECASE | re.MULTILINE)
-LONGEST_TAG = len("</reasoning>")
+CLOSING_LINE = re.compile(rf"^[ \t]*</({NAMES})>[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 
 class Parts(NamedTuple):
@@ -42,20 +42,15 @@ def split_thoughts(markdown: str) -> Parts:
     return Parts("\n\n".join(thoughts).strip(), answer.lstrip() if thoughts else answer)
 
 
-def closing_tag(opening: re.Match[str]) -> re.Pattern[str]:
-    """The tag that ends the thoughts which this one begins."""
-    return re.compile(rf"</{opening[1]}>" if opening[1] else r"\[/THINK\]", re.IGNORECASE)
-
-
 def without_thoughts(markdown: str) -> str:
     """The answer alone."""
     return split_thoughts(markdown).answer
 
 
-def folded(html: SafeString) -> SafeString:
-    """The HTML of thoughts, folded."""
+def folded(html: SafeString, heading: str = "") -> SafeString:
+    """The HTML of thoughts, folded under a line."""
     # Translators: what a language model thought before it answered; a heading that can be unfolded
-    heading = gettext("Thoughts")
+    heading = heading or gettext("Thoughts")
     return format_html('<details class="thoughts"><summary>{}</summary>\n{}</details>\n', heading, html)
 
 

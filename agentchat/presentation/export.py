@@ -17,9 +17,10 @@ from django.utils.translation import gettext as _
 
 from agentchat.core.indented_json import indented
 from agentchat.core.stored_events import log_failure
+from agentchat.events import ReasoningMessageEnd
 from agentchat.infra import moments
 from agentchat.markup.markdown import without_end_signal
-from agentchat.markup.thoughts import split_thoughts
+from agentchat.markup.thoughts import split_thoughts, without_thoughts
 from agentchat.models import ChatSession
 from agentchat.presentation import transcript
 from agentchat.presentation.items import (
@@ -51,11 +52,12 @@ def to_json(session: ChatSession) -> str:
     return "".join(json_of(session))
 
 
-def json_of(session: ChatSession, *, shows_usage: bool = True, shows_details: bool = True) -> Iterator[str]:
+def json_of(
+    session: ChatSession, *, shows_usage: bool = True, shows_details: bool = True, with_thoughts: bool = False
+) -> Iterator[str]:
     """`to_json` in chunks. Not all users may see everything: `frames.trimmed`."""
-    yield from _document(
-        _details(session), "events", _events(session, shows_usage=shows_usage, shows_details=shows_details)
-    )
+    events = _events(session, shows_usage=shows_usage, shows_details=shows_details, with_thoughts=with_thoughts)
+    yield from _document(_details(session), "events", events)
     yield "\n"
 
 
@@ -92,7 +94,8 @@ def _chat(session: ChatSession, *, shows_usage: bool, shows_details: bool) -> It
     shares = [{"createdAt": _moment(share.created_at), "lastSeq": share.last_seq} for share in session.shares.all()]
     deleted = _moment(session.deleted_at) if session.deleted_at else None
     details = {**_details(session), "deletedAt": deleted, "sharedLinks": shares, "waiting": [*_waiting(session)]}
-    return _document(details, "events", _events(session, shows_usage=shows_usage, shows_details=shows_details))
+    events = _events(session, shows_usage=shows_usage, shows_details=shows_details, with_thoughts=True)
+    return _document(details, "events", events)
 
 
 def _waiting(session: ChatSession) -> Iterator[dict[str, Any]]:
@@ -153,13 +156,21 @@ def _feedback(session: ChatSession) -> Iterator[dict[str, Any]]:
         yield {"messageId": each.message_id, "value": each.value, "comment": each.comment, "at": at}
 
 
-def _events(session: ChatSession, *, shows_usage: bool, shows_details: bool) -> Iterator[Frame]:
+def _events(session: ChatSession, *, shows_usage: bool, shows_details: bool, with_thoughts: bool) -> Iterator[Frame]:
     before, last = -1, 0
     while last > before:
         before = last
         for frame in whole_frames_after(session.pk, last):
-            yield trimmed(frame, shows_usage=shows_usage, shows_details=shows_details)
+            shown = trimmed(frame, shows_usage=shows_usage, shows_details=shows_details)
+            yield shown if with_thoughts else _without_thoughts(shown)
             last = frame["seq"]
+
+
+def _without_thoughts(frame: Frame) -> Frame:
+    """The frame without what a model thought: only that it did, and for how long."""
+    if frame["type"] != ReasoningMessageEnd.type:
+        return frame
+    return {key: value for key, value in frame.items() if key != "content"}
 
 
 # --- Markdown -------------------------------------------------------------------------------------------------------
@@ -170,14 +181,27 @@ def to_markdown(session: ChatSession) -> str:
     return "".join(markdown_of(session))
 
 
-def markdown_of(session: ChatSession, *, shows_details: bool = True) -> Iterator[str]:
+def markdown_of(session: ChatSession, *, shows_details: bool = True, with_thoughts: bool = False) -> Iterator[str]:
     """`to_markdown` in chunks. Not all users may see everything: `visibility.py`."""
     yield _head(session)
     items = transcript.items_of(map(whole, excerpts_in_pages(events_of(session))))
     for item in items if shows_details else filter(None, map(item_for_users, items)):
+        if not with_thoughts and not _has_more_than_thoughts(item):
+            continue
         for block in _readable_blocks(item):
             yield f"\n\n{block}"
     yield "\n"
+
+
+def _has_more_than_thoughts(item: Item) -> bool:
+    """Remove the thoughts of an item. Return whether anything is left of it."""
+    match item:
+        case Message(is_from_user=False):
+            item.thoughts, item.thought_ms, item.content = "", None, without_thoughts(item.content)
+            return not item.is_blank
+        case NestedChats():
+            item.items = list(filter(_has_more_than_thoughts, item.items))
+    return True
 
 
 def _head(session: ChatSession) -> str:
@@ -237,9 +261,10 @@ def _message(message: Message) -> Iterator[str]:
         thoughts, text = "", message.content
     else:
         thoughts, text = split_thoughts(without_end_signal(message.content))
+    if message.thoughts:
+        yield _folded(message.thoughts, message.thought_for)
     if thoughts:
-        heading = _("Thoughts")
-        yield _quoted(f"<details><summary>{heading}</summary>\n\n{thoughts}\n\n</details>")
+        yield _folded(thoughts, _("Thoughts"))
     if text:
         yield _quoted(text)
     if message.writing:
@@ -250,6 +275,10 @@ def _message(message: Message) -> Iterator[str]:
         yield _aside(_("The answer was cut off."))
     elif message.cut_off == "content_filter":
         yield _aside(_("The model provider's content filter ended this answer."))
+
+
+def _folded(thoughts: str, heading: str) -> str:
+    return _quoted(f"<details><summary>{heading}</summary>\n\n{thoughts}\n\n</details>")
 
 
 def _tool_call(call: ToolCall) -> Iterator[str]:

@@ -10,14 +10,16 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar, Literal
 
 from django.utils.formats import number_format
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from agentchat.core.model_json import read_json
 from agentchat.core.text import utf16_len, with_visible_characters
 from agentchat.errors import error_class_of
 from agentchat.events import CutOff
 from agentchat.markup.markdown import END_SIGNAL, without_end_signal
-from agentchat.markup.thoughts import without_thoughts
+from agentchat.markup.thoughts import folded, without_thoughts
 from agentchat.presentation.avatars import letter_of, palette_of
 from agentchat.presentation.json_rows import JSONRow, rows_of
 from agentchat.presentation.usage import TurnUsage
@@ -108,6 +110,9 @@ class Message(NamedItem):
     cut_off: CutOff | None = None  # why the model itself left it incomplete
     end_seq: int = 0  # of its last event
     whole: WholeText | None = None  # if `content` is its head
+    thoughts: str = ""  # what the model thought before, if it is kept
+    thought_ms: int | None = None  # for how long; None: it did not
+    whole_thoughts: WholeText | None = None  # if `thoughts` is their head
     feedback: Any = None  # `versions.py` adds the user's rating,
     versions: Any = None  # and the other branches from here
     unread: bool = False
@@ -128,11 +133,33 @@ class Message(NamedItem):
     @property
     def is_blank(self) -> bool:
         """Whether it shows no text: the agent only calls a tool, or only signals to the program that it is done."""
+        return self.thought_ms is None and self.has_no_text
+
+    @property
+    def has_no_text(self) -> bool:
+        """Whether there is nothing to copy or to rate."""
         return not self.writing and not self.cut_off and self.content.strip() in ("", END_SIGNAL)
 
     @property
     def html(self) -> SafeString:
         return message_html(self.content, key=self.id)
+
+    @property
+    def thought_for(self) -> str:
+        """How long the model thought, in words."""
+        minutes, seconds = divmod(max(1, round((self.thought_ms or 0) / 1000)), 60)
+        if minutes:
+            # Translators: what is under this line is what a language model thought before it answered
+            return gettext("Thought for %(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": seconds}
+        # Translators: what is under this line is what a language model thought before it answered
+        return gettext("Thought for %(seconds)d s") % {"seconds": seconds}
+
+    @property
+    def thoughts_html(self) -> SafeString:
+        """The thoughts, folded under that line; the line alone, if they are not kept."""
+        if not self.thoughts:
+            return format_html('<p class="thoughts">{}</p>', self.thought_for)
+        return folded(message_html(self.thoughts, key=f"t{self.id}"), self.thought_for)
 
     @property
     def source(self) -> str:
@@ -278,3 +305,22 @@ class UsageLine(Item):
     @property
     def seconds(self) -> float:
         return self.usage.ms / 1000
+
+
+def is_shown(item: Item) -> bool:
+    """Whether a page shows the item: not a blank message, and not finished nested chats without any other."""
+    match item:
+        case Message():
+            return not item.is_blank
+        case NestedChats(finished=True):
+            return any(map(is_shown, item.items))
+        case _:
+            return True
+
+
+def shown_items(items: list[Item]) -> list[Item]:
+    """The items that a page shows, those of nested chats included."""
+    for item in items:
+        if isinstance(item, NestedChats):
+            item.items = shown_items(item.items)
+    return [item for item in items if is_shown(item)]

@@ -23,9 +23,9 @@ from agentchat.infra.database import retry_until_available
 from agentchat.infra.db_threads import in_read_thread
 from agentchat.infra.loop_scope import owned
 from agentchat.models import ChatSession, Event
-from agentchat.presentation.items import Item, Message, NestedChats, PrintedText, ToolCall
+from agentchat.presentation.items import Item, Message, NestedChats, PrintedText, ToolCall, is_shown
 from agentchat.presentation.pagination import reader_before
-from agentchat.presentation.reader import TranscriptReader, is_shown
+from agentchat.presentation.reader import TranscriptReader
 from agentchat.realtime.frames import Frame, text_of, visible_frame
 from agentchat.runs.branching.tree import Tree
 

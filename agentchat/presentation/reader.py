@@ -20,6 +20,8 @@ from agentchat.presentation.items import (
     ToolCall,
     UnreadablePart,
     UsageLine,
+    is_shown,
+    shown_items,
     whole_of,
 )
 from agentchat.presentation.requests import InputRequest, apply_answer, request_of
@@ -78,25 +80,6 @@ class PageBoundary:
     item: Item
     index: int
     before: ReaderState
-
-
-def is_shown(item: Item) -> bool:
-    """Whether a page shows the item: not a blank message, and not finished nested chats without any other."""
-    match item:
-        case Message():
-            return not item.is_blank
-        case NestedChats(finished=True):
-            return any(map(is_shown, item.items))
-        case _:
-            return True
-
-
-def shown_items(items: list[Item]) -> list[Item]:
-    """The items that a page shows, those of nested chats included."""
-    for item in items:
-        if isinstance(item, NestedChats):
-            item.items = shown_items(item.items)
-    return [item for item in items if is_shown(item)]
 
 
 class TranscriptReader:
@@ -246,6 +229,13 @@ class TranscriptReader:
         if message.is_from_user and self._read.state == "idle":
             self._read.state = "queued"
 
+    def _reasoning_message_end(self, payload: Mapping[str, Any]) -> None:
+        """What the model has thought: shown with the message, whose END follows."""
+        if message := self._messages.get(payload["messageId"]):
+            message.thoughts = payload.get("content") or ""
+            message.whole_thoughts = whole_of(payload, "content", self._seq)
+            message.thought_ms = payload["durationMs"]
+
     def _tool_call_start(self, payload: Mapping[str, Any]) -> None:
         id_, tool, visible = payload["toolCallId"], payload["toolCallName"], payload.get("visible")
         self._add(call := ToolCall(id=id_, tool=tool, agent=payload["name"], visible=visible))
@@ -374,6 +364,7 @@ class TranscriptReader:
     _METHODS: ClassVar[dict[str, Any]] = {
         "TEXT_MESSAGE_START": _text_message_start,
         "TEXT_MESSAGE_END": _text_message_end,
+        "REASONING_MESSAGE_END": _reasoning_message_end,
         "TOOL_CALL_START": _tool_call_start,
         "TOOL_CALL_ARGS": _tool_call_args,
         "TOOL_CALL_END": _tool_call_end,
@@ -391,6 +382,7 @@ class TranscriptReader:
     }
 
     _ENDS: ClassVar[set[str]] = {
+        "REASONING_MESSAGE_END",
         "TEXT_MESSAGE_END",
         "TOOL_CALL_ARGS",
         "TOOL_CALL_END",

@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from agentchat.core import text
+from agentchat.events import ReasoningMessageEnd
+from agentchat.markup.thoughts import without_thoughts
 from agentchat.models import Event, Share
 from agentchat.presentation import transcript
 from agentchat.presentation.chat_list import agent_title
@@ -23,8 +25,9 @@ TITLE_CHARS = 80
 
 
 def events_of(link: Share) -> QuerySet[Event]:
-    """The events that the link shows. Nothing else decides which those are."""
-    return tree.events_of(link.session, head=link.head_id, up_to=link.last_seq)
+    """The events that the link shows: without thoughts of models. Nothing else decides which those are."""
+    shown = tree.events_of(link.session, head=link.head_id, up_to=link.last_seq)
+    return shown.exclude(type=ReasoningMessageEnd.type)
 
 
 def items_of(link: Share) -> Iterator[Item]:
@@ -48,6 +51,8 @@ def _for_readers(items: Iterable[Item]) -> Iterator[Item]:
                 item.unread = False
                 if item.is_from_user:
                     item.name = _("User")
+                else:
+                    item.content = without_thoughts(item.content)
             case InputRequest():
                 if item.is_open:
                     continue

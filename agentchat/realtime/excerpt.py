@@ -29,6 +29,7 @@ MAX_HTML = 256 * 1024  # characters of a message's HTML; one with more is shown 
 
 _TEXTS = {
     "TEXT_MESSAGE_END": "content",
+    "REASONING_MESSAGE_END": "content",
     "TOOL_CALL_ARGS": "args",
     "TOOL_CALL_RESULT": "content",
     "PRINTED": "text",

@@ -168,6 +168,16 @@ class Hub:
         if attempt > message.attempt:
             message.restart(attempt)
         message.write(delta)
+        self._on_delta(session_id, message)
+
+    def think(self, session_id: UUID, message: LiveMessage, attempt: int, delta: str) -> None:
+        """What the model thinks before it writes a message goes on."""
+        if attempt > message.attempt:
+            message.restart(attempt)
+        message.think(delta)
+        self._on_delta(session_id, message)
+
+    def _on_delta(self, session_id: UUID, message: LiveMessage) -> None:
         for subscriber in self.channel(session_id).subscribers:
             subscriber.wake()
         if self.sender is not None:

@@ -12,11 +12,11 @@ from typing import Protocol
 from weakref import WeakSet
 
 from agentchat.core.log import get_logger
-from agentchat.core.text import utf16_len
 from agentchat.infra.fair_queue import OWNER
 from agentchat.infra.thread_pool import DaemonPool
 from agentchat.markup.blocks import Block
 from agentchat.markup.streaming import NO_BLOCK, OpenBlock, StreamedMarkdown
+from agentchat.realtime.growing_text import GrowingText
 
 logger = get_logger("agentchat.hub")
 
@@ -48,30 +48,27 @@ class LiveMessage:
     def restart(self, attempt: int) -> None:
         """The model is asked again: what was shown is to be replaced."""
         self.attempt = attempt
-        self.parts: list[str] = []
-        self.length = 0
+        self.written = GrowingText()
+        self.thoughts = GrowingText()  # what the model thinks before it writes
         self._blocks: list[Block] = []
         self._open_block = NO_BLOCK
         self._markdown = StreamedMarkdown(self.message_id)
         self._rendering: asyncio.Future[Rendered] | None = None
-        self._taken = 0  # of the parts: they have been rendered, or are in the text …
-        self._text = ""  # … of which this much has been rendered:
-        self._position = 0
-        self._has_line = False  # among the parts that were not taken: a block may be complete
         self._is_plain = False  # its rendering has failed
 
     @property
     def text(self) -> str:
-        return "".join(self.parts)
+        return str(self.written)
 
     def write(self, delta: str) -> None:
-        self.parts.append(delta)
-        self.length += utf16_len(delta)
-        self._has_line = self._has_line or "\n" in delta
+        self.written.write(delta)
+
+    def think(self, delta: str) -> None:
+        self.thoughts.write(delta)
 
     def blocks(self) -> list[Block]:
-        """The complete blocks, as far as they are rendered."""
-        if self._has_line or self._position < len(self._text):
+        """The complete blocks, as far as they are rendered. The thoughts are the first one when a text follows."""
+        if self.written.has_line or self.written.is_partly_taken:
             self._render()
         return self._blocks
 
@@ -86,19 +83,17 @@ class LiveMessage:
         """When the open block may be rendered next, by `time.perf_counter`; None if it has not changed."""
         if self._is_plain or self._rendering is not None:
             return None  # its watchers are woken when it is rendered
-        return self._markdown.due(has_more=self._taken < len(self.parts) or self._position < len(self._text))
+        return self._markdown.due(has_more=self.written.has_more or self.thoughts.has_more)
 
     def _render(self, *, with_open_block: bool = False) -> None:
         """Render the next piece of the text, unless one is being rendered."""
         if self._is_plain or self._rendering is not None:
             return
-        if self._position >= len(self._text):
-            self._text, self._position = "".join(self.parts[self._taken :]), 0
-            self._taken, self._has_line = len(self.parts), False
-        piece = self._text[self._position : self._position + PIECE]
-        self._position += len(piece)
-        with_open_block = with_open_block and self._position >= len(self._text)
-        render = partial(copy_context().run, _rendered, self._markdown, piece, with_open_block=with_open_block)
+        thoughts = self.thoughts.next_piece(PIECE)
+        piece = "" if self.thoughts.has_more else self.written.next_piece(PIECE)
+        with_open_block = with_open_block and not (self.thoughts.has_more or self.written.has_more)
+        work = partial(_rendered, self._markdown, thoughts, piece, with_open_block=with_open_block)
+        render = partial(copy_context().run, work)
         self._rendering = asyncio.get_running_loop().run_in_executor(RENDER_POOL, render)
         self._rendering.add_done_callback(partial(self._show, self._markdown))
 
@@ -118,5 +113,6 @@ class LiveMessage:
             watcher.wake()
 
 
-def _rendered(markdown: StreamedMarkdown, text: str, *, with_open_block: bool) -> Rendered:
+def _rendered(markdown: StreamedMarkdown, thoughts: str, text: str, *, with_open_block: bool) -> Rendered:
+    markdown.think(thoughts)
     return markdown.feed(text), markdown.open_block() if with_open_block else None

@@ -12,17 +12,18 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Protocol
 from uuid import UUID
 
 from agentchat.core.log import get_logger
-from agentchat.core.text import common_length, replace_lone_surrogates, utf16_from, utf16_len
-from agentchat.events import TextMessageContent, TextMessageEnd, TextMessageStart
+from agentchat.core.text import common_length, replace_lone_surrogates, utf16_len
+from agentchat.events import ReasoningMessageContent, TextMessageContent, TextMessageEnd, TextMessageStart
 from agentchat.markup.streaming import NO_BLOCK, OpenBlock
 from agentchat.realtime.excerpt import MAX_HTML
 from agentchat.realtime.frames import MIN_PAGE, Frame, text_of
+from agentchat.realtime.growing_text import GrowingText, TextCursor
 from agentchat.realtime.live_message import LiveMessage
 from agentchat.realtime.send_window import ClientGone, SendWindow, TooSlow
 
@@ -62,8 +63,8 @@ class DeltaCursor:
 
     message: LiveMessage
     attempt: int = 0
-    parts: int = 0
-    offset: int = 0
+    written: TextCursor = field(default_factory=TextCursor)
+    thoughts: TextCursor = field(default_factory=TextCursor)
     blocks: int = 0
     open_block: OpenBlock = NO_BLOCK  # the one after them, as it was sent
 
@@ -76,7 +77,8 @@ class DeltaCursor:
         return cls(
             message,
             attempt=earlier.attempt,
-            offset=earlier.offset,
+            written=TextCursor(offset=earlier.written.offset),
+            thoughts=TextCursor(offset=earlier.thoughts.offset),
             blocks=earlier.blocks,
             open_block=open_block,
         )
@@ -85,18 +87,11 @@ class DeltaCursor:
         """The frames up to the end of the text; all at once, since it grows while they are sent."""
         message = self.message
         if self.attempt != message.attempt:
-            self.attempt, self.parts, self.offset, self.blocks = message.attempt, 0, 0, 0
-            self.open_block = NO_BLOCK
+            self.attempt, self.blocks, self.open_block = message.attempt, 0, NO_BLOCK
+            self.written, self.thoughts = TextCursor(), TextCursor()
         fields = {"messageId": message.message_id, "attempt": self.attempt}
-        frames: list[Frame] = []
-        if self.offset < message.length:
-            delta = "".join(message.parts[self.parts :])
-            if (known := utf16_len(delta) - (message.length - self.offset)) > 0:
-                delta = utf16_from(delta, known)
-            for piece in _pieces(delta):
-                frames.append({"type": TextMessageContent.type, **fields, "offset": self.offset, "delta": piece})
-                self.offset += utf16_len(piece)
-            self.parts, self.offset = len(message.parts), message.length
+        frames = _deltas(ReasoningMessageContent.type, fields, self.thoughts, message.thoughts)
+        frames += _deltas(TextMessageContent.type, fields, self.written, message.written)
         blocks = message.blocks()[self.blocks :]
         self.blocks += len(blocks)
         if blocks:
@@ -120,6 +115,16 @@ class DeltaCursor:
             frames.append({"type": "OPEN_BLOCK", **fields, "keep": keep, "html": piece})
             keep += utf16_len(piece)
         return frames
+
+
+def _deltas(type_: str, fields: Frame, cursor: TextCursor, text: GrowingText) -> list[Frame]:
+    """The frames with what is new of a text."""
+    offset, frames = cursor.offset, []
+    for piece in _pieces(cursor.advance(text)):
+        if piece:
+            frames.append({"type": type_, **fields, "offset": offset, "delta": piece})
+            offset += utf16_len(piece)
+    return frames
 
 
 def _chars_of(frame: Frame) -> int:

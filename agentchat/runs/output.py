@@ -10,7 +10,7 @@ from uuid import UUID
 
 from asgiref.sync import async_to_sync
 
-from agentchat.events import TextMessageContent, TextMessageEnd, TextMessageStart
+from agentchat.events import ReasoningMessageContent, TextMessageContent, TextMessageEnd, TextMessageStart
 from agentchat.realtime import chat_list
 from agentchat.realtime.frames import Frame
 from agentchat.realtime.hub import current_hub
@@ -33,16 +33,18 @@ class RunOutput:
         self._owner = owner
         self._session_id = session_id
 
-    def write(self, event: TextMessageContent) -> None:
+    def write(self, event: TextMessageContent | ReasoningMessageContent) -> None:
         """Stream a delta. Never blocks. On the server's loop, where models write, or from a thread of the run."""
         if on_loop(self._loop):
             self._write(event)
         else:
             self._loop.call_soon_threadsafe(self._write, event)
 
-    def _write(self, event: TextMessageContent) -> None:
+    def _write(self, event: TextMessageContent | ReasoningMessageContent) -> None:
         if (message := self.writing.get(event.message_id)) is not None:
-            current_hub().write(self._session_id, message, event.attempt, event.delta)
+            hub = current_hub()
+            write = hub.think if isinstance(event, ReasoningMessageContent) else hub.write
+            write(self._session_id, message, event.attempt, event.delta)
 
     def begin(self, event: TextMessageStart, seq: int, frames: list[Frame]) -> None:
         """Publish the start of a message, which has this number, and stream what comes of it. Blocks until done."""

@@ -9,10 +9,20 @@ Synchronous, for the agent's thread; `append_new`, `write` and `flush` may be ca
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
+from agentchat import conf
 from agentchat.errors import Aborted, AgentChatError, DatabaseUnavailable
-from agentchat.events import ChatEvent, InputRequested, TextMessage, TextMessageEnd, TextMessageStart, Usage
+from agentchat.events import (
+    ChatEvent,
+    InputRequested,
+    ReasoningMessageEnd,
+    TextMessage,
+    TextMessageEnd,
+    TextMessageStart,
+    Usage,
+)
 from agentchat.infra.database import RUN_TIMEOUT_SECONDS, retry_transaction
 from agentchat.infra.statements import select, select_values
 from agentchat.models import Event, Run, Step
@@ -148,8 +158,10 @@ class Recorded:
         return [*saved.values(), *frames]
 
     def expand(self, event: ChatEvent, origins: Iterator[Origin]) -> Iterator[tuple[ChatEvent, Origin]]:
-        """An event with its origin; a whole message becomes a start and an end."""
+        """An event with its origin, without what is not kept; a whole message becomes a start and an end."""
         origin = next(origins)
+        if isinstance(event, ReasoningMessageEnd) and not conf.app.keep_reasoning:
+            event = replace(event, content=None)
         if not isinstance(event, TextMessage):
             yield event, origin
             return

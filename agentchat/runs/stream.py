@@ -32,6 +32,7 @@ from agentchat.events import (
     InputRequested,
     Notice,
     Printed,
+    ReasoningMessageContent,
     RunError,
     RunFinished,
     TextMessage,
@@ -146,7 +147,7 @@ class RunIOStream(Waits, IOStream):
             if settings.DEBUG:
                 self.print(text)
             return
-        if isinstance(event, TextMessageContent):
+        if isinstance(event, TextMessageContent | ReasoningMessageContent):
             self.output.write(event)
             return
         self._save(event)

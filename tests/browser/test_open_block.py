@@ -1,12 +1,14 @@
 """An answer while it is written: rendered as it stands, without marks; long blocks too, without a stutter."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import expect
 
 from agentchat.testing import say
 from tests.browser import reading
+from tests.browser.axe import assert_accessible
 from tests.browser.reading import reply
 
 MEASURE = """() => {
@@ -72,7 +74,9 @@ def test_thoughts_are_folded_at_once_stay_as_the_reader_left_them_and_are_not_co
     expect(thoughts).to_contain_text("Then more.")
     expect(thoughts).to_have_attribute("open", "")
     answer.release()
+    expect(reply(tab).locator("details.thoughts > summary")).to_have_text(re.compile(r"Thought for \d+ s"))
     expect(reply(tab).locator("details.thoughts")).to_have_attribute("open", "")
+    assert_accessible(tab.page)
     tab.page.reload()
     expect(reply(tab).locator("details.thoughts strong")).to_be_hidden()
     tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])

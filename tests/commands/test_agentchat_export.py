@@ -69,7 +69,8 @@ def export(session: ChatSession, *arguments: str) -> str:
 
 def test_thoughts_are_folded(session: ChatSession) -> None:
     happened(session, *message("<think>\nHm.\n</think>\n\nFour."))
-    markdown = export(session)
+    assert "Hm" not in export(session)
+    markdown = export(session, "--thoughts")
     assert "> <details><summary>Thoughts</summary>\n>\n> Hm.\n>\n> </details>\n\n> Four.\n" in markdown
     assert "<think>" not in markdown
 

@@ -143,3 +143,29 @@ def test_a_long_open_code_block_costs_next_to_nothing_and_becomes_a_block(clock:
 def test_a_block_beyond_all_limits_is_shown_as_it_is(clock: Clock) -> None:
     markdown, _ = feed("a **word** in one paragraph\n" * 1_000)
     assert markdown.open_block().html.startswith("<pre")
+
+
+# --- thoughts that do not stand in the text ---------------------------------------------------------------------------
+
+
+def test_the_thoughts_are_the_first_block_folded():
+    markdown = StreamedMarkdown("m")
+    markdown.think("**Two** and\n\n")
+    assert markdown.open_block().index == 0
+    assert markdown.open_block().html.startswith('<details class="thoughts"><summary>Thoughts</summary>')
+    assert "<strong>Two</strong>" in markdown.open_block().html
+    markdown.think("two.")
+    [thoughts] = markdown.feed("Fo")
+    assert (thoughts.index, thoughts.end) == (0, 0)
+    assert thoughts.html.count("<p>") == 2
+    markdown.think("too late")
+    [answer] = markdown.feed("ur.\n\nMore")
+    assert (answer.index, answer.end) == (1, 7)
+    assert "too late" not in answer.html
+
+
+def test_thoughts_that_write_a_closing_tag_do_not_swallow_the_answer():
+    markdown = StreamedMarkdown("m")
+    markdown.think("a </think> b")
+    [thoughts] = markdown.feed("Four\n</think>\n\nand more\n\n")[:1]
+    assert "&lt;/think&gt;" in thoughts.html

@@ -351,7 +351,7 @@ async def test_half_a_surrogate_pair_breaks_no_socket(client):
 def test_offsets_count_as_javascript_does():
     message = LiveMessage("m", 1)
     message.write("a😀b")
-    assert message.length == 4
+    assert message.written.length == 4
 
 
 def test_an_idle_channel_is_dropped():
@@ -362,3 +362,62 @@ def test_an_idle_channel_is_dropped():
     assert hub.channel(session_id).live == {}
     hub.discard_if_idle(session_id)
     assert not hub._channels
+
+
+# --- what a model thinks before it writes -----------------------------------------------------------------------------
+
+
+async def test_thoughts_come_before_the_text_each_with_its_own_offsets(client):
+    client.save(event(1, "TEXT_MESSAGE_START", messageId="m"))
+    message = client.hub.begin(client.session_id, "m", 1)
+    client.hub.think(client.session_id, message, 1, "Hm 😀")
+    client.hub.think(client.session_id, message, 1, ", yes.")
+    client.hub.write(client.session_id, message, 1, "Four.")
+    frames = [frame for frame in await client.received(3) if frame["type"] != "TEXT_MESSAGE_START"]
+    assert [(f["type"], f["offset"], f["delta"]) for f in frames] == [
+        ("REASONING_MESSAGE_CONTENT", 0, "Hm 😀, yes."),
+        ("TEXT_MESSAGE_CONTENT", 0, "Four."),
+    ]
+    client.hub.think(client.session_id, message, 1, " Late.")
+    assert (await client.received(4))[-1]["offset"] == 11
+
+
+async def test_a_late_subscriber_gets_the_thoughts_so_far_in_bounded_frames(client):
+    client.save(event(1, "TEXT_MESSAGE_START", messageId="m"))
+    message = client.hub.begin(client.session_id, "m", 1)
+    client.hub.think(client.session_id, message, 1, "x" * 200_000)
+    late = Client(after=1, same_chat_as=client)
+    frames = await late.received(4)
+    assert "".join(frame["delta"] for frame in frames) == "x" * 200_000
+    assert max(len(frame["delta"]) for frame in frames) == 65_536
+    late.task.cancel()
+
+
+async def test_a_higher_attempt_thinks_again(client):
+    client.save(event(1, "TEXT_MESSAGE_START", messageId="m"))
+    message = client.hub.begin(client.session_id, "m", 1)
+    client.hub.think(client.session_id, message, 1, "Hm")
+    await client.received(2)
+    client.hub.think(client.session_id, message, 2, "Oh")
+    last = (await client.received(3))[-1]
+    assert (last["attempt"], last["offset"], last["delta"]) == (2, 0, "Oh")
+
+
+async def test_a_page_is_sent_what_is_rendered_of_them_while_they_are_written(client):
+    client.save(event(1, "TEXT_MESSAGE_START", messageId="m"))
+    message = client.hub.begin(client.session_id, "m", 1)
+    page = Client(after=1, same_chat_as=client, wants_open_blocks=True)
+    client.hub.think(client.session_id, message, 1, "Let me see")
+    (thought, opened) = await page.received(2)
+    assert (thought["type"], opened["type"], opened["index"]) == ("REASONING_MESSAGE_CONTENT", "OPEN_BLOCK", 0)
+    assert "Let me see" in opened["html"]
+    client.hub.write(client.session_id, message, 1, "Four.\n\nFi")
+    frames = (await page.received(6))[2:]
+    assert [(frame["type"], frame.get("index")) for frame in frames] == [
+        ("TEXT_MESSAGE_CONTENT", None),
+        ("BLOCK", 0),
+        ("BLOCK", 1),
+        ("OPEN_BLOCK", 2),
+    ]
+    assert frames[1]["html"].startswith('<details class="thoughts">')
+    page.task.cancel()

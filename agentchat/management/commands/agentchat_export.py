@@ -33,11 +33,13 @@ class Command(BaseCommand):
             help="write to FILE, overwriting it (default: standard output)",
         )
 
-    def handle(self, *args: Any, chat: UUID, format: str, output: Path | None, **options: Any) -> None:
+        parser.add_argument("--thoughts", action="store_true", help="with what models thought before they answered")
+
+    def handle(self, *args: Any, chat: UUID, format: str, output: Path | None, thoughts: bool, **options: Any) -> None:
         session = ChatSession.objects.select_related("owner").filter(pk=chat).first()
         if session is None:
             raise CommandError(f"there is no chat session {chat}")
-        pieces = FORMATS[format](session)
+        pieces = FORMATS[format](session, with_thoughts=thoughts)
         if output is None:
             for piece in pieces:
                 self.stdout.write(piece, ending="")

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from agentchat.core.text import utf16_from, utf16_len
+from agentchat.realtime.growing_text import GrowingText
 from agentchat.realtime.hub import Hub
 from agentchat.realtime.live_message import LiveMessage
 
@@ -23,7 +24,10 @@ SILENT_SECONDS = 5.0  # after that, nothing missing is requested any more
 
 @dataclass(frozen=True, kw_only=True)
 class DeltaMessage:
-    """A part of a message that is being written, as it goes through the layer. `offset` counts UTF-16 code units."""
+    """A part of a message that is being written, as it goes through the layer. `offset` counts UTF-16 code units.
+
+    `is_thought`: it is a part of what the model thinks before.
+    """
 
     session_id: UUID
     message_id: str
@@ -32,6 +36,7 @@ class DeltaMessage:
     offset: int
     delta: str
     process: str
+    is_thought: bool = False
 
     TYPE = "chat.delta"
 
@@ -45,6 +50,7 @@ class DeltaMessage:
             "offset": self.offset,
             "delta": self.delta,
             "process": self.process,
+            **({"thought": True} if self.is_thought else {}),
         }
 
     @classmethod
@@ -57,6 +63,7 @@ class DeltaMessage:
             offset=message["offset"],
             delta=message["delta"],
             process=message["process"],
+            is_thought=message.get("thought", False),
         )
 
 
@@ -67,6 +74,24 @@ class RemoteMessage(LiveMessage):
 
     def restart(self, attempt: int) -> None:
         super().restart(attempt)
+        self._arriving = _ArrivingText(self.written)
+        self._arriving_thoughts = _ArrivingText(self.thoughts)
+
+    @property
+    def has_gap(self) -> bool:
+        return self._arriving.has_gap or self._arriving_thoughts.has_gap
+
+    def apply(self, delta: DeltaMessage) -> None:
+        """Put a delta where it belongs."""
+        arriving = self._arriving_thoughts if delta.is_thought else self._arriving
+        arriving.apply(delta.offset, delta.delta)
+
+
+class _ArrivingText:
+    """A text whose deltas come in any order, or not at all."""
+
+    def __init__(self, text: GrowingText) -> None:
+        self._text = text
         self._ahead: dict[int, str] = {}
 
     @property
@@ -74,21 +99,20 @@ class RemoteMessage(LiveMessage):
         return bool(self._ahead)
 
     def apply(self, offset: int, delta: str) -> None:
-        """Put a delta where it belongs."""
-        if offset > self.length:
+        if offset > self._text.length:
             if len(self._ahead) < MAX_AHEAD:
                 self._ahead[offset] = delta
             return
         self._append(offset, delta)
-        while self._ahead and (first := min(self._ahead)) <= self.length:
+        while self._ahead and (first := min(self._ahead)) <= self._text.length:
             self._append(first, self._ahead.pop(first))
 
     def _append(self, offset: int, delta: str) -> None:
-        known = self.length - offset
+        known = self._text.length - offset
         if known <= 0:
-            self.write(delta)
+            self._text.write(delta)
         elif known < utf16_len(delta):
-            self.write(utf16_from(delta, known))
+            self._text.write(utf16_from(delta, known))
 
 
 def apply_delta(hub: Hub, delta: DeltaMessage) -> bool:
@@ -106,7 +130,7 @@ def apply_delta(hub: Hub, delta: DeltaMessage) -> bool:
     if delta.attempt > message.attempt:
         message.restart(delta.attempt)
     message.received_at = asyncio.get_running_loop().time()
-    message.apply(delta.offset, delta.delta)
+    message.apply(delta)
     for subscriber in channel.subscribers:
         subscriber.wake()
     return message.has_gap

@@ -11,7 +11,7 @@ On the server's event loop.
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from agentchat.core.text import replace_lone_surrogates, utf16_len
@@ -24,6 +24,7 @@ from agentchat.infra.channel_layer import (
     group_of_process,
 )
 from agentchat.infra.process import PROCESS
+from agentchat.realtime.growing_text import GrowingText, TextCursor
 from agentchat.realtime.live_message import LiveMessage
 from agentchat.realtime.relay.remote_messages import DeltaMessage
 
@@ -40,8 +41,8 @@ class OutgoingCursor:
     session_id: UUID
     message: LiveMessage
     attempt: int = 0
-    parts: int = 0
-    offset: int = 0
+    written: TextCursor = field(default_factory=TextCursor)
+    thoughts: TextCursor = field(default_factory=TextCursor)
     sent_at: float = float("-inf")
     is_scheduled: bool = False
 
@@ -50,11 +51,17 @@ class OutgoingCursor:
         """An agent function may name its messages itself, and two chat sessions one by the same name."""
         return self.session_id, self.message.message_id
 
-    def new_text(self) -> str:
-        """The text that was not sent yet, with nothing in it that a layer cannot carry. It keeps its length."""
+    def texts(self) -> list[tuple[TextCursor, GrowingText, bool]]:
+        """What grows, how much of it was sent, and whether it is thoughts: these come first."""
         if self.attempt != self.message.attempt:
-            self.attempt, self.parts, self.offset = self.message.attempt, 0, 0
-        return replace_lone_surrogates("".join(self.message.parts[self.parts :]))
+            self.attempt, self.written, self.thoughts = self.message.attempt, TextCursor(), TextCursor()
+        return [(self.thoughts, self.message.thoughts, True), (self.written, self.message.written, False)]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something that was not sent."""
+        is_current = self.attempt == self.message.attempt
+        return not is_current or any(sent.offset < text.length for sent, text, _ in self.texts())
 
 
 class RelaySender:
@@ -118,6 +125,9 @@ class RelaySender:
 
     def send_text_so_far(self, process: str, session_id: UUID, message: LiveMessage) -> None:
         """Send one process the whole text so far, even if there is none yet."""
+        if message.thoughts.length:
+            for offset, text in _chunks(0, replace_lone_surrogates(str(message.thoughts))):
+                self.send_direct(process, self._delta(session_id, message, offset, text, is_thought=True))
         for offset, text in _chunks(0, replace_lone_surrogates(message.text)):
             self.send_direct(process, self._delta(session_id, message, offset, text))
 
@@ -158,18 +168,22 @@ class RelaySender:
         return False
 
     async def _send_delta(self, cursor: OutgoingCursor) -> bool:
-        text = cursor.new_text()
-        attempt, parts = cursor.attempt, len(cursor.message.parts)
-        for offset, chunk in _chunks(cursor.offset, text) if text else ():
-            delta = self._delta(cursor.session_id, cursor.message, offset, chunk, attempt)
-            if not await self._layer.send(group_of(cursor.session_id), delta):
-                return False  # all of it again, when the layer has recovered: overlaps do no harm
-        cursor.parts, cursor.offset = parts, cursor.offset + utf16_len(text)
+        texts, attempt = cursor.texts(), cursor.attempt
+        for sent, text, is_thought in texts:
+            ahead = replace(sent)  # what is sent counts when all of it is
+            offset, new = ahead.offset, replace_lone_surrogates(ahead.advance(text))
+            for at, chunk in _chunks(offset, new) if new else ():
+                delta = self._delta(
+                    cursor.session_id, cursor.message, at, chunk, attempt=attempt, is_thought=is_thought
+                )
+                if not await self._layer.send(group_of(cursor.session_id), delta):
+                    return False  # all of it again, when the layer has recovered: overlaps do no harm
+            sent.parts, sent.offset = ahead.parts, ahead.offset
         cursor.sent_at = self._loop.time()
         cursor.is_scheduled = False
         if self._is_current(cursor):  # else it has ended while this was sent, or restarted
             del self._due[cursor.key]
-            if cursor.parts < len(cursor.message.parts) or cursor.attempt != cursor.message.attempt:
+            if cursor.has_more:
                 self.on_delta(cursor.session_id, cursor.message)  # it has grown while this was sent
         return True
 
@@ -183,7 +197,14 @@ class RelaySender:
         return self._cursors.get(cursor.key) is cursor
 
     def _delta(
-        self, session_id: UUID, message: LiveMessage, offset: int, text: str, attempt: int | None = None
+        self,
+        session_id: UUID,
+        message: LiveMessage,
+        offset: int,
+        text: str,
+        *,
+        attempt: int | None = None,
+        is_thought: bool = False,
     ) -> Message:
         return DeltaMessage(
             session_id=session_id,
@@ -193,6 +214,7 @@ class RelaySender:
             offset=offset,
             delta=text,
             process=self._process,
+            is_thought=is_thought,
         ).message()
 
 

@@ -70,7 +70,7 @@ def restore(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> HttpR
 def export_markdown(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> HttpResponseBase:
     chat = own_chat(visitor, chat_id)
     name = file_name(chat.title or agent_title(chat.agent), "md")
-    text = export.markdown_of(chat, shows_details=visitor.may_see_details)
+    text = export.markdown_of(chat, shows_details=visitor.may_see_details, with_thoughts="thoughts" in request.GET)
     return download(request, text, name=name, content_type="text/markdown")
 
 
@@ -81,7 +81,12 @@ def export_json(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> H
     name = file_name(chat.title or agent_title(chat.agent), "json")
     return download(
         request,
-        export.json_of(chat, shows_usage=visitor.may_see_usage, shows_details=visitor.may_see_details),
+        export.json_of(
+            chat,
+            shows_usage=visitor.may_see_usage,
+            shows_details=visitor.may_see_details,
+            with_thoughts="thoughts" in request.GET,
+        ),
         name=name,
         content_type="application/json",
     )

@@ -1,6 +1,7 @@
 """Messages of other processes grow in order, without gaps, and end with what ends them."""
 
 import asyncio
+import uuid
 
 from agentchat.realtime.relay.remote_messages import DeltaMessage, RemoteMessage, apply_delta
 from tests.realtime.relay.processes import until
@@ -91,10 +92,19 @@ async def test_a_delta_that_comes_after_its_end_was_read_is_not_shown(cluster, p
 
 def test_pieces_in_any_order_make_the_text_once():
     message = RemoteMessage("m", 1)
-    message.apply(4, "😀!")
+
+    def apply(offset, delta, *, is_thought=False):
+        place = {"message_id": "m", "start_seq": 1, "attempt": 1, "process": "writer", "is_thought": is_thought}
+        message.apply(DeltaMessage(session_id=uuid.uuid4(), offset=offset, delta=delta, **place))
+
+    apply(4, "😀!")
     assert message.has_gap
-    message.apply(0, "ab")
-    message.apply(0, "abcd")
+    apply(0, "ab")
+    apply(2, "hm", is_thought=True)
+    apply(0, "abcd")
+    assert message.has_gap
+    apply(0, "Oh", is_thought=True)
+    assert str(message.thoughts) == "Ohhm"
     assert (message.text, message.has_gap) == ("abcd😀!", False)
-    message.apply(2, "cd😀!?")
+    apply(2, "cd😀!?")
     assert message.text == "abcd😀!?"

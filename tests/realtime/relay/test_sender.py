@@ -128,3 +128,34 @@ async def test_a_direct_message_reaches_its_process_and_no_other(cluster, pair):
     reader.hub.sender.send_direct("writer", {"type": "run.stop", "run": 7})
     await until(lambda: writer.stopped)
     assert (writer.stopped, reader.stopped) == ([7], [])
+
+
+# --- what a model thinks before it writes -----------------------------------------------------------------------------
+
+
+async def test_other_processes_receive_them_too(cluster, pair):
+    writer, reader, _ = pair
+    writing = writer.begin(cluster.session_id, "m")
+    writer.hub.think(cluster.session_id, writing, 1, "Hm, ")
+    await until(lambda: _thoughts(reader, cluster) == "Hm, ")
+    writer.hub.think(cluster.session_id, writing, 1, "yes.")
+    writer.hub.write(cluster.session_id, writing, 1, "Four.")
+    await until(lambda: _thoughts(reader, cluster) == "Hm, yes.")
+    await until(lambda: reader.hub.live_message(cluster.session_id, "m").text == "Four.")
+
+
+async def test_a_process_that_joins_while_the_model_thinks_receives_what_it_thought_so_far(cluster):
+    writer = await cluster.process("writer")
+    cluster.owners[cluster.session_id] = "writer"
+    writing = writer.begin(cluster.session_id, "m")
+    writer.hub.think(cluster.session_id, writing, 1, "so far 😀 " * 2_000)
+    await until(lambda: cluster.layer.sent_of("chat.delta"))
+    reader = await cluster.process("reader")
+    page = cluster.page(reader)
+    await until(lambda: _thoughts(reader, cluster) == "so far 😀 " * 2_000)
+    assert page.text == ""
+
+
+def _thoughts(process, cluster):
+    message = process.hub.live_message(cluster.session_id, "m")
+    return str(message.thoughts) if message else None

@@ -25,10 +25,20 @@ export class LiveMessage {
     this.#body = body;
   }
 
+  /** Restart if this is a new attempt: also before its text, while the model thinks, which is the first block. */
+  begin({ attempt }) {
+    if (attempt > this.#attempt) {
+      this.#attempt = attempt;
+      this.text = this.#added = this.#open = "";
+      this.#blocks = this.#settled = this.#shown = 0;
+      this.#body.replaceChildren();
+    }
+  }
+
   /** Apply a delta; return whether anything changed. */
   append({ attempt, offset, delta }) {
-    if (attempt > this.#attempt && offset === 0) {
-      this.#restart(attempt);
+    if (offset === 0) {
+      this.begin({ attempt });
     }
     if (attempt !== this.#attempt || offset > this.text.length) {
       return false; // of an abandoned attempt, or after a gap: the end of the message has the whole text
@@ -95,13 +105,5 @@ export class LiveMessage {
       heading.replaceWith(document.getElementById("blank-thoughts").content.cloneNode(true));
     }
     return body;
-  }
-
-  #restart(attempt) {
-    this.#attempt = attempt;
-    this.text = "";
-    this.#blocks = this.#settled = this.#shown = 0;
-    this.#added = this.#open = "";
-    this.#body.replaceChildren();
   }
 }

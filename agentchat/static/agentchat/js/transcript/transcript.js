@@ -19,6 +19,7 @@ const UNFINISHED_CALLS = [
 
 /** What a frame does to a message being written; each returns whether anything changed. */
 const DELTAS = {
+  REASONING_MESSAGE_CONTENT: (live, frame) => live.begin(frame),
   TEXT_MESSAGE_CONTENT: (live, frame) => live.append(frame),
   BLOCK: (live, frame) => live.addBlock(frame),
   OPEN_BLOCK: (live, frame) => live.setOpenBlock(frame),
