@@ -15,7 +15,7 @@ class AgentchatConfig(AppConfig):
 
     def ready(self) -> None:
         from agentchat import checks, conf  # noqa: F401  (checks and receivers register themselves)
-        from agentchat.actions import outbox
+        from agentchat.actions import notifications, outbox
         from agentchat.core import addressees
         from agentchat.llm import timeouts
         from agentchat.llm.config import set_source
@@ -27,7 +27,12 @@ class AgentchatConfig(AppConfig):
         set_source(lambda: conf.app.llm)
         timeouts.default_first_word = lambda: conf.app.llm_timeout_s
         execution.default_timeout = lambda: conf.app.tool_timeout_s
-        supervisor.CHORES[:] = [outbox.deliver_overdue, row_watch.check_next, delegated_questions.escalate_due]
+        supervisor.CHORES[:] = [
+            outbox.deliver_overdue,
+            row_watch.check_next,
+            delegated_questions.escalate_due,
+            notifications.deliver_due,
+        ]
         post_save.connect(row_watch.after_save, dispatch_uid="agentchat_awaited_rows")
         addressees.check_permission = _check_permission
         autodiscover_modules("agents")

@@ -142,6 +142,12 @@ def _path(value: Any) -> str:
     return str(value)
 
 
+def _origin(value: Any) -> str:
+    if not ORIGIN.fullmatch(_text(value)):
+        raise ValueError
+    return str(value)
+
+
 def _origins(value: Any) -> tuple[str, ...]:
     is_list = isinstance(value, list | tuple | set | frozenset)
     if not is_list or not all(isinstance(each, str) and ORIGIN.fullmatch(each) for each in value):
@@ -272,6 +278,18 @@ class AppSettings:
 
     max_sockets = _count(10_000)
     """Websockets that may be open in one process."""
+
+    notify = Setting[str | None](
+        _or_none(_text), None, wanted="the path of a function, such as 'agentchat.actions.email.send', or None"
+    )
+    """The path of a function that is called with a `Notification` for each question to somebody else than a chat's owner.
+    None: nobody is notified."""
+
+    notify_content = _flag(False)
+    """Whether the e-mail of `agentchat.actions.email.send` says what is asked, besides the link to it."""
+
+    site_url = Setting[str | None](_or_none(_origin), None, wanted="an origin such as 'https://chat.example', or None")
+    """The origin of the site, for links in notifications: "https://chat.example"."""
 
     max_body_bytes = _optional_count(lambda: settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     """Bytes in the body of one request of the whole site; None: no limit. The default is Django's own for forms."""

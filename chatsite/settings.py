@@ -140,6 +140,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # another worker takes what one has no ca
 CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 
+# --- e-mail ---------------------------------------------------------------------------------------------------------
+
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
+EMAIL_TIMEOUT = 20
+
 # --- agentchat ------------------------------------------------------------------------------------------------------
 
 _AGENTCHAT = {
@@ -172,6 +178,9 @@ _AGENTCHAT = {
     "GUEST_MB_PER_DAY": env.int,
     "GUEST_SOCKETS": env.int,
     "GUEST_ADDRESSES": env.int,
+    "NOTIFY": env.str,
+    "NOTIFY_CONTENT": env.bool,
+    "SITE_URL": env.str,
     "MAX_SOCKETS": env.int,
     "MAX_BODY_BYTES": env.int,
     "TRUSTED_PROXIES": env.int,

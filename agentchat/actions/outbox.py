@@ -51,14 +51,14 @@ def put(item: OutboxItem) -> None:
 
 def deliver_overdue() -> None:
     """Deliver what has been waiting for longer than it should. For the supervisor, in a thread."""
-    overdue = OutboxItem.objects.filter(error="", created_at__lt=moments.now() - GRACE)
+    overdue = OutboxItem.objects.filter(error="", due_at=None, created_at__lt=moments.now() - GRACE)
     for session_id in overdue.order_by().values_list("session_id", flat=True).distinct()[:BATCH]:
         deliver(session_id)
 
 
 def deliver(session_id: UUID) -> None:
     """Deliver what is there for a chat session, in order. What cannot be delivered yet stays, with all after it."""
-    for item in OutboxItem.objects.filter(session=session_id, error="").order_by("pk"):
+    for item in OutboxItem.objects.filter(session=session_id, error="", due_at=None).order_by("pk"):
         try:
             _deliver(item)
         except Rejected as error:

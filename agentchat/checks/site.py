@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections, router
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from agentchat import conf
 from agentchat.checks.workers import check_workers
@@ -22,13 +23,13 @@ from agentchat.llm.config import uses_demo
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """E001: AGENTCHAT. E002: apps that must be installed. E003: no channel layer. E010: an unsupported database.
     E011: connections that two settings would keep. E013: tables in several databases. W001: SQLite that locks.
-    W007: a transaction around each request. W010: a layer that loses messages. W016: clocks that are put back.
+    E017: nobody can be notified. W007: a transaction around each request. W010: a layer that loses messages. W016: clocks that are put back.
 
     Those of `checks.workers`: E006 to E009, E012, W004 to W006.
     """
     if missing := [*_apps()]:
         return missing  # the others need them
-    return [*_settings(), *_layer(), *_routers(), *_database(), *_sqlite(), *_clocks(), *check_workers()]
+    return [*_settings(), *_layer(), *_routers(), *_database(), *_sqlite(), *_clocks(), *_notify(), *check_workers()]
 
 
 def _settings() -> Iterator[CheckMessage]:
@@ -137,6 +138,31 @@ def _clocks() -> Iterator[CheckMessage]:
             "put back, leases of runs seem to be valid for an hour longer, or to have expired",
             hint='Set USE_TZ = True, or TIME_ZONE = "UTC".',
             id="agentchat.W016",
+        )
+
+
+def _notify() -> Iterator[CheckMessage]:
+    try:
+        path, site_url = conf.app.notify, conf.app.site_url
+    except ConfigError:
+        return  # E001 reports it
+    if path is None:
+        return
+    try:
+        problem = "" if callable(import_string(path)) else "it is no function"
+    except ImportError as error:
+        problem = str(error)
+    if problem:
+        yield Error(
+            f"AGENTCHAT['NOTIFY'] is {path!r}, but nobody can be notified by that: {problem}",
+            hint="Let it be the path of a function that takes a Notification, such as 'agentchat.actions.email.send'.",
+            id="agentchat.E017",
+        )
+    if site_url is None:
+        yield Error(
+            "AGENTCHAT['NOTIFY'] is set, but not SITE_URL: a notification has a link, and needs its origin",
+            hint="Let AGENTCHAT['SITE_URL'] be the origin of the site, such as 'https://chat.example'.",
+            id="agentchat.E017",
         )
 
 

@@ -228,7 +228,8 @@ class InboxItem(models.Model):
 
 
 class OutboxItem(models.Model):
-    """What a project's own code has for a chat session, until it is delivered. See `agentchat.chats`.
+    """What is to be delivered: what a project's own code has for a chat session (`agentchat.chats`), and notices of
+    questions to colleagues, which are due at some time.
 
     With an `error` it cannot be delivered, and stays.
     """
@@ -236,6 +237,7 @@ class OutboxItem(models.Model):
     class Kind(models.TextChoices):
         MESSAGE = "message", _("message")
         SIGNAL = "signal", _("signal")
+        NOTICE = "notice", _("notification")
 
     key = models.UUIDField()
     session = models.ForeignKey(
@@ -245,13 +247,18 @@ class OutboxItem(models.Model):
     name = models.CharField(max_length=150, blank=True)  # of the signal, or under which a message is shown
     value: "models.JSONField[Any, Any]" = StoredJSONField(null=True)
     error = models.CharField(_("error"), max_length=50, blank=True)
+    due_at = MomentField(null=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     created_at = MomentField(auto_now_add=True)
 
     class Meta:
         verbose_name = _("outbox item")
         verbose_name_plural = _("outbox items")
         constraints = [models.UniqueConstraint(fields=["session", "key"], name="agentchat_outbox_key")]
-        indexes = [models.Index(fields=["created_at"], condition=Q(error=""), name="agentchat_undelivered")]
+        indexes = [
+            models.Index(fields=["created_at"], condition=Q(error="", due_at=None), name="agentchat_undelivered"),
+            models.Index(fields=["due_at"], condition=Q(error="", due_at__isnull=False), name="agentchat_due"),
+        ]
 
     def __str__(self) -> str:
         return str(self.key)

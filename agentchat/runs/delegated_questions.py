@@ -6,16 +6,17 @@ UPDATE each, whatever else happens. What shows inboxes learns of each change aft
 """
 
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db import transaction
 
+from agentchat import conf
 from agentchat.core.addressees import Delegation
 from agentchat.events import InputRequested
 from agentchat.infra import moments
 from agentchat.infra.database import alias
 from agentchat.infra.sanitize import clean_json, short
-from agentchat.models import ChatSession, DelegatedQuestion, Run
+from agentchat.models import ChatSession, DelegatedQuestion, OutboxItem, Run
 from agentchat.realtime.chat_list import INBOX_GROUP, notify_group
 
 ESCALATED_AT_ONCE = 500  # rows; the others a second later
@@ -27,7 +28,7 @@ def open_(session: ChatSession, run: Run, question: InputRequested, delegation: 
     if saved is not None and saved.closed_at is None:
         return
     now, later = moments.now(), delegation.escalate_to
-    DelegatedQuestion.objects.update_or_create(
+    row, _ = DelegatedQuestion.objects.update_or_create(
         session=session,
         request=question.request,
         defaults={
@@ -45,6 +46,7 @@ def open_(session: ChatSession, run: Run, question: InputRequested, delegation: 
             "answered_by": None,
         },
     )
+    _notify(row)
     _notify_inboxes()
 
 
@@ -72,11 +74,37 @@ def escalate_due() -> int:
     due = DelegatedQuestion.objects.filter(closed_at=None, escalate_at__lte=now).order_by("escalate_at")
     escalated = 0
     for each in due[:ESCALATED_AT_ONCE]:
-        unchanged = DelegatedQuestion.objects.filter(pk=each.pk, closed_at=None, escalate_at=each.escalate_at)
-        escalated += unchanged.update(to_kind=each.escalate_kind, to_value=each.escalate_value, escalate_at=None)
+        escalated += _escalate(each)
     if escalated:
         _notify_inboxes()
     return escalated
+
+
+def _escalate(question: DelegatedQuestion) -> int:
+    """Return 1, or 0 if it was closed or escalated meanwhile."""
+    to = {"to_kind": question.escalate_kind, "to_value": question.escalate_value}
+    unchanged = DelegatedQuestion.objects.filter(pk=question.pk, closed_at=None, escalate_at=question.escalate_at)
+    with transaction.atomic(using=alias()):
+        if not unchanged.update(**to, escalate_at=None):
+            return 0
+        question.to_kind, question.to_value = to.values()
+        _notify(question, escalated=True)
+    return 1
+
+
+def _notify(question: DelegatedQuestion, *, escalated: bool = False) -> None:
+    """Have those notified whom it is for now, if the site wants that: `agentchat.actions.notifications` does it."""
+    if conf.app.notify is None:
+        return
+    to, asked = [question.to_kind, question.to_value], question.asked_at.isoformat()
+    notice = OutboxItem(
+        key=uuid5(question.session_id, f"{question.request} {asked} {escalated}"),
+        session_id=question.session_id,
+        kind=OutboxItem.Kind.NOTICE,
+        value={"question": question.pk, "to": to, "escalated": escalated},
+        due_at=moments.now(),
+    )
+    OutboxItem.objects.bulk_create([notice], ignore_conflicts=True)
 
 
 def _notify_inboxes() -> None:

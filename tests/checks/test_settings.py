@@ -20,6 +20,9 @@ WRONG = {
     "SHOW_TOOLS": [True, None, "staff", ["all"]],
     "WEBSOCKET_PATH": ["chats/", "/chats", "https://a.example/", "/a b/", 7, ""],
     "LOGOUT_URL": [True, "", 7],
+    "NOTIFY": [True, "", 7],
+    "NOTIFY_CONTENT": ["no", 0, 1, None],
+    "SITE_URL": ["chat.example", "https://chat.example/", "ftp://chat.example", 7, ""],
     "PASSWORD_CHANGE_URL": [False, " ", []],
     "TRUSTED_PROXIES": ["1", 1.5, -1, True, False, [1]],
 }
@@ -45,7 +48,7 @@ NUMBERS = ("LEASE_S", "LLM_TIMEOUT_S", "DRAIN_S", "WAIT_S", "TOOL_TIMEOUT_S", "M
 WRONG |= {key: ["64", 1.5, 0, -1, True, [1]] for key in COUNTS}
 WRONG |= {key: ["15", -1, math.nan, math.inf, True, [1]] for key in NUMBERS}
 MAY_BE_NONE = {"LLM", "MAX_STEPS", "MAX_RUN_TOKENS", "MAX_RUN_COST", "MAX_RUN_S"}
-MAY_BE_NONE |= {*LIMITS, "WEBSOCKET_PATH", "LOGOUT_URL", "PASSWORD_CHANGE_URL", "TRUSTED_PROXIES"}
+MAY_BE_NONE |= {*LIMITS, "WEBSOCKET_PATH", "LOGOUT_URL", "PASSWORD_CHANGE_URL", "TRUSTED_PROXIES", "NOTIFY", "SITE_URL"}
 
 
 def test_every_setting_has_values_that_are_wrong_here():
