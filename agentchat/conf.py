@@ -282,8 +282,7 @@ class AppSettings:
     notify = Setting[str | None](
         _or_none(_text), None, wanted="the path of a function, such as 'agentchat.actions.email.send', or None"
     )
-    """The path of a function that is called with a `Notification` for each question to somebody else than a chat's owner.
-    None: nobody is notified."""
+    """The path of a function that is called with a `Notification` for each question to others than a chat's owner."""
 
     notify_content = _flag(False)
     """Whether the e-mail of `agentchat.actions.email.send` says what is asked, besides the link to it."""

@@ -23,7 +23,8 @@ from agentchat.llm.config import uses_demo
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """E001: AGENTCHAT. E002: apps that must be installed. E003: no channel layer. E010: an unsupported database.
     E011: connections that two settings would keep. E013: tables in several databases. W001: SQLite that locks.
-    E017: nobody can be notified. W007: a transaction around each request. W010: a layer that loses messages. W016: clocks that are put back.
+    E017: nobody can be notified. W007: a transaction around each request. W010: a layer that loses messages.
+    W016: clocks that are put back.
 
     Those of `checks.workers`: E006 to E009, E012, W004 to W006.
     """
