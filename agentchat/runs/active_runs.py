@@ -10,7 +10,8 @@ from agentchat.runs.stream import RunIOStream
 
 
 class ActiveRuns:
-    """Those of one event loop, by their keys. On that loop, except for `add_stream`, `reserve` and `give_back`.
+    """Those of one event loop, by their keys. On that loop, except for `add_stream`, `request_cancel`, `reserve`
+    and `give_back`.
 
     `reserved` is the room for runs that are about to be among `tasks`. `waits_for_room`: some run could not be claimed,
     because there was none, and the supervisor has not looked since.
@@ -63,6 +64,11 @@ class ActiveRuns:
         if stream := self._streams.get(run_id):
             stream.bridge.cancel(reason)
             stream.wake_event.set()
+
+    def request_cancel(self, run_id: int, reason: type[RunInterrupt]) -> None:
+        """The same as far as any thread can: the next use of the run's stream raises."""
+        if stream := self._streams.get(run_id):
+            stream.bridge.reason = stream.bridge.reason or reason
 
     def wake(self, run_id: int) -> bool:
         """Wake the run's thread, which may wait for an answer. Return whether the run advances here."""

@@ -102,7 +102,7 @@ def _outcome(
             with IOStream.in_run(stream):
                 agent.call(stream)
             stream.check()  # a bare `except:` may have swallowed it
-            stream.check_state()
+            stream.check_end()
         except BaseException:
             stream.check()
             raise

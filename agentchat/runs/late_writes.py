@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 
 from agentchat.core.log import get_logger
-from agentchat.errors import DatabaseUnavailable, RunInterrupt
+from agentchat.errors import Cancelled, DatabaseUnavailable, RunInterrupt
 from agentchat.events import ChatEvent
 from agentchat.infra.db_threads import in_late_write_thread
 from agentchat.realtime.frames import Frame
@@ -44,12 +44,21 @@ class LateWrites:
         self._waiting: list[Work | Events] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._publish: Callable[[list[Frame]], None] = lambda frames: None
+        self._cancel: Callable[[type[RunInterrupt]], None] = lambda reason: None
         self._is_timed = False
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self, loop: asyncio.AbstractEventLoop, publish: Callable[[list[Frame]], None]) -> None:
-        """From now on there is a time limit. `publish(frames)` is called with what was saved; it must not wait."""
-        self._loop, self._publish = loop, publish
+    def begin(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        publish: Callable[[list[Frame]], None],
+        cancel: Callable[[type[RunInterrupt]], None],
+    ) -> None:
+        """From now on there is a time limit. `publish(frames)` is called with what was saved; it must not wait.
+
+        `cancel(reason)`, on the loop: nothing can be saved any more, and the agent's thread may not notice.
+        """
+        self._loop, self._publish, self._cancel = loop, publish, cancel
 
     @property
     def is_waiting(self) -> bool:
@@ -114,6 +123,8 @@ class LateWrites:
     async def _flush_in_thread(self) -> None:
         try:
             await in_late_write_thread(self._flush)()
+        except Cancelled:  # another process has taken the request
+            self._cancel(Cancelled)
         except (RunInterrupt, DatabaseUnavailable):
             pass  # the agent's thread learns of it when it saves
         except Exception:

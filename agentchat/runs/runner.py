@@ -146,7 +146,8 @@ class Runner:
             await asyncio.wait({task})
 
     def stop_soon(self, run_id: int) -> None:
-        """From any thread: unwind the run, if it advances here."""
+        """From any thread: unwind the run, if it advances here. It shows nothing more when this returns."""
+        self.active.request_cancel(run_id, Cancelled)
         self._call_soon(self._stop, run_id)
 
     def _call_soon(self, callback: Callable[[int], object], run_id: int) -> None:

@@ -79,7 +79,7 @@ class RunIOStream(Waits, IOStream):
         self.wake_event = threading.Event()  # something may have come for a thread that waits
         self._durable, self._journal, self._session_id = durable, journal, self.session.pk
         self.output = RunOutput(self._session_id, self.bridge.loop, owner=lambda: journal.owner)
-        journal.late.begin(self.bridge.loop, self.output.publish_soon)
+        journal.late.begin(self.bridge.loop, self.output.publish_soon, self.bridge.cancel)
         self.agent_name = journal.claim.agent
         self.memory_watch: MemoryWatch | None = None
         self._state = RunState(self._read_state)
@@ -199,6 +199,11 @@ class RunIOStream(Waits, IOStream):
     def state_at_end(self) -> dict[str, Any] | None:
         """What the next run begins with; None if nothing has used the state."""
         return self._state.at_end()
+
+    def check_end(self) -> None:
+        """Raise what prevents the run from ending as finished: a stop that nothing has noticed, or its state."""
+        self._journal.save_printed()
+        self.check_state()
 
     def check_state(self) -> None:
         """Raise ConfigError if the state cannot be recorded."""

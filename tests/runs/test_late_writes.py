@@ -1,12 +1,14 @@
 """What is printed is saved with what comes next, or a moment later; and so is that an answer was taken."""
 
 import threading
+import time
 
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from agentchat.models import Event, InboxItem, Run, Step
-from agentchat.runs import late_writes
+from agentchat.runs import late_writes, supervisor
+from agentchat.runs.runner import Runner
 from tests.runs.test_runs import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,3 +151,28 @@ def test_an_answer_is_recorded_with_the_start_of_the_message_that_follows(
     assert after - before == 1
     assert Run.objects.get().status == "finished"
     chat.replayed()
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_stop_that_another_process_has_taken_is_noticed_though_the_run_only_prints(
+    agent_function, agent_chat, monkeypatch, ends
+):
+    monkeypatch.setattr(supervisor, "HEARTBEAT_SECONDS", 60)
+    monkeypatch.setattr(Runner, "stop_soon", lambda self, run_id: None)
+    stopped = threading.Event()
+
+    def prints(iostream):
+        iostream.print("one")
+        stopped.wait(20)
+        while True:
+            iostream.print("more")
+            if ends:
+                break
+            time.sleep(0.001)
+
+    chat = agent_chat(agent_function(prints))
+    chat.send("go")
+    chat.wait_for("PRINTED", text="one\n")
+    assert chat.stop()
+    stopped.set()
+    chat.wait_for("RUN_FINISHED", outcome={"type": "cancelled"})
