@@ -78,7 +78,8 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne has no types
         if self.producer is not None:
             self.unregisterProducer()
             self._response.stopProducing()
-            if not self.channel.persistent:  # Twisted would wait without an end for its client to read the rest
+            if self._response.was_full and not self.channel.persistent:
+                # Twisted would wait without an end for its client to read the rest.
                 self._reactor.callLater(STALLED_SECONDS, _abort, weakref.ref(self.channel.transport))
         super().finish()
 

@@ -25,12 +25,14 @@ class PacedResponse:
         self._room = asyncio.Event()
         self._room.set()
         self._timer: Any = None
+        self.was_full = False  # at some time: the client reads more slowly than it is answered, if at all
 
     async def has_room(self) -> None:
         await self._room.wait()
 
     def pauseProducing(self) -> None:
         """Twisted's buffer is full."""
+        self.was_full = True
         self._room.clear()
         if self._timer is None:
             self._timer = self._reactor.callLater(STALLED_SECONDS, self._stalled)

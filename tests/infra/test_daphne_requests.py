@@ -228,6 +228,7 @@ async def test_one_long_body_is_sent_as_fast_as_it_is_read(client, answering):
 async def test_a_client_that_leaves_the_rest_unread_is_disconnected(client):
     client.send(b"GET / HTTP/1.0\r\n\r\n")
     client.request.handle_reply(START)
+    client.transport.producer.pauseProducing()
     client.request.handle_reply({"type": "http.response.body", "body": b"x"})
     assert client.transport.disconnecting
     client.pass_time(STALLED_SECONDS - 1)
