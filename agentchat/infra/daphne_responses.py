@@ -21,7 +21,7 @@ class PacedResponse:
 
     def __init__(self, reactor: Any, disconnect: Callable[[], None]) -> None:
         self._reactor = reactor
-        self._disconnect = disconnect
+        self._disconnect: Callable[[], None] | None = disconnect
         self._room = asyncio.Event()
         self._room.set()
         self._timer: Any = None
@@ -47,8 +47,10 @@ class PacedResponse:
     def stopProducing(self) -> None:
         """The response is complete, or its connection is lost."""
         self.resumeProducing()
+        self._disconnect = None  # the request needs no collector to be freed
 
     def _stalled(self) -> None:
         self._timer = None
         logger.info("disconnecting a client: it has read nothing of a response for %d s", STALLED_SECONDS)
-        self._disconnect()
+        if self._disconnect is not None:
+            self._disconnect()
