@@ -276,6 +276,10 @@ class AppSettings:
     guest_addresses = _optional_count(20)
     """All guests together may use what those of so many addresses may; None: no limit for all of them."""
 
+    retention_days = _optional_count(None)
+    """Days after the last change of a chat until it is deleted permanently; None: it is kept. Agent functions may have
+    a `retention` of their own."""
+
     max_sockets = _count(10_000)
     """Websockets that may be open in one process."""
 

@@ -16,8 +16,8 @@ SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"
 
 SQLITE_OPTIONS = {
-    # Readers and the writer do not block each other; a commit survives a killed process.
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    # Readers and the writer do not block each other; a commit survives a kill; what is deleted is overwritten.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;",
     "transaction_mode": "IMMEDIATE",  # a transaction that starts by reading cannot fail when it writes
     "timeout": 20,  # seconds to wait for another writer
 }

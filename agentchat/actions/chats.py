@@ -1,8 +1,8 @@
 """Actions on a chat as a whole: claim it at sign-in, rename, delete, restore, delete permanently.
 
-Deleting hides a chat at once, from its owner too, and stops its run; a restored chat is as it was. `agentchat_purge`
-deletes it permanently after RETENTION. If another transaction holds a chat for seconds, these raise a transient
-database error.
+Deleting hides a chat at once, from its owner too, and stops its run; a restored chat is as it was. Once it can no
+longer be restored, a supervisor deletes it permanently (`retention.py`), or `agentchat_purge` does. If another
+transaction holds a chat for seconds, these raise a transient database error.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ from agentchat.visitors import GUEST_KEY, Visitor, guest_digest
 
 logger = get_logger("agentchat.runs")
 
-RETENTION = timedelta(days=30)  # a deleted chat can be restored
+RESTORABLE = timedelta(days=30)  # how long a deleted chat can be restored
 TITLE_CHARS = 100
 BATCH_SIZE = 50  # chat sessions: with 50 events in each, some 40 ms
 

@@ -7,6 +7,7 @@ runs or Django: a script may register a function and call it on a console.
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 from agentchat.core.agent_functions import call_agent_function, check_agent_function
@@ -34,6 +35,7 @@ class AgentFunction:
     prompts: tuple[str | LazyText, ...] = ()
     allow: Callable[[Any], bool] | None = None
     durable: bool = True
+    retention: timedelta | None = None
 
     def is_open_to(self, user: Any) -> bool:
         """Whether this user (None for a guest) may use it."""
@@ -45,6 +47,7 @@ class AgentFunction:
 
 
 MAX_NAME_CHARS = 100
+MIN_RETENTION = timedelta(hours=1)  # a shorter one is a mistake: chats would go while their users read them
 _agents: dict[str, AgentFunction] = {}
 
 
@@ -56,13 +59,15 @@ def on_connect(
     prompts: Sequence[str | LazyText] = (),
     allow: Callable[[Any], bool] | None = None,
     durable: bool = True,
+    retention: timedelta | None = None,
 ) -> Callable[[F], F]:
     """Register the agent function `name`, and leave the function as it is.
 
     `title` and `description` are shown to users, `prompts` are suggested first messages; lazy translations are
     welcome. `allow(user)` says who may use it; a guest's user is None. `durable=False` is for a function that cannot
     be called again from the top: it keeps its thread while it waits, for WAIT_S at most, and its run ends as
-    interrupted if its process does. Raise ConfigError if the name is taken by another function or cannot be a part of
+    interrupted if its process does. `retention` is how long its chats are kept after their last change, instead of the
+    site's RETENTION_DAYS. Raise ConfigError if the name is taken by another function or cannot be a part of
     an address, or if the function is async, a generator, or takes anything but the stream.
     """
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARS:
@@ -79,6 +84,11 @@ def on_connect(
         raise ConfigError(f"prompts={prompts!r} of agent function {name!r}: use a list of texts")
     if allow is not None and (not callable(allow) or inspect.iscoroutinefunction(allow)):
         raise ConfigError(f"allow={allow!r} of agent function {name!r}: use a plain function of the user, or None")
+    if retention is not None and not (isinstance(retention, timedelta) and retention >= MIN_RETENTION):
+        raise ConfigError(
+            f"retention={retention!r} of agent function {name!r}: use a timedelta of an hour or more, as in "
+            f"timedelta(days=90), or None for the site's RETENTION_DAYS"
+        )
 
     def register(function: F) -> F:
         check_agent_function(function, _title(name, function))
@@ -93,6 +103,7 @@ def on_connect(
             prompts=tuple(prompts),
             allow=allow,
             durable=durable,
+            retention=retention,
         )
         return function
 

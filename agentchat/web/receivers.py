@@ -1,14 +1,20 @@
-"""Receivers of Django's own signals: a guest who signs in keeps their chats, and migrations keep the search index."""
+"""Receivers of Django's own signals.
+
+A guest who signs in keeps their chats, migrations keep the search index, and the log of Django's admin does not name
+what is deleted permanently.
+"""
 
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth.signals import user_logged_in
 from django.db import connections
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_delete, post_migrate
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from agentchat.actions import chats
+from agentchat.models import ChatSession
 from agentchat.search import index
 
 
@@ -25,3 +31,17 @@ def repair_search_index(sender: Any, using: str, **kwargs: Any) -> None:
     """Restore the triggers of the search index, if a migration removed them."""
     if sender.name == "agentchat":
         index.repair(connections[using])
+
+
+@receiver(post_delete, sender=ChatSession, dispatch_uid="agentchat_forget_title")
+def forget_title(instance: ChatSession, **kwargs: Any) -> None:
+    """Remove the chat's title from admin's log, which keeps who has done what to it."""
+    if not apps.is_installed("django.contrib.admin"):
+        return
+    from django.contrib.admin.models import LogEntry
+    from django.contrib.contenttypes.models import ContentType
+
+    of_chat = LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(ChatSession), object_id=str(instance.pk)
+    )
+    of_chat.update(object_repr=str(instance.pk))

@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
-from agentchat.actions.chats import BATCH_SIZE, RETENTION
+from agentchat.actions.chats import BATCH_SIZE, RESTORABLE
 from agentchat.actions.chats import delete_permanently as _delete
 from agentchat.actions.rate_limits import forget_empty
 from agentchat.infra import moments
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             type=_age,
             metavar="AGE",
             help="time since the last change: a whole number and its unit (s, m, h, d or w), such as 30d for 30 days. "
-            f"With --deleted it defaults to {RETENTION.days}d, as long as a deleted chat can be restored",
+            f"With --deleted it defaults to {RESTORABLE.days}d, as long as a deleted chat can be restored",
         )
         parser.add_argument("--guests-only", action="store_true", help="only those of users without an account")
         parser.add_argument(
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         if older_than is None:
             if not deleted:
                 raise CommandError("say how old, for example --older-than 30d")
-            older_than = RETENTION
+            older_than = RESTORABLE
         try:
             before = moments.now() - older_than
         except OverflowError:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
+from agentchat import conf
 from agentchat.actions import chats
 from agentchat.infra import moments
 from agentchat.models import ChatSession
@@ -27,7 +28,14 @@ def my_data(request: HttpRequest, visitor: Visitor) -> HttpResponseBase:
     total = own.count()
     is_gone = "gone" in request.GET and not total
     return render_page(
-        request, visitor, "my_data.html", total=total, deleted=deleted, kept_days=chats.RETENTION.days, is_gone=is_gone
+        request,
+        visitor,
+        "my_data.html",
+        total=total,
+        deleted=deleted,
+        kept_days=chats.RESTORABLE.days,
+        retention_days=conf.app.retention_days,
+        is_gone=is_gone,
     )
 
 
