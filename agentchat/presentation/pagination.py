@@ -15,7 +15,8 @@ from django.db.models import QuerySet
 
 from agentchat.models import Event
 from agentchat.presentation.items import Item, Message, NestedChats, PrintedText, ToolCall, UsageLine
-from agentchat.presentation.reader import RUN_ENDS, PageBoundary, ReaderState, RunState, Transcript, TranscriptReader
+from agentchat.presentation.reader import RUN_ENDS, TranscriptReader
+from agentchat.presentation.reader_state import PageBoundary, ReaderState, RunState, Transcript
 from agentchat.presentation.transcript import of_events, page_boundaries
 from agentchat.presentation.usage import TurnUsage
 from agentchat.realtime.excerpt import excerpts

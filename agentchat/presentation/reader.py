@@ -3,10 +3,10 @@
 Without the database. Callers use `transcript.py`, and `live.py` for pages to which events are sent as they happen.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from agentchat.core.stored_events import log_failure
 from agentchat.i18n.system_messages import translated
@@ -24,62 +24,13 @@ from agentchat.presentation.items import (
     shown_items,
     whole_of,
 )
-from agentchat.presentation.requests import InputRequest, apply_answer, request_of
-from agentchat.presentation.usage import TokenUsage, TurnUsage
+from agentchat.presentation.reader_state import PageBoundary, ReaderState, Transcript
+from agentchat.presentation.requests import apply_answer, request_of
 from agentchat.realtime.excerpt import HEAD_CHARS
-
-RunState = Literal["idle", "queued", "running", "waiting"]
 
 RUN_ENDS = ("RUN_FINISHED", "RUN_ERROR")
 MAX_NESTED_CHATS = 12  # one within the other; what is deeper is shown in the innermost
 MAX_PRINTED = HEAD_CHARS  # characters of an item; more that is printed is another one
-
-
-@dataclass
-class Transcript:
-    """The items in order, and the state after the last of the events."""
-
-    items: list[Item] = field(default_factory=list)
-    usage: TokenUsage = field(default_factory=TokenUsage)
-    state: RunState = "idle"
-    open_requests: list[InputRequest] = field(default_factory=list)
-    last_seq: int = 0
-    last_at: datetime | None = None
-    turn_usage: TurnUsage = field(default_factory=TurnUsage)
-    """What the models used since the last usage line."""
-
-    @property
-    def last_moment(self) -> str:
-        return self.last_at.isoformat(timespec="milliseconds") if self.last_at else ""
-
-    @property
-    def text_request(self) -> InputRequest | None:
-        """The question that the composer asks."""
-        return next((each for each in reversed(self.open_requests) if each.asks == "text" and not each.colleague), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReaderState:
-    """The state before a page of a chat. `opened` are the events that started what is still unfinished in it."""
-
-    state: RunState = "idle"
-    turn_usage: TurnUsage = field(default_factory=TurnUsage)
-    last_type: str = ""  # of the agent's events
-    opened: Sequence[Any] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageBoundary:
-    """Where a page of a transcript may start: before this item, when nothing that started earlier is unfinished.
-
-    It splits no message, no nested chat and no text that was printed in pieces, and parts no tool call from its result
-    and no question from its answer. `index` is the item's among all items.
-    """
-
-    seq: int
-    item: Item
-    index: int
-    before: ReaderState
 
 
 class TranscriptReader:

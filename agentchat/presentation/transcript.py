@@ -11,7 +11,8 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 
 from agentchat.presentation.items import Item
-from agentchat.presentation.reader import PageBoundary, ReaderState, Transcript, TranscriptReader
+from agentchat.presentation.reader import TranscriptReader
+from agentchat.presentation.reader_state import PageBoundary, ReaderState, Transcript
 
 
 def of_events(

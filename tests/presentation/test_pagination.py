@@ -13,7 +13,7 @@ from agentchat.models import ChatSession, Event, Run
 from agentchat.presentation import pagination, transcript
 from agentchat.presentation.items import Message, NestedChats, ToolCall
 from agentchat.presentation.pagination import page_of
-from agentchat.presentation.reader import PageBoundary, ReaderState
+from agentchat.presentation.reader_state import PageBoundary, ReaderState
 from agentchat.presentation.requests import InputRequest
 from agentchat.runs.branching.tree import events_of
 
