@@ -118,6 +118,14 @@ class ReasoningMessageEnd(ChatEvent):
     duration_ms: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sources(ChatEvent):
+    """Where the answer before this comes from, or the next one if there is none: a `url`, a `title` or both of each."""
+
+    type = "SOURCES"
+    sources: Sequence[Mapping[str, str]]
+
+
 # --- tools ----------------------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from agentchat.core.async_bridge import bridge_of
 from agentchat.core.json_values import as_json
 from agentchat.core.steps import StepAttempt, step
 from agentchat.errors import Aborted, NonDeterminismError
-from agentchat.events import ChatEvent, Notice, TextMessageEnd, TextMessageStart, Usage
+from agentchat.events import ChatEvent, Notice, Sources, TextMessageEnd, TextMessageStart, Usage
 from agentchat.io import IOStream
 from agentchat.io.base import send_to
 from agentchat.llm.client import complete
@@ -112,6 +112,8 @@ def ask(
                 to=to,
                 last=not response.calls,
             )
+            if response.sources:
+                yield Sources(sources=response.sources)
             yield from call_events(calls_of(response.message()), name=name, visible=visible or {})
         yield from _usage(response.paid_for)
 

@@ -42,6 +42,12 @@ def _(event: events.TextMessageEnd) -> str:
 
 
 @text_of.register
+def _(event: events.Sources) -> str:
+    lines = (": ".join(filter(None, [each.get("title"), each.get("url")])) for each in event.sources)
+    return "Sources:\n" + "".join(f"[{number}] {line}\n" for number, line in enumerate(lines, start=1))
+
+
+@text_of.register
 def _(event: events.ToolCallStart) -> str:
     return _suggestion(event.tool_call_id, event.tool_call_name) + "\n"
 

@@ -7,7 +7,7 @@ takes events as values, with a `send` of its own.
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -17,10 +17,11 @@ from agentchat.core.addressees import delegation_of
 from agentchat.core.approvals import Approval, Decision, M, approve_by_text, ask_by_text
 from agentchat.core.model_json import read_json
 from agentchat.core.per_run import own_objects
+from agentchat.core.sources import given_sources
 from agentchat.core.state import replace_entries
 from agentchat.core.steps import StepAttempt, gathered_name, own_step
 from agentchat.errors import ConfigError
-from agentchat.events import ChatEvent
+from agentchat.events import ChatEvent, Sources
 from agentchat.io import autogen_format
 from agentchat.io.post import post
 
@@ -143,6 +144,15 @@ class IOStream(InputStream, OutputStream, Protocol):
         whole = post(self, text, name=name or self.agent_name)
         self.remember("assistant", whole)
         return whole
+
+    def sources(self, sources: Iterable[str | Mapping[str, str]]) -> None:
+        """Name the sources of the answer that was shown last; of the next one, if it has not been shown yet.
+
+        Addresses, or dicts with a `url`, a `title` or both; 50 at most are shown, numbered, below the answer. Raise
+        ConfigError for anything else.
+        """
+        if named := given_sources(sources):
+            self.send(Sources(sources=named))
 
     @property
     def said(self) -> list[dict[str, str]]:

@@ -31,7 +31,8 @@ class ModelResponse:
     `function_call` is the older way to call a tool: name and arguments, and a generated id. `reasoning` is what the
     model thought before it called, in its service's own fields: some want it back. `finish_reason` is in OpenAI's
     words, whatever the service's are: "length" and "content_filter" mean that `content` is incomplete. `declined`: the
-    content says why the model will not answer. `alternatives`
+    content says why the model will not answer. `sources` are where the service says that the answer comes from, each
+    with a `url`, a `title` or both. `alternatives`
     are the other choices, where more than one was asked for (`n`). `cost` is in US dollars, None if the price is
     unknown. `cached`: the model was not asked. `config_id` is the position in the config list of the entry that
     answered, `pass_filter` whether the `filter_func` accepted the answer; `refused` are the answers before it, as JSON,
@@ -46,6 +47,7 @@ class ModelResponse:
     reasoning: dict[str, Any] | None = None
     finish_reason: str
     declined: bool = False
+    sources: tuple[dict[str, str], ...] = ()
     alternatives: tuple[dict[str, Any], ...] = ()
     model: str
     prompt_tokens: int = 0
@@ -95,7 +97,7 @@ class ModelResponse:
         return cls(**{**value, **lists})
 
 
-_LISTS = ("tool_calls", "alternatives", "refused")
+_LISTS = ("tool_calls", "sources", "alternatives", "refused")
 
 
 def _is_text(value: Any) -> bool:
@@ -127,7 +129,7 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "tool_calls": _are_calls,
     "function_call": lambda value: value is None or _is_function(value),
     "reasoning": lambda value: value is None or isinstance(value, dict),
-    **dict.fromkeys(("alternatives", "refused"), _are_dicts),
+    **dict.fromkeys(("sources", "alternatives", "refused"), _are_dicts),
     **dict.fromkeys(("prompt_tokens", "completion_tokens", "config_id"), _is_count),
     "cost": _is_cost,
     **dict.fromkeys(("cached", "pass_filter", "declined"), lambda value: isinstance(value, bool)),

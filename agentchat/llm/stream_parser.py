@@ -13,6 +13,7 @@ from typing import Any
 from agentchat.errors import LLMError, LLMStreamTruncated
 from agentchat.llm.choice import Choice
 from agentchat.llm.chunk_fields import of_kind
+from agentchat.llm.citations import Citations
 from agentchat.llm.event_stream import EventStream
 from agentchat.llm.response import ModelResponse
 from agentchat.llm.stream_errors import error_in
@@ -44,6 +45,7 @@ class StreamParser:
         self._choices = {0: self._first}
         self._new_choice = partial(Choice, lambda text: None, new_call_id)
         self._is_whole = False  # not streamed
+        self._citations = Citations()
         self.usage: dict[str, Any] = {}
         """The usage as the service reports it; empty until then."""
 
@@ -104,6 +106,7 @@ class StreamParser:
             reasoning=choice.reasoning,
             finish_reason=choice.reason,
             declined=choice.declined,
+            sources=self._citations.sources(),
             alternatives=tuple(each.to_json() for each in others),
             model=self._model,
             prompt_tokens=_count(self.usage.get("prompt_tokens")),
@@ -156,6 +159,7 @@ class StreamParser:
             raise error
         if model := chunk.get("model"):
             self._model = str(model)[:MAX_MODEL_CHARS]
+        self._citations.add(chunk)
         self._note_usage(chunk)
         self._note_usage(chunk.get("x_groq"))
         for choice in of_kind(list, chunk.get("choices"), "choices") or ():

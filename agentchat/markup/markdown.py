@@ -84,6 +84,13 @@ def _part_as_html(text: str, key: str) -> SafeString:
     return cleaned(render(parse(text, env), env))
 
 
+def safe_address(url: str) -> str:
+    """The address of a link to this URL, as messages have it; empty if it must not become one."""
+    with Budget(len(url)).used():
+        address = _markdown.normalizeLink(url)
+    return address if _LINK.match(address) else ""
+
+
 def cleaned(html: str) -> SafeString:
     """The sanitized HTML. Raise OverBudget if that is too much: attributes are added to some elements."""
     budget = current()

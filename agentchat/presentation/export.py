@@ -30,10 +30,12 @@ from agentchat.presentation.items import (
     PrintedText,
     RunFailed,
     RunStopped,
+    SourceList,
     ToolCall,
     UnreadablePart,
 )
 from agentchat.presentation.requests import InputRequest
+from agentchat.presentation.sources import Source, as_markdown
 from agentchat.presentation.visibility import item_for_users
 from agentchat.realtime.excerpt import excerpts_in_pages, whole
 from agentchat.realtime.frames import Frame, trimmed, whole_frames_after
@@ -232,6 +234,8 @@ def _blocks(item: Item) -> Iterator[str]:
             yield _aside(_("This part of the chat can't be shown.") + f" #{item.seq}")
         case Message():
             yield from _message(item)
+        case SourceList():
+            yield from _sources(item.sources)
         case ToolCall():
             yield from _tool_call(item)
         case PrintedText():
@@ -267,6 +271,8 @@ def _message(message: Message) -> Iterator[str]:
         yield _folded(thoughts, _("Thoughts"))
     if text:
         yield _quoted(text)
+    if message.sources:
+        yield from _sources(message.sources)
     if message.writing:
         yield _aside(_("Still writing."))
     elif message.stopped:
@@ -275,6 +281,11 @@ def _message(message: Message) -> Iterator[str]:
         yield _aside(_("The answer was cut off."))
     elif message.cut_off == "content_filter":
         yield _aside(_("The model provider's content filter ended this answer."))
+
+
+def _sources(sources: list[Source]) -> Iterator[str]:
+    yield _("Sources") + ":"
+    yield as_markdown(sources)
 
 
 def _folded(thoughts: str, heading: str) -> str:

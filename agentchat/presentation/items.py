@@ -22,6 +22,7 @@ from agentchat.markup.markdown import END_SIGNAL, without_end_signal
 from agentchat.markup.thoughts import folded, without_thoughts
 from agentchat.presentation.avatars import letter_of, palette_of
 from agentchat.presentation.json_rows import JSONRow, rows_of
+from agentchat.presentation.sources import Source, as_markdown
 from agentchat.presentation.usage import TurnUsage
 from agentchat.realtime.excerpt import message_html
 
@@ -113,6 +114,7 @@ class Message(NamedItem):
     thoughts: str = ""  # what the model thought before, if it is kept
     thought_ms: int | None = None  # for how long; None: it did not
     whole_thoughts: WholeText | None = None  # if `thoughts` is their head
+    sources: list[Source] = field(default_factory=list)
     feedback: Any = None  # `versions.py` adds the user's rating,
     versions: Any = None  # and the other branches from here
     unread: bool = False
@@ -163,8 +165,17 @@ class Message(NamedItem):
 
     @property
     def source(self) -> str:
-        """The Markdown of an agent's answer, for copies: without its thoughts and signals to the program."""
-        return without_thoughts(without_end_signal(self.content))
+        """The Markdown of an agent's answer, for copies: without thoughts and signals to the program, with sources."""
+        answer = without_thoughts(without_end_signal(self.content))
+        return f"{answer.rstrip()}\n\n{as_markdown(self.sources)}" if self.sources else answer
+
+
+@dataclass(kw_only=True, eq=False)
+class SourceList(Item):
+    """Sources that an agent named for an answer, which has not come."""
+
+    kind = "sources"
+    sources: list[Source] = field(default_factory=list)
 
 
 @dataclass(kw_only=True, eq=False)

@@ -17,6 +17,7 @@ from agentchat.presentation.items import (
     PrintedText,
     RunFailed,
     RunStopped,
+    SourceList,
     ToolCall,
     UnreadablePart,
     UsageLine,
@@ -26,6 +27,7 @@ from agentchat.presentation.items import (
 )
 from agentchat.presentation.reader_state import PageBoundary, ReaderState, Transcript
 from agentchat.presentation.requests import apply_answer, request_of
+from agentchat.presentation.sources import Source, joined, sources_in
 from agentchat.realtime.excerpt import HEAD_CHARS
 
 RUN_ENDS = ("RUN_FINISHED", "RUN_ERROR")
@@ -45,6 +47,8 @@ class TranscriptReader:
         self._unread: dict[str, Message] = {}  # the user's, which the agent has not asked for yet
         self._calls: list[ToolCall] = []  # those without a result
         self._nested: list[NestedChats] = []  # unfinished, each within the one before
+        self._sources: list[Source] = []  # of the answer that is still to come
+        self._last_flushed: Item | None = None  # if nothing was added since: its sources may be named
         self._last_type = before.last_type  # of the agent's events
         self.changed: dict[Item, None] = {}  # what the last event has added or changed, in order
         self.has_read_messages = False  # with the last event the agent has read what was unread
@@ -62,11 +66,12 @@ class TranscriptReader:
     @property
     def is_settled(self) -> bool:
         """Nothing is unfinished."""
-        return not (self._messages or self._calls or self._nested or self._read.open_requests)
+        return not (self._messages or self._calls or self._nested or self._sources or self._read.open_requests)
 
     def flush(self) -> list[Item]:
         """Remove and return the items that no later event changes. To be called when all is settled."""
         items = shown_items(self._read.items)
+        self._last_flushed = items[-1] if items else self._last_flushed
         # More may be printed.
         self._read.items = [items.pop()] if items and isinstance(items[-1], PrintedText) else []
         return items
@@ -128,7 +133,7 @@ class TranscriptReader:
             self.has_read_messages = bool(self._unread) or self._may_be_unread
             self._may_be_unread = False
             self._unread.clear()
-        if type_ != "USAGE":
+        if type_ not in ("USAGE", "SOURCES"):
             self._last_type = type_
 
     def _mark_changed(self, *items: Item) -> None:
@@ -140,7 +145,7 @@ class TranscriptReader:
         return self._nested[-1].items if self._nested else self._read.items
 
     def _add(self, item: Item) -> None:
-        item.seq, item.at = self._seq, self._at
+        item.seq, item.at, self._last_flushed = self._seq, self._at, None
         if self.is_settled and item.may_begin_page:
             before = ReaderState(
                 state=self._read.state, turn_usage=self._turn_usage_before, last_type=self._type_before
@@ -176,6 +181,8 @@ class TranscriptReader:
         message.cut_off = payload.get("finishReason")
         message.writing = False
         message.end_seq = self._seq
+        if self._sources and _may_have_sources(message):
+            message.sources, self._sources = joined(self._sources), []
         self._mark_changed(message)
         if message.is_from_user and self._read.state == "idle":
             self._read.state = "queued"
@@ -186,6 +193,21 @@ class TranscriptReader:
             message.thoughts = payload.get("content") or ""
             message.whole_thoughts = whole_of(payload, "content", self._seq)
             message.thought_ms = payload["durationMs"]
+
+    def _sources_named(self, payload: Mapping[str, Any]) -> None:
+        sources = list(sources_in(payload))
+        last = next((each for each in reversed(self._current_items) if is_shown(each)), self._last_flushed)
+        if isinstance(last, Message) and _may_have_sources(last):
+            last.sources = joined(last.sources, sources)
+            self._mark_changed(last)
+        else:
+            self._sources = joined(self._sources, sources)
+
+    def _add_sources(self) -> None:
+        """No answer has followed on these: they are shown by themselves."""
+        if self._sources:
+            sources, self._sources = self._sources, []
+            self._add(SourceList(sources=sources))
 
     def _tool_call_start(self, payload: Mapping[str, Any]) -> None:
         id_, tool, visible = payload["toolCallId"], payload["toolCallName"], payload.get("visible")
@@ -250,6 +272,7 @@ class TranscriptReader:
         last.add(text)
 
     def _input_requested(self, payload: Mapping[str, Any]) -> None:
+        self._add_sources()
         request = request_of(payload, self._open_call(payload) if payload.get("toolCallId") else None)
         if request.call:
             request.call.state, request.call.colleague = "held", request.colleague
@@ -303,6 +326,7 @@ class TranscriptReader:
         self._calls.clear()
         self._messages.clear()
         self._finish_nested(0)
+        self._add_sources()
         for request in self._read.open_requests:
             request.state = "closed"
         self._read.open_requests.clear()
@@ -316,6 +340,7 @@ class TranscriptReader:
         "TEXT_MESSAGE_START": _text_message_start,
         "TEXT_MESSAGE_END": _text_message_end,
         "REASONING_MESSAGE_END": _reasoning_message_end,
+        "SOURCES": _sources_named,
         "TOOL_CALL_START": _tool_call_start,
         "TOOL_CALL_ARGS": _tool_call_args,
         "TOOL_CALL_END": _tool_call_end,
@@ -341,3 +366,7 @@ class TranscriptReader:
         "STEP_FINISHED",
         "INPUT_ANSWERED",
     }
+
+
+def _may_have_sources(message: Message) -> bool:
+    return not (message.is_from_user or message.writing or message.has_no_text)

@@ -47,7 +47,7 @@ def items_of(events: Iterable[Any]) -> Iterator[Item]:
     """The items of a whole chat, one after the other, with only those in memory that are unfinished."""
     reader = TranscriptReader()
     for event in events:
-        if reader.is_settled:
+        if reader.is_settled and event.type != "SOURCES":  # which adds to the last item
             yield from reader.flush()
         reader.apply(event)
     yield from reader.finish().items

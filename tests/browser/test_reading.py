@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from agentchat.testing import say
+from agentchat.testing import raw, say
 from tests.browser import reading
+from tests.browser.axe import assert_accessible
 from tests.browser.conftest import Tab
 from tests.browser.reading import ALL, markup, reply
+from tests.llm.chunks import DONE, chunk
 
 
 @pytest.fixture
@@ -318,3 +320,19 @@ def test_every_target_can_be_hit_by_a_finger(chromium, library_site):
         )
         assert small == []
     context.close()
+
+
+def test_sources_are_numbered_below_the_answer_and_are_copied_with_it(tab):
+    read = clipboard(tab)
+    places = {"The manual": "https://www.shop.example/manual", "Not a link": "javascript:alert(1)"}
+    cited = [{"type": "url_citation", "url_citation": {"url": u, "title": t}} for t, u in places.items()]
+    answer = [chunk({"content": "Wipe it. TERMINATE"}), chunk({"annotations": cited}, "stop"), DONE]
+    reading.paused["Sources?"] = raw(*answer)
+    tab.say("Sources?")
+    sources = reply(tab).get_by_role("region", name="Sources")
+    expect(sources.get_by_role("listitem")).to_have_text([re.compile("The manual *shop.example"), "Not a link"])
+    expect(sources.get_by_role("link")).to_have_attribute("href", places["The manual"])
+    assert_accessible(tab.page)
+    reply(tab).get_by_role("button", name="Copy").last.click()
+    expect(tab.page.get_by_role("status")).to_contain_text("Copied")
+    assert read() == "Wipe it.\n\n1. [The manual](<https://www.shop.example/manual>)\n2. Not a link"

@@ -1,0 +1,43 @@
+"""The sources that a service names for an answer: annotations of the message, or lists beside it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from agentchat.core.sources import Source, merged, source_of
+
+
+class Citations:
+    """What the chunks of one answer name, in order. What is none is left out: an answer is one without sources, too."""
+
+    def __init__(self) -> None:
+        self._found: list[Source] = []
+
+    def add(self, chunk: Mapping[str, Any]) -> None:
+        """Take over what a chunk names."""
+        for choice in _objects(chunk.get("choices")):
+            for holder in (choice.get("delta"), choice.get("message")):
+                if isinstance(holder, Mapping) and holder.get("annotations"):
+                    self._found += filter(None, map(_annotated, _objects(holder["annotations"])))
+        # Perplexity's and xAI's places: each chunk has all of them.
+        if results := chunk.get("search_results"):
+            self._found += filter(None, (source_of(each.get("url"), each.get("title")) for each in _objects(results)))
+        if isinstance(addresses := chunk.get("citations"), list):
+            self._found += filter(None, map(source_of, addresses))
+        if len(self._found) > 1:
+            self._found = merged(self._found)
+
+    def sources(self) -> tuple[Source, ...]:
+        return tuple(self._found)
+
+
+def _annotated(annotation: Mapping[str, Any]) -> Source | None:
+    """The source of a `url_citation`, whose fields some services write without the object around them."""
+    if annotation.get("type") != "url_citation":
+        return None
+    inner = annotation.get("url_citation")
+    fields = inner if isinstance(inner, Mapping) else annotation
+    return source_of(fields.get("url"), fields.get("title"))
+
+
+def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
+    yield from (each for each in (value if isinstance(value, list) else ()) if isinstance(each, Mapping))
