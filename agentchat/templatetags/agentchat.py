@@ -8,11 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from django import template
+from django.template.base import FilterExpression
 from django.template.loader import get_template
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils import formats
+from django.utils.html import escape
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext
 
 from agentchat.core import registry
 from agentchat.errors import ConfigError
@@ -48,6 +51,35 @@ def agentchat_include(parser: template.base.Parser, token: template.base.Token) 
     return Included(included.template.nodelist)
 
 
+class Part(template.Node):
+    def __init__(self, name: str, given: dict[str, FilterExpression]) -> None:
+        self._name, self._given = name, given
+        included: Any = get_template(name)
+        self._nodelist: template.NodeList = included.template.nodelist
+
+    def render(self, context: template.Context) -> SafeString:
+        values = {name: given.resolve(context) for name, given in self._given.items()}
+        rendered: dict[Any, SafeString] = context.render_context.dicts[0].setdefault(_PARTS, {})
+        key = (self._name, get_language(), *values.items())
+        if key not in rendered:
+            rendered[key] = self._nodelist.render(context.new(values))
+        return rendered[key]
+
+
+_PARTS = "agentchat parts"
+
+
+@register.tag
+def agentchat_part(parser: template.base.Parser, token: template.base.Token) -> Part:
+    """`{% agentchat_part "name.html" with a=… b=… %}`: the template with these variables, and no others.
+
+    So it is the same for the same values, which must be hashable, and is rendered once for all the places of a page
+    that have them: for what each item of a transcript has, like its buttons.
+    """
+    _, name, *given = token.split_contents()
+    return Part(name.strip("\"'"), template.base.token_kwargs(given[1:], parser))
+
+
 @register.filter(expects_localtime=True)
 def agentchat_time(at: datetime | None) -> str:
     """The time of an event, with its day unless that is today; empty for what has no time yet."""
@@ -81,6 +113,12 @@ def agentchat_widget(agent: str, title: str = "", inline: bool = False) -> dict[
 def agentchat_script(name: str) -> dict[str, Any]:
     """A script of the app, like "agentchat/js/chat/main.js", with all that it imports."""
     return {"script": static(name), "modules": scripts.module_urls(name)}
+
+
+@register.simple_tag
+def agentchat_options_of(title: str) -> SafeString:
+    """The name of the button that opens a chat's menu, of which a page has a hundred: `blocktranslate` takes longer."""
+    return SafeString(gettext("Options for “<span data-title>%(title)s</span>”") % {"title": escape(title)})
 
 
 @register.simple_tag

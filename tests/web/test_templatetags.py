@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from django.template import Context, Template, TemplateDoesNotExist
+from django.templatetags.i18n import TranslateNode
 from django.urls import reverse
 from django.utils import timezone as zones
 
@@ -16,12 +17,37 @@ def rendered(source, **context):
     return Template("{% load agentchat %}" + source).render(Context(context))
 
 
-@pytest.mark.parametrize("name", ["icons/copy.svg", "_time.html", "_unfold.html"])
-@pytest.mark.parametrize("is_long", [True, False])
-def test_a_small_template_is_included_as_include_does_it(name, is_long):
-    item = {"at": moments.now(), "is_long": is_long}
+@pytest.mark.parametrize("name", ["icons/copy.svg", "_time.html"])
+def test_a_small_template_is_included_as_include_does_it(name):
+    item = {"at": moments.now()}
     ours, django = (f'{{% {tag} "agentchat/{name}" %}}' for tag in ("agentchat_include", "include"))
     assert rendered(ours, item=item) == rendered(django, item=item) != ""
+
+
+def test_a_part_has_the_variables_that_it_is_given_and_no_others():
+    part = '{% agentchat_part "agentchat/_unfold.html" with is_long=item.is_long %}'
+    is_hidden = [" hidden" in rendered(part, item={"is_long": long}, is_long=not long) for long in (True, False)]
+    assert is_hidden == [False, True]
+
+
+def test_a_part_is_rendered_once_for_each_of_its_values_and_languages(monkeypatch):
+    part = '{% for long in items %}{% agentchat_part "agentchat/_unfold.html" with is_long=long %}{% endfor %}'
+    template, times, render = Template("{% load agentchat i18n %}" + part), [], TranslateNode.render
+    monkeypatch.setattr(TranslateNode, "render", lambda node, context: times.append(1) or render(node, context))
+    once = template.render(Context({"items": [True, False]}))
+    assert template.render(Context({"items": [True, False] * 50})) == once * 50
+    assert len(times) == 2 * 2 * 2, "two strings, for two values, in two pages"
+    in_both = '{% language "en" %}' + part + '{% endlanguage %}{% language "de" %}' + part + "{% endlanguage %}"
+    english, german = (
+        Template("{% load agentchat i18n %}" + in_both).render(Context({"items": [True]})).split("</button>")[:2]
+    )
+    assert ("Show all" in english, "Show all" in german) == (True, False)
+
+
+def test_the_title_of_a_chat_is_escaped_in_the_name_of_its_options():
+    title = "<b>{0} %s</b>"
+    shown = rendered("{% agentchat_options_of title %}", title=title)
+    assert shown == "Options for “<span data-title>&lt;b&gt;{0} %s&lt;/b&gt;</span>”"
 
 
 def test_a_template_that_is_missing_is_noticed_at_once():
