@@ -267,6 +267,14 @@ class RunStarted(ChatEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunWaiting(ChatEvent):
+    """The run waits for a signal or a row: for nothing that its user could do in the chat. `over`: it goes on."""
+
+    type = "RUN_WAITING"
+    over: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BranchSelected(ChatEvent):
     """Another branch is shown now: the one that ends in the run that this event belongs to."""
 

@@ -18,7 +18,7 @@ from agentchat.presentation.chat_list import chats_of
 from agentchat.runs.runner import runner
 from agentchat.runs.session_lock import lock_session
 from agentchat.testing import RecordingStream
-from tests.factories import account
+from tests.factories import account, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -210,6 +210,39 @@ def test_each_branch_takes_the_signals_by_itself(agent_chat, agent_function):
     assert chat.said[-1][1] == "got 3 and 4"
 
 
+def test_the_owner_is_told_that_it_waits_for_something_outside_and_can_stop_it(agent_chat, shop, ada):
+    chat = agent_chat(shop, user=ada)
+    chat.send("a chair")
+    chat.wait_for("RUN_WAITING")
+    until_it_waits(chat)
+    page = signed_in(ada).get(f"/chat/{chat.session.pk}/").content.decode()
+    assert 'data-state="outside"' in page
+    assert chats_of(chat.visitor)[0].entries[0].status == "idle"
+    chat.signal("paid", 1)
+    assert chat.wait_for("RUN_WAITING", over=True)
+    assert chat.wait_for("PRINTED", count=2)["text"] == "paid 1\n"
+    chat.wait_for("INPUT_REQUESTED")
+    chat.send("a table")
+    chat.wait_for("RUN_FINISHED")
+    waits = [frame.get("over") for frame in chat.frames if frame["type"] == "RUN_WAITING"]
+    assert waits == [None, True]
+    chat.replayed()
+    assert [frame["type"] for frame in chat.frames].count("RUN_WAITING") == 2
+    chat.send("a lamp")
+    chat.wait_for("RUN_WAITING", count=3)
+    chat.stop()
+    chat.wait_for("RUN_FINISHED", count=2, outcome={"type": "cancelled"})
+    assert 'data-state="idle"' in signed_in(ada).get(f"/chat/{chat.session.pk}/").content.decode()
+
+
+def test_what_is_there_already_is_not_waited_for(agent_chat, shop):
+    chat = agent_chat(shop)
+    chat.signal("paid", 1)
+    chat.send("a chair")
+    chat.wait_for("PRINTED", count=2)
+    assert "RUN_WAITING" not in {frame["type"] for frame in chat.frames}
+
+
 def test_a_message_does_not_end_the_wait_and_is_kept_for_the_next_input(agent_chat, shop):
     chat = agent_chat(shop)
     chat.send("a chair")
@@ -258,7 +291,7 @@ def test_a_run_that_waits_can_be_stopped_and_left_for_another_branch(agent_chat,
     chat = agent_chat(shop, user=ada)
     chat.send("a chair")
     until_it_waits(chat)
-    assert chats_of(chat.visitor)[0].entries[0].status == "running"
+    assert chats_of(chat.visitor)[0].entries[0].status == "idle"
     message = chat.wait_for("TEXT_MESSAGE_START", role="user")["messageId"]
     chat.edit(message, "a table")
     chat.wait_for("PRINTED", text="order a table\n")

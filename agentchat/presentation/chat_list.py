@@ -45,9 +45,9 @@ _STATUS: dict[str, Status] = {
 }
 
 
-# A run that waits for something else than the user is at work.
+# Of one that waits for a signal or a row there is nothing to do for the user, and nothing at work.
 _SHOWN_STATUS = Case(
-    When(head__status=Run.Status.WAITING, head__waits_for__isnull=False, then=Value(str(Run.Status.RUNNING))),
+    When(head__status=Run.Status.WAITING, head__waits_for__isnull=False, then=Value(str(Run.Status.FINISHED))),
     default="head__status",
 )
 

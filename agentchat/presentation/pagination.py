@@ -133,7 +133,7 @@ def _open_or_close(opened: list[Event], event: Event) -> None:
 
 def _events_of_run(events: Events, before: int) -> Iterator[Event]:
     """The events before this number that determine the state, the last first, back to the end of a run."""
-    relevant = events.filter(type__in=[*_ID_FIELDS, "RUN_STARTED", "USAGE", *RUN_ENDS]).order_by("-seq")
+    relevant = events.filter(type__in=[*_ID_FIELDS, "RUN_STARTED", "RUN_WAITING", "USAGE", *RUN_ENDS]).order_by("-seq")
     while chunk := excerpts(relevant.filter(seq__lt=before)[:CHUNK]):
         for event in chunk:
             if event.type in RUN_ENDS:

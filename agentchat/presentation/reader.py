@@ -163,7 +163,7 @@ class TranscriptReader:
     def _text_message_start(self, payload: Mapping[str, Any]) -> None:
         message = Message(id=payload["messageId"], role=payload["role"], name=payload["name"])
         is_busy = (
-            self._read.state == "running" and self._last_type != "RUN_STARTED"
+            self._read.state in ("running", "outside") and self._last_type != "RUN_STARTED"
         )  # the message that starts a run is read at once
         if message.is_from_user and is_busy and self._read.text_request is None:
             message.unread = True
@@ -302,6 +302,9 @@ class TranscriptReader:
     def _run_started(self, payload: Mapping[str, Any]) -> None:
         self._read.state = "running"
 
+    def _run_waiting(self, payload: Mapping[str, Any]) -> None:
+        self._read.state = "running" if payload.get("over") else "outside"
+
     def _run_finished(self, payload: Mapping[str, Any]) -> None:
         self._close()
         if payload["outcome"].get("type") == "cancelled":
@@ -352,6 +355,7 @@ class TranscriptReader:
         "INPUT_ANSWERED": _input_answered,
         "USAGE": _usage,
         "RUN_STARTED": _run_started,
+        "RUN_WAITING": _run_waiting,
         "RUN_FINISHED": _run_finished,
         "RUN_ERROR": _run_error,
         "UNREADABLE": _unreadable,

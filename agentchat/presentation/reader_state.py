@@ -12,7 +12,7 @@ from agentchat.presentation.items import Item
 from agentchat.presentation.requests import InputRequest
 from agentchat.presentation.usage import TokenUsage, TurnUsage
 
-RunState = Literal["idle", "queued", "running", "waiting"]
+RunState = Literal["idle", "queued", "running", "waiting", "outside"]  # for something outside of the chat
 
 
 @dataclass

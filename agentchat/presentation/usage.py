@@ -46,7 +46,9 @@ class TurnUsage:
                 self.tokens += payload.get("promptTokens", 0) + payload.get("completionTokens", 0)
                 cost = payload.get("cost")
                 self.cost = None if self.cost is None or cost is None else self.cost + cost
-            case "INPUT_ANSWERED":
+            case "RUN_WAITING" if not payload.get("over"):
+                self._pause(now)
+            case "INPUT_ANSWERED" | "RUN_WAITING":
                 self.since = now if self.since is None else self.since
             case "INPUT_REQUESTED":
                 self._pause(now)

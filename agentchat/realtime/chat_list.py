@@ -15,7 +15,7 @@ from uuid import UUID
 
 from agentchat.core.log import get_logger
 from agentchat.errors import DatabaseUnavailable
-from agentchat.events import InputAnswered, InputRequested, RunError, RunFinished, RunStarted
+from agentchat.events import InputAnswered, InputRequested, RunError, RunFinished, RunStarted, RunWaiting
 from agentchat.infra.channel_layer import chat_list_changed
 from agentchat.infra.database import retry_transaction
 from agentchat.infra.loop_scope import LoopScope, current_scope, start_scope
@@ -30,7 +30,7 @@ logger = get_logger("agentchat.runs")
 
 DATABASE_TIMEOUT_SECONDS = 1.0
 
-CHANGES = {each.type for each in (RunStarted, RunFinished, RunError, InputRequested, InputAnswered)}
+CHANGES = {each.type for each in (RunStarted, RunWaiting, RunFinished, RunError, InputRequested, InputAnswered)}
 """The events that change what a list shows."""
 
 INBOX_GROUP = "chats.inbox"

@@ -311,10 +311,13 @@ class Journal:
     def wait(self, number: int, wait: Wait, *, blocking: bool) -> tuple[Any, list[Frame]]:
         """Record what the wait has led to as a step, and return its result; or mark the run as waiting: WAITING."""
         release = None if blocking else self._release
-        result = self._recorded.write(
-            lambda tx: wait.make(tx, number, release), unless_cancelled=True, may_release=True
-        )
-        return result, []
+
+        def make(tx: JournalTransaction) -> tuple[Any, list[Frame]]:
+            result = wait.make(tx, number, release)
+            events = [] if tx.was_released else wait.events(number, result, self._recorded.origins)
+            return result, self._recorded.append_new(tx, events)
+
+        return self._recorded.write(make, unless_cancelled=True, may_release=True)
 
     def consent_to_repeat(
         self, step: Step, question: InputRequested, delegation: Delegation | None = None

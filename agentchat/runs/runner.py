@@ -210,6 +210,9 @@ class Runner:
 
     async def _advance(self, claim: Claim) -> None:
         active, run_id = self.active, claim.run_id
+        this = asyncio.current_task()
+        if earlier := [task for task, run in active.tasks.items() if run == run_id and task is not this]:
+            await asyncio.wait(earlier)  # it has let go of the run, which was answered while it was on its way back
         if claim.orphaned_by:
             logger.warning(
                 "run %d of chat session %s was orphaned by %s (%d in a row, without a step in between)",

@@ -12,6 +12,7 @@ from agentchat import conf
 from agentchat.errors import ConfigError, InputExpired
 from agentchat.runs.async_bridge import outside_event_loops
 from agentchat.runs.journal import Journal
+from agentchat.runs.output import RunOutput
 from agentchat.runs.question_maker import QuestionMaker
 from agentchat.runs.questions import EXPIRED, WAITING
 from agentchat.runs.row_checks import check_run, stored_lookups
@@ -27,6 +28,7 @@ class _Waiting(Protocol):
     _durable: bool
     _journal: Journal
     _questions: QuestionMaker
+    output: RunOutput
 
     def _check(self) -> None: ...
     def _turn(self) -> AbstractContextManager[None]: ...
@@ -66,7 +68,8 @@ def _made(stream: _Waiting, wait: Wait) -> Any:
             result = recorded.result
         else:
             look = partial(stream._journal.wait, number, wait, blocking=not stream._durable)
-            result, _ = look()
+            result, frames = look()
+            stream.output.publish(frames)
             if result is WAITING and isinstance(wait, RowWait):
                 check_run(stream._journal.claim.run_id)  # it may have been there before the wait was committed
             if result is WAITING and not stream._durable:

@@ -6,18 +6,20 @@ taken: an early signal is kept, and a branch that forks before it was taken take
 there is recorded: `row_checks.py` looks for it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from agentchat.errors import ConfigError
+from agentchat.events import ChatEvent, RunWaiting
 from agentchat.infra import moments
 from agentchat.infra.sanitize import clean_json
 from agentchat.infra.statements import insert, select_one, update
 from agentchat.models import ChatSignal, Run, Step
 from agentchat.runs.branching.inheritance import InheritedJournal
 from agentchat.runs.branching.tree import Tree
+from agentchat.runs.origins import Origin
 from agentchat.runs.questions import EXPIRED, WAITING
 from agentchat.runs.transactions import JournalTransaction, reset_crash_count, saved_step
 
@@ -87,6 +89,14 @@ class Wait:
         )
         insert([tx.steps[number]])
         return tx.steps[number].result
+
+    @staticmethod
+    def events(number: int, result: Any, emitted: Container[Origin]) -> list[tuple[ChatEvent, Origin]]:
+        """What is emitted with the result of its step: that the run waits, and if it has, that this is over."""
+        begins, ends = Origin(step=number, index=1), Origin(step=number, index=2)  # index 0 is that of a question
+        if result is WAITING:
+            return [(RunWaiting(), begins)]
+        return [(RunWaiting(over=True), ends)] if begins in emitted else []
 
     def _wait(self, run: Run, number: int, release: Callable[[Run, Run.Status], None] | None) -> None:
         if self._is_at(run, number):

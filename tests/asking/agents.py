@@ -72,6 +72,15 @@ def returns_desk(iostream: IOStream) -> None:
     person.initiate_chat(agent, message=message)
 
 
+@on_connect("orders", title="Order desk")
+def order_desk(iostream: IOStream) -> None:
+    """Waits for a payment, which nobody makes in the chat."""
+    article = iostream.input()
+    iostream.post(f"One {article}. Please pay.")
+    iostream.wait_for("paid")
+    iostream.post("Thank you.")
+
+
 class Address(BaseModel):
     street: str
     city: str = Field(description="As on the letter box")

@@ -110,9 +110,9 @@ def test_the_inbox_is_live_in_every_tab_and_the_keyboard_is_enough(make_tab, sig
     listed.keyboard.press("ArrowDown")
     second = listed.locator(".inbox-list a").nth(1)
     expect(second).to_be_focused()
-    listed.keyboard.press("ArrowDown")
-    expect(listed.locator(".inbox-list a").first).to_be_focused()
     listed.keyboard.press("ArrowUp")
+    expect(listed.locator(".inbox-list a").first).to_be_focused()
+    listed.keyboard.press("ArrowDown")
     expect(second).to_be_focused()
     assert not loads
     question.goto(f"{site.url}{other.locator('.inbox-list a').first.get_attribute('href')}")

@@ -19,7 +19,17 @@ ONE_TO_ONE = {
     "RUN_ERROR": ag_ui.RunErrorEvent,
 }
 NOT_EMITTED = {"RUN_ERROR", "STEP_STARTED", "STEP_FINISHED"}  # by the lookup
-OURS = {"INPUT_REQUESTED", "INPUT_ANSWERED", "PRINTED", "USAGE", "BLOCK", "OPEN_BLOCK", "BRANCH_SELECTED", "QUEUED"}
+OURS = {
+    "INPUT_REQUESTED",
+    "INPUT_ANSWERED",
+    "PRINTED",
+    "USAGE",
+    "BLOCK",
+    "OPEN_BLOCK",
+    "BRANCH_SELECTED",
+    "QUEUED",
+    "RUN_WAITING",
+}
 
 
 def to_ag_ui(frame, thread_id):

@@ -1,5 +1,6 @@
 /*
- * The state of the run, as events show it: idle, queued, running, or waiting for an answer.
+ * The state of the run, as events show it: idle, queued, running, waiting for an answer, or for something outside of the
+ * chat.
  *
  * The same rules as `agentchat/presentation/reader.py`, which provides the initial state.
  */
@@ -43,7 +44,7 @@ export class RunState {
 
   /** The user can stop it: it is working, a colleague decides, or a card waits for what the user may not want to say. */
   get canStop() {
-    return this.isBusy || (this.state === "waiting" && (!this.request || this.#open.size > 1));
+    return this.isBusy || this.state === "outside" || (this.state === "waiting" && (!this.request || this.#open.size > 1));
   }
 
   apply(frame) {
@@ -55,6 +56,9 @@ export class RunState {
       case "RUN_STARTED":
         this.isStopping = false;
         this.state = "running";
+        break;
+      case "RUN_WAITING":
+        this.state = frame.over ? "running" : "outside";
         break;
       case "INPUT_REQUESTED":
         this.isStopping = false;

@@ -6,8 +6,6 @@
 import { setTabTitle } from "../common/browser.js";
 import { fetchPage } from "../common/requests.js";
 
-const MINUTE_MS = 60_000;
-
 const inbox = document.getElementById("inbox");
 
 async function refresh() {
@@ -29,14 +27,13 @@ async function refresh() {
 }
 
 addEventListener("inbox", ({ detail }) => detail === inbox.dataset.version || refresh());
-setInterval(refresh, MINUTE_MS);
+setInterval(refresh, 60_000);
 document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   const links = [...document.querySelectorAll(".inbox-list a")];
-  const index = links.indexOf(document.activeElement);
-  const isFree = index >= 0 || document.activeElement.matches("body, main");
-  if (step && isFree && links.length) {
+  const next = links[links.indexOf(document.activeElement) + step];
+  if (next && document.activeElement.matches("body, main, .inbox-list a")) {
     event.preventDefault();
-    links.at((index + (index < 0 && step < 0 ? 0 : step)) % links.length).focus();
+    next.focus();
   }
 });
