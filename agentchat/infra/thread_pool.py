@@ -42,9 +42,9 @@ class DaemonPool(Executor):
         self._name = name
         self._size = size
         self._at_end = at_end
-        lock = threading.Lock()
-        self._changed = threading.Condition(lock)
-        self._ended = threading.Condition(lock)
+        self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
+        self._sleeping: list[threading.Condition] = []  # one for each thread, in the order in which they fell asleep
         self._queue: FairQueue[_Work] = FairQueue(size, shares)
         self._granted: deque[tuple[_Work, Lanes]] = deque()  # each has a place, and waits for its thread only
         self._at_work: dict[int, Future[Any]] = {}  # what each thread took, until it comes back
@@ -56,7 +56,7 @@ class DaemonPool(Executor):
 
     def sub_pool(self, name: str, *, shares: Mapping[str, Callable[[], int]] | None = None) -> "DaemonPool":
         """A pool of the same size, for work that must never wait behind this pool's. The same one for the same name."""
-        with self._changed:
+        with self._lock:
             if name not in self._sub_pools:
                 self._sub_pools[name] = DaemonPool(
                     f"{self._name}-{name}", self._size, shares=shares, at_end=self._at_end
@@ -68,9 +68,10 @@ class DaemonPool(Executor):
 
         Those whose work is done, and which are on their way back, are among them.
         """
-        with self._changed:
+        with self._lock:
             self._releasing += 1
-            self._changed.notify_all()
+            for thread in self._sleeping:
+                thread.notify()
             self._ended.wait_for(lambda: not (self._idle or self._ending or self._is_returning()), within)
             self._releasing -= 1
             sub_pools = list(self._sub_pools.values())
@@ -83,18 +84,18 @@ class DaemonPool(Executor):
     @property
     def busy(self) -> int:
         """Threads that are working now."""
-        with self._changed:
+        with self._lock:
             return self._threads - self._idle
 
     def taken(self, kind: str, name: str) -> int:
         """How many threads work for this lane now, such as ("owner", "user 5")."""
-        with self._changed:
+        with self._lock:
             return self._queue.taken(kind, name)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         work = _Work(lambda: fn(*args, **kwargs))
         work.add_done_callback(self._forget)
-        with self._changed:
+        with self._lock:
             self._queue.add(work, current_lanes())
             self._grant()
         return work
@@ -105,7 +106,7 @@ class DaemonPool(Executor):
     def _forget(self, work: "Future[Any]") -> None:
         """If nobody waits for it any more, it leaves the line."""
         if work.cancelled():
-            with self._changed:
+            with self._lock:
                 self._queue.remove(work)
 
     def _grant(self) -> None:
@@ -113,7 +114,8 @@ class DaemonPool(Executor):
         while (entry := self._queue.take()) is not None:
             self._granted.append(entry)
             if len(self._granted) <= self._idle:
-                self._changed.notify()
+                if self._sleeping:  # otherwise one that was woken has not come yet
+                    self._sleeping.pop().notify()
             elif not self._start_thread() and not self._threads:  # otherwise one of its threads comes to it
                 work, in_lanes = self._granted.pop()
                 self._queue.done(in_lanes)
@@ -131,15 +133,13 @@ class DaemonPool(Executor):
 
     def _next(self) -> "tuple[_Work, Lanes] | None":
         """The next piece of work, or None if there was none for a while: then this thread is not counted any more."""
-        with self._changed:
+        with self._lock:
             self._at_work.pop(threading.get_ident(), None)
             self._ended.notify_all()
             while not self._granted:
                 woken = False
                 if not self._releasing:
-                    self._idle += 1
-                    woken = self._changed.wait(IDLE_SECONDS)
-                    self._idle -= 1
+                    woken = self._sleep()
                 if not self._granted and (self._releasing or not woken):
                     self._threads -= 1
                     self._ending += 1
@@ -147,18 +147,33 @@ class DaemonPool(Executor):
             self._at_work[threading.get_ident()] = self._granted[0][0]
             return self._granted.popleft()
 
+    def _sleep(self) -> bool:
+        """Wait for work, with the lock. Return whether there was some before the time was up.
+
+        Whoever fell asleep last is woken first. In turn, each thread of a busy minute would be woken once in a while,
+        however little there is to do, and would keep its stack and its connection for ever.
+        """
+        mine = threading.Condition(self._lock)
+        self._idle += 1
+        self._sleeping.append(mine)
+        woken = mine.wait(IDLE_SECONDS)
+        self._idle -= 1
+        if mine in self._sleeping:
+            self._sleeping.remove(mine)
+        return woken
+
     def _serve(self) -> None:
         while (entry := self._next()) is not None:
             work, in_lanes = entry
             work.do()
             del entry, work  # an idle thread must not keep the last run alive
-            with self._changed:
+            with self._lock:
                 self._queue.done(in_lanes)
                 self._grant()
         try:
             self._at_end()
         finally:
-            with self._changed:
+            with self._lock:
                 self._ending -= 1
                 self._ended.notify_all()
 

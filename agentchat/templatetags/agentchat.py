@@ -59,7 +59,8 @@ class Part(template.Node):
 
     def render(self, context: template.Context) -> SafeString:
         values = {name: given.resolve(context) for name, given in self._given.items()}
-        rendered: dict[Any, SafeString] = context.render_context.dicts[0].setdefault(_PARTS, {})
+        of_page: dict[Any, Any] = context.render_context.dicts[0]  # of all its templates
+        rendered: dict[Any, SafeString] = of_page.setdefault(_PARTS, {})
         key = (self._name, get_language(), *values.items())
         if key not in rendered:
             rendered[key] = self._nodelist.render(context.new(values))

@@ -1,6 +1,7 @@
 """Pools of daemon threads: what belongs to a thread is released when it ends."""
 
 import threading
+import time
 
 import pytest
 
@@ -96,3 +97,16 @@ def test_work_fails_in_words_where_the_system_has_no_thread_for_it(monkeypatch, 
     go_on.set()
     assert working.result(20)
     assert later.result(20) == 8
+
+
+def test_the_threads_of_a_busy_minute_end_though_there_is_always_a_little_to_do(monkeypatch):
+    monkeypatch.setattr(thread_pool, "IDLE_SECONDS", 0.2)
+    ended = []
+    pool = DaemonPool("test-quiet", lambda: 8, at_end=lambda: ended.append(None))
+    all_of_them = threading.Barrier(8)
+    for future in [pool.submit(all_of_them.wait, 20) for _ in range(8)]:
+        future.result(20)
+    give_up_at = time.monotonic() + 20
+    while len(ended) < 7 and time.monotonic() < give_up_at:
+        assert pool.submit(int).result(20) == 0  # each would be woken every few milliseconds, if it were in turn
+    assert len(ended) == 7
