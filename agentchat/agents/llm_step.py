@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from agentchat.agents.answer_stream import AnswerStream
-from agentchat.agents.message_events import Visible, call_events, calls_of
+from agentchat.agents.message_events import Visible, call_events, calls_of, hosted_call_events
 from agentchat.agents.protocols import Message
 from agentchat.cache import Cache
 from agentchat.core.async_bridge import bridge_of
@@ -114,6 +114,7 @@ def ask(
             )
             if response.sources:
                 yield Sources(sources=response.sources)
+            yield from hosted_call_events(response.hosted_calls, name=name)
             yield from call_events(calls_of(response.message()), name=name, visible=visible or {})
         yield from _usage(response.paid_for)
 

@@ -10,7 +10,15 @@ from typing import Any
 from agentchat.agents.history import text_of
 from agentchat.agents.protocols import Message
 from agentchat.core.model_json import arguments_of
-from agentchat.events import ChatEvent, TextMessage, ToolCallArgs, ToolCallEnd, ToolCallStart, Visibility
+from agentchat.events import (
+    ChatEvent,
+    TextMessage,
+    ToolCallArgs,
+    ToolCallEnd,
+    ToolCallResult,
+    ToolCallStart,
+    Visibility,
+)
 
 Visible = Mapping[str, Visibility]
 """How much users see of the calls of some tools, by their names."""
@@ -44,3 +52,21 @@ def call_events(calls: Iterable[Mapping[str, Any]], *, name: str, visible: Visib
         yield ToolCallStart(tool_call_id=id_, tool_call_name=tool, name=name, visible=shown)
         yield ToolCallArgs(tool_call_id=id_, args=arguments_of(call["function"]), visible=shown)
         yield ToolCallEnd(tool_call_id=id_, tool_call_name=tool, last=call is calls[-1], visible=shown)
+
+
+def hosted_call_events(calls: Iterable[Mapping[str, Any]], *, name: str) -> Iterator[ChatEvent]:
+    """The events of calls that the model's service has made by itself: they have their results."""
+    for call in calls:
+        id_, tool = call["id"], call["name"]
+        yield ToolCallStart(tool_call_id=id_, tool_call_name=tool, name=name)
+        yield ToolCallArgs(tool_call_id=id_, args=call["arguments"])
+        yield ToolCallEnd(tool_call_id=id_, tool_call_name=tool)
+        yield ToolCallResult(
+            tool_call_id=id_,
+            message_id=f"{id_}-result",
+            content=call["result"],
+            ok=call["ok"],
+            duration_ms=0,
+            name=name,
+            tool_call_name=tool,
+        )

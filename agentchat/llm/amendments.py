@@ -11,6 +11,7 @@ from typing import Any
 
 from agentchat.llm.config_entries import ConfigEntry
 from agentchat.llm.learned import Learned
+from agentchat.llm.responses_api.hosted_tools import REASONING
 
 Body = dict[str, Any]
 
@@ -37,7 +38,16 @@ def _renamed(key: str, to: str) -> Callable[[Body], Body]:
     return lambda body: {to if name == key else name: value for name, value in body.items()}
 
 
+def _without_encrypted_reasoning(body: Body) -> Body:
+    return {**body, "include": [each for each in body.get("include") or () if each != REASONING]}
+
+
 _AMENDMENTS = (
+    _Amendment(
+        key="include",
+        words=re.compile(r"encrypted", re.IGNORECASE),  # a model that does not reason
+        change=_without_encrypted_reasoning,
+    ),
     _Amendment(
         key="stream_options",
         words=re.compile(r"stream_options|include_usage"),  # then its usage is unknown, unless it sends it anyway

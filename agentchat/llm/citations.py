@@ -31,7 +31,9 @@ class Citations:
 
 
 def _annotated(annotation: Mapping[str, Any]) -> Source | None:
-    """The source of a `url_citation`, whose fields some services write without the object around them."""
+    """The source of a file's citation, or of a `url_citation`, whose fields may have an object around them."""
+    if annotation.get("type") in ("file_citation", "container_file_citation"):
+        return source_of(None, annotation.get("filename"))
     if annotation.get("type") != "url_citation":
         return None
     inner = annotation.get("url_citation")

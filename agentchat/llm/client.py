@@ -24,11 +24,12 @@ from agentchat.core.log import get_logger
 from agentchat.core.secrets import mask, mask_error
 from agentchat.errors import LLMError, LLMNotFound, LLMRefused
 from agentchat.llm.amendments import amended, learn
-from agentchat.llm.config_entries import ConfigEntry
+from agentchat.llm.config_entries import RESPONSES, ConfigEntry
 from agentchat.llm.errors import Failure, is_transient
 from agentchat.llm.model_client import ModelClient, response_of
 from agentchat.llm.request import ModelRequest, requests_for
 from agentchat.llm.response import Delta, ModelResponse, Thought
+from agentchat.llm.responses_api.parser import ResponsesParser
 from agentchat.llm.result_check import checked
 from agentchat.llm.results import ResultFormat
 from agentchat.llm.results.request_form import MAX_REPAIRS
@@ -238,7 +239,7 @@ async def _ask_client(client: ModelClient, request: ModelRequest, emitter: _Delt
 async def _ask_once(
     sdk: ModuleType, entry: ConfigEntry, body: Mapping[str, Any], emitter: _DeltaEmitter
 ) -> ModelResponse | Failure:
-    parser = StreamParser(
+    parser = (ResponsesParser if entry.api == RESPONSES else StreamParser)(
         emitter.emit,
         model=entry.model,
         new_call_id=lambda position: _call_id(body, position),

@@ -18,10 +18,12 @@ from pydantic import BaseModel
 from agentchat.core.secrets import note_secret, note_url
 from agentchat.errors import ConfigError
 from agentchat.llm.profiles import PROFILES
+from agentchat.llm.responses_api.hosted_tools import hosted_tools
 from agentchat.llm.timeouts import Timeout, timeout_of
 
 OPENAI = "https://api.openai.com/v1"
 API_TYPES = ("openai", "azure", "demo")
+CHAT, RESPONSES = "chat", "responses"  # the API of an entry
 CUSTOM = "custom"  # the api_type of an entry with a custom model client
 
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -40,7 +42,7 @@ NOT_SENT = frozenset(
         *("azure_deployment", "project", "default_headers", "extra_headers", "default_query", "extra_query"),
         *("extra_body", "http_client", "timeout", "max_retries", "tools", "stream"),
         *("cache", "cache_seed", "cache_path_root", "filter_func", "context", "allow_format_str_template"),
-        *("price", "profile", "tags", "model_client_cls", "api_rate_limit"),
+        *("price", "profile", "tags", "model_client_cls", "api_rate_limit", "api", "hosted_tools"),
     }
 )
 
@@ -63,6 +65,22 @@ _PARAMETERS = frozenset(
     }
 )
 
+# … and those that only its Responses API has.
+_OF_RESPONSES = frozenset(
+    {
+        *(
+            "include",
+            "instructions",
+            "max_output_tokens",
+            "max_tool_calls",
+            "prompt",
+            "reasoning",
+            "text",
+            "truncation",
+        ),
+    }
+)
+
 _FORMER = {  # names of older versions of the SDK and of AutoGen
     **{"api_base": "base_url", "engine": "model", "deployment_id": "azure_deployment", "request_timeout": "timeout"},
     **{"use_cache": "cache_seed", "retry_wait_time": "max_retries", "max_retry_period": "max_retries"},
@@ -77,7 +95,8 @@ class ConfigEntry:
     US dollars for 1,000 prompt tokens and 1,000 completion tokens. `cache_seed`: answers are cached on
     disk under this name. `filter_func(context=…, response=…)` says whether an answer is acceptable. `client_class` is
     the name of the model client that is asked instead of a service. `profile` is the name of the service whose form of
-    messages to use; None chooses it by address and model.
+    messages to use; None chooses it by address and model. `api` is "responses" for OpenAI's Responses API, with the
+    tools that the service runs by itself (`hosted_tools`).
     """
 
     model: str
@@ -99,6 +118,8 @@ class ConfigEntry:
     filter_func: Callable[..., bool] | None = field(default=None, repr=False)
     client_class: str | None = None
     profile: str | None = None
+    api: str = CHAT
+    hosted_tools: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def host(self) -> str:
@@ -157,7 +178,7 @@ def unknown_keys(entry: Mapping[str, Any]) -> dict[str, str | None]:
     """
     if entry.get("model_client_cls"):
         return {}
-    known = NOT_SENT | _PARAMETERS
+    known = NOT_SENT | _PARAMETERS | (_OF_RESPONSES if entry.get("api") == RESPONSES else frozenset())
     unknown = [key for key in entry if key not in known and key not in _NOT_SUPPORTED]
     return {key: _FORMER.get(key) or next(iter(get_close_matches(key, known, n=1)), None) for key in unknown}
 
@@ -195,7 +216,18 @@ def _entry(given: Mapping[str, Any]) -> ConfigEntry:
         filter_func=given.get("filter_func"),
         client_class=client_class,
         profile=_profile(given.get("profile"), model),
+        api=_api(given, model),
+        hosted_tools=hosted_tools(given.get("hosted_tools") or (), model),
     )
+
+
+def _api(given: Mapping[str, Any], model: str) -> str:
+    api = given.get("api") or CHAT
+    if api not in (CHAT, RESPONSES):
+        raise ConfigError(f"model {model!r}: there is no api {api!r}: use {CHAT!r} or {RESPONSES!r}")
+    if api == CHAT and given.get("hosted_tools"):
+        raise ConfigError(f"model {model!r}: 'hosted_tools' are tools of the Responses API: add 'api': {RESPONSES!r}")
+    return str(api)
 
 
 def _model(given: Mapping[str, Any]) -> str:

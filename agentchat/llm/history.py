@@ -23,6 +23,7 @@ NO_OUTPUT = "(no output)"
 CALLING = "I use a tool."
 RECEIVED = "OK."  # the answer to a tool's result, where the user spoke first
 
+ITEMS = "reasoning_items"  # which only the Responses API has
 _FIELDS = ("role", "content", "name", "tool_calls", "tool_call_id", "function_call")
 
 
@@ -103,9 +104,16 @@ def _text(content: Any) -> str:
 
 def _calling(message: Message, profile: Profile) -> Message:
     """A message with calls: its reasoning and signatures go back, if the service wants them."""
-    if profile.reasoning != "given":
-        reasoning = {} if profile.reasoning == "none" else {"reasoning_content": _thought(message)}
-        message = {key: value for key, value in message.items() if key not in REASONING_FIELDS} | reasoning
+    match profile.reasoning:
+        case "given":
+            reasoning = {key: message[key] for key in REASONING_FIELDS if key in message and key != ITEMS}
+        case "items":
+            reasoning = {ITEMS: message[ITEMS]} if ITEMS in message else {}
+        case "none":
+            reasoning = {}
+        case _:
+            reasoning = {"reasoning_content": _thought(message)}
+    message = {key: value for key, value in message.items() if key not in REASONING_FIELDS} | reasoning
     if calls := message.get("tool_calls"):
         message["tool_calls"] = list(_signed(calls, profile))
     if not message["content"]:

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 import openai
-import openai.resources.chat.completions  # else the SDK imports it at the first request, on the loop
+import openai.resources.chat.completions
+import openai.resources.responses  # else the SDK imports it at the first request, on the loop
 from openai import AsyncAzureOpenAI, AsyncOpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
@@ -32,13 +33,14 @@ from agentchat.errors import (
     LLMUnavailable,
     LLMUnreachable,
 )
-from agentchat.llm.config_entries import ConfigEntry
+from agentchat.llm.config_entries import RESPONSES, ConfigEntry
 from agentchat.llm.demo.transport import DemoTransport
 from agentchat.llm.errors import Failure, is_transient, kind_of, words_of
 from agentchat.llm.http_clients import async_client_of
 from agentchat.llm.openai_errors import as_sdk_error
 from agentchat.llm.pricing import cost_of
 from agentchat.llm.response import ModelResponse
+from agentchat.llm.responses_api.request_body import as_responses
 
 __all__ = [
     "ChatCompletion",
@@ -64,13 +66,17 @@ async def answer_from(
     Raise TimeoutError when the time for the first word is over, unless the caller reschedules it.
     """
     client = (await _clients_of_loop()).client_for(entry)
-    request = client.chat.completions.with_streaming_response.create(
-        model=entry.model,
-        messages=[],  # they are in extra_body: the SDK need not process them, and parameters it does not know pass
-        stream=True,
-        timeout=httpx2.Timeout(None, connect=entry.timeout.connect),
-        extra_body=body,
-    )
+    common: dict[str, Any] = {
+        "model": entry.model,
+        "stream": True,
+        "timeout": httpx2.Timeout(None, connect=entry.timeout.connect),
+    }
+    # The messages are in extra_body: the SDK need not process them, and parameters it does not know pass.
+    if entry.api == RESPONSES:
+        body = as_responses(body, entry.hosted_tools)
+        request = client.responses.with_streaming_response.create(**common, input=[], extra_body=body)
+    else:
+        request = client.chat.completions.with_streaming_response.create(**common, messages=[], extra_body=body)
     async with asyncio.timeout(entry.timeout.first) as patience, request as response:
         yield response.http_response, patience
 

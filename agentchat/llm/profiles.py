@@ -38,8 +38,9 @@ class Profile:
     several. `no_content` is the content of a message that only calls tools; `empty_answers`: one that does not may be
     empty, too. `parts`: texts may be lists of parts. `functions`: the older function calls. `extra_fields`: fields of
     messages that OpenAI does not define. `reasoning` goes back with the calls that it led to as it was "given", always
-    ("required"), with all answers ("everywhere"), or never; so do the `signatures` of calls. `system` messages stand
-    "first", or anywhere. `alternating`: no two messages of one role in a row, and the first is the user's.
+    ("required"), with all answers ("everywhere"), as "items" of the Responses API, or never; so do the `signatures` of
+    calls. `system` messages stand "first", or anywhere. `alternating`: no two messages of one role in a row, and the
+    first is the user's.
     `answer_after_tool`: the user speaks only after an answer. `user_last`: the request does not end with an answer.
     `calls_need_tools`: no calls in a conversation without tools. `named_results`: a result names its tool. `schemas`:
     how much of JSON Schema tools may use (`tool_schemas`). `results`: how typed answers are asked for, at first.
@@ -53,7 +54,7 @@ class Profile:
     parts: bool = True
     functions: bool = True
     extra_fields: bool = True
-    reasoning: Literal["given", "required", "everywhere", "none"] = "given"
+    reasoning: Literal["given", "required", "everywhere", "items", "none"] = "given"
     signatures: Literal["given", "required", "none"] = "given"
     system: Literal["anywhere", "first"] = "anywhere"
     alternating: bool = False

@@ -9,18 +9,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from agentchat.cache import Cache
 from agentchat.core.json_values import as_json
 from agentchat.core.log import get_logger
 from agentchat.core.model_json import arguments_of
 from agentchat.errors import ConfigError
-from agentchat.llm.config_entries import ConfigEntry, entries_of
+from agentchat.llm.config_entries import RESPONSES, ConfigEntry, entries_of
 from agentchat.llm.history import normalized
 from agentchat.llm.model_client import ModelClient
 from agentchat.llm.profiles import PROFILES, Profile, ResultForm, fallbacks, learn, learned, profile_for
 from agentchat.llm.response import ModelResponse
+from agentchat.llm.responses_api.hosted_tools import included
 from agentchat.llm.results import Misfit, ResultFormat, request_form, result_format
 from agentchat.llm.tool_schemas import function_for, tools_for
 
@@ -58,6 +59,8 @@ class ModelRequest:
             **({} if entry.client_class else {"stream": True, "stream_options": {"include_usage": True}}),
             **(parameters if entry.client_class else as_json(parameters)),
         }
+        if entry.api == RESPONSES:
+            body = {"store": False, "include": included(entry.hosted_tools), **body}
         if result is not None and entry.client_class:
             body["response_format"] = result.model
         if body.get("tools"):
@@ -120,7 +123,7 @@ class ModelRequest:
         entry = self.entry
         of = [entry.client_class or entry.base_url, entry.deployment, entry.query]
         asked = self if self.result is None else replace(self, form="schema")  # in whichever way it is asked for
-        request = {"of": of, "body": asked.body}
+        request = {"of": of, "body": asked.body, **({"hosted": entry.hosted_tools} if entry.hosted_tools else {})}
         return hashlib.sha256(json.dumps(request, sort_keys=True, default=repr).encode()).hexdigest()
 
     def cached_response(self) -> ModelResponse | None:
@@ -184,6 +187,14 @@ def _form_of(request: ModelRequest) -> ResultForm:
 
 
 def _profile_of(entry: ConfigEntry) -> Profile:
+    profile = _chat_profile_of(entry)
+    if entry.api == RESPONSES:
+        reasoning: Literal["items", "none"] = "none" if profile.name == "strict" else "items"
+        return replace(profile, reasoning=reasoning, names="none", functions=False)
+    return profile
+
+
+def _chat_profile_of(entry: ConfigEntry) -> Profile:
     if known := learned(base_url=entry.base_url, model=entry.model):
         return known
     if entry.profile is not None:

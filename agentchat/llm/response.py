@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from agentchat.events import CutOff
 
-REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
+REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "reasoning_items")
 """The fields of a message in which services write what the model thought."""
 
 MAX_TOKENS = 2**62  # of one answer; no model has written so many, and sums are capped where they are stored
@@ -32,7 +32,8 @@ class ModelResponse:
     model thought before it called, in its service's own fields: some want it back. `finish_reason` is in OpenAI's
     words, whatever the service's are: "length" and "content_filter" mean that `content` is incomplete. `declined`: the
     content says why the model will not answer. `sources` are where the service says that the answer comes from, each
-    with a `url`, a `title` or both. `alternatives`
+    with a `url`, a `title` or both; `hosted_calls` the calls that the service has made by itself, with their results.
+    `alternatives`
     are the other choices, where more than one was asked for (`n`). `cost` is in US dollars, None if the price is
     unknown. `cached`: the model was not asked. `config_id` is the position in the config list of the entry that
     answered, `pass_filter` whether the `filter_func` accepted the answer; `refused` are the answers before it, as JSON,
@@ -48,6 +49,7 @@ class ModelResponse:
     finish_reason: str
     declined: bool = False
     sources: tuple[dict[str, str], ...] = ()
+    hosted_calls: tuple[dict[str, Any], ...] = ()
     alternatives: tuple[dict[str, Any], ...] = ()
     model: str
     prompt_tokens: int = 0
@@ -97,7 +99,7 @@ class ModelResponse:
         return cls(**{**value, **lists})
 
 
-_LISTS = ("tool_calls", "sources", "alternatives", "refused")
+_LISTS = ("tool_calls", "sources", "hosted_calls", "alternatives", "refused")
 
 
 def _is_text(value: Any) -> bool:
@@ -129,7 +131,7 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "tool_calls": _are_calls,
     "function_call": lambda value: value is None or _is_function(value),
     "reasoning": lambda value: value is None or isinstance(value, dict),
-    **dict.fromkeys(("sources", "alternatives", "refused"), _are_dicts),
+    **dict.fromkeys(("sources", "hosted_calls", "alternatives", "refused"), _are_dicts),
     **dict.fromkeys(("prompt_tokens", "completion_tokens", "config_id"), _is_count),
     "cost": _is_cost,
     **dict.fromkeys(("cached", "pass_filter", "declined"), lambda value: isinstance(value, bool)),

@@ -1,5 +1,7 @@
 """An OpenAI-compatible server on 127.0.0.1 with scripted answers, which a test may add while it runs.
 
+It speaks both APIs, whichever a request is of: chat completions, and responses (`responses_dialect`).
+
 It has an event loop of its own in a daemon thread: every method here may be called from any thread. The answers
 themselves are in `script`.
 """
@@ -257,5 +259,5 @@ async def _paced_chunks(answer: Scripted, request: RequestBody) -> AsyncIterator
 
 
 def _last_message(request: RequestBody) -> str:
-    messages = request.get("messages") or [{}]
+    messages = request.get("messages") or request.get("input") or [{}]
     return repr(messages[-1])[:200]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from agentchat.llm.results.request_form import RESULT_TOOL
+from agentchat.testing import responses_dialect
 from agentchat.testing.gate import Gate
 
 WAIT_S = 10.0
@@ -22,6 +23,8 @@ class Scripted:
     """One answer. The functions of this module make it; `and_call` and `paused` change it and return it."""
 
     text: Sequence[str] = ()
+    thoughts: str = ""
+    sources: Sequence[Mapping[str, str]] = ()
     result: Mapping[str, Any] | None = None
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     finish_reason: str | None = None
@@ -63,8 +66,21 @@ class Scripted:
             tool = _result_tool(request)
             calls = [*calls, (tool, dict(self.result))] if tool else calls
             texts = texts if tool else _words(json.dumps(self.result, ensure_ascii=False))
+        if "input" in request:
+            yield from responses_dialect.events(
+                request, thoughts=self.thoughts, text=texts, sources=self.sources, calls=calls
+            )
+            if self.ending == "whole":
+                used = self.usage or (_word_count(request), len(texts) + len(calls))
+                yield responses_dialect.end(request, finish_reason=self.finish_reason, usage=used)
+            return
+        if self.thoughts:
+            yield _chunk(model, {"reasoning_content": self.thoughts})
         for text in texts:
             yield _chunk(model, {"content": text})
+        if self.sources:
+            cited = [{"type": "url_citation", "url_citation": dict(source)} for source in self.sources]
+            yield _chunk(model, {"annotations": cited})
         for index, (name, arguments) in enumerate(calls):
             yield _call_chunks(model, index, f"call_{len(request.get('messages', ()))}_{index}", name, arguments)
         if self.ending == "whole":
@@ -87,13 +103,21 @@ def say(
     delay: float = 0.0,
     finish_reason: str | None = None,
     usage: tuple[int, int] | None = None,
+    thoughts: str = "",
+    sources: Sequence[Mapping[str, str]] = (),
 ) -> Scripted:
     """Answer with a text, word by word, or in these `chunks`; `delay` is the pause after each, in seconds.
 
-    `usage` is (prompt tokens, completion tokens).
+    `usage` is (prompt tokens, completion tokens). `thoughts` are what the model thinks before, `sources` what it cites:
+    dicts with a `url` and a `title`.
     """
     return Scripted(
-        text=_words(text) if chunks is None else chunks, delay=delay, finish_reason=finish_reason, usage=usage
+        text=_words(text) if chunks is None else chunks,
+        delay=delay,
+        finish_reason=finish_reason,
+        usage=usage,
+        thoughts=thoughts,
+        sources=sources,
     )
 
 
@@ -143,7 +167,8 @@ def _result_tool(request: Mapping[str, Any]) -> str | None:
     """The tool whose arguments are the result, if the request asks for it so: it is the last one."""
     if request.get("tool_choice") is None or not request.get("tools"):
         return None
-    name = str(request["tools"][-1]["function"]["name"])
+    last = request["tools"][-1]
+    name = str((last.get("function") or last).get("name"))
     return name if name.startswith(RESULT_TOOL) else None
 
 
@@ -170,4 +195,5 @@ def _call_chunks(model: str, index: int, id_: str, name: str, arguments: Mapping
 
 
 def _word_count(request: Mapping[str, Any]) -> int:
-    return sum(len(str(message.get("content") or "").split()) for message in request.get("messages", ()))
+    said = request.get("messages") or request.get("input") or ()
+    return sum(len(str(message.get("content") or "").split()) for message in said)

@@ -22,8 +22,8 @@ MAX_QUOTED_CHARS = 20_000  # of an answer that did not fit, when the model is as
 _FORMS: tuple[ResultForm, ...] = get_args(ResultForm)
 _ABOUT = {
     "schema": re.compile(
-        r"response[_ ]?(format|mime|schema)|json[_ ]?(schema|mode|object)|mime type|structured[_ ]?output|schema"
-        r"|grammar|guided",
+        r"response[_ ]?(format|mime|schema)|text\.format|json[_ ]?(schema|mode|object)|mime type"
+        r"|structured[_ ]?output|schema|grammar|guided",
         re.IGNORECASE,
     ),
     "tool": re.compile(r"tool|function", re.IGNORECASE),
