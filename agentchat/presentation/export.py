@@ -96,6 +96,7 @@ def _chat(session: ChatSession, *, shows_usage: bool, shows_details: bool) -> It
     shares = [{"createdAt": _moment(share.created_at), "lastSeq": share.last_seq} for share in session.shares.all()]
     deleted = _moment(session.deleted_at) if session.deleted_at else None
     details = {**_details(session), "deletedAt": deleted, "sharedLinks": shares, "waiting": [*_waiting(session)]}
+    details |= {"signals": [*_signals(session)], "outbox": [*_outbox(session)]}
     events = _events(session, shows_usage=shows_usage, shows_details=shows_details, with_thoughts=True)
     return _document(details, "events", events)
 
@@ -105,6 +106,19 @@ def _waiting(session: ChatSession) -> Iterator[dict[str, Any]]:
     for item in session.inbox.filter(run=None, request_id="").order_by("pk"):
         text = item.value if isinstance(item.value, str) else repr(item.value)
         yield {"messageId": str(item.client_id), "text": text, "at": _moment(item.created_at)}
+
+
+def _signals(session: ChatSession) -> Iterator[dict[str, Any]]:
+    """What the site's own code has sent to this chat, for its agent function."""
+    for each in session.signals.order_by("pk"):
+        yield {"name": each.name, "value": each.value, "at": _moment(each.created_at)}
+
+
+def _outbox(session: ChatSession) -> Iterator[dict[str, Any]]:
+    """What is not delivered yet of what the site's own code has for this chat; of a notice to colleagues no more."""
+    for item in session.outbox.order_by("pk"):
+        told = {} if item.kind == item.Kind.NOTICE else {"name": item.name, "value": item.value}
+        yield {"kind": item.kind, **told, "at": _moment(item.created_at)}
 
 
 def _details(session: ChatSession) -> dict[str, object]:

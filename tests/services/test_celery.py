@@ -11,9 +11,10 @@ import pytest
 import redis
 
 from agentchat.testing import ScriptedLLM, say
-from scripts.cluster import WORKERS
+from scripts.cluster import NODES, WORKERS
 from tests.faults.app import ledger
 from tests.faults.page import Guest
+from tests.faults.waits import outlive_waits
 from tests.services.cluster import REDIS_URL, inspect, machines
 from tests.sites import Site
 
@@ -229,6 +230,20 @@ def test_fifty_queued_runs_of_one_owner_do_not_delay_another_owners(cluster, gue
     for each in pages:
         each.wait_for("RUN_FINISHED", outcome={"type": "success"})
     assert effects(cluster, f"deliver {parcel}") == 50
+
+
+def test_whatever_a_run_waits_for_comes_once_though_all_processes_are_killed(cluster, guest, eventually):
+    """On PostgreSQL: web nodes and workers die at each wait, and what the project's code has sent is in the outbox."""
+    outlive_waits(
+        cluster,
+        cluster.site.environment,
+        kill=lambda: [cluster.kill(name, signal.SIGKILL) for name in (*NODES, *WORKERS)],
+        revive=lambda: cluster.start(*NODES, *WORKERS),
+        visit=guest,
+        folder=cluster.folder,
+        eventually=eventually,
+        from_afar=True,
+    )
 
 
 def test_runs_that_wait_for_their_users_hold_no_task_and_no_thread(cluster, guest, llm, parcel, eventually):

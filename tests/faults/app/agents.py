@@ -5,7 +5,18 @@ import signal
 import time
 from pathlib import Path
 
-from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, on_connect, owner, register_function
+from django.contrib.auth import get_user_model
+
+from agentchat import (
+    ConversableAgent,
+    IOStream,
+    UserProxyAgent,
+    group,
+    llm_config,
+    on_connect,
+    owner,
+    register_function,
+)
 from tests.faults.app import ledger
 
 FOLDER = Path(os.environ.get("LEDGER", "."))
@@ -82,6 +93,27 @@ def courier(iostream: IOStream) -> None:
     """Delivers without a model: each message is a parcel."""
     parcel = iostream.input()
     iostream.print(iostream.step("deliver", lambda: deliver(parcel)))
+
+
+@on_connect("patient")
+def patient(iostream: IOStream) -> None:
+    """Waits for all that a run can wait for, and notes each once in the ledger."""
+    name = iostream.input()
+
+    def note(what: str) -> None:
+        iostream.step(f"note {what}", lambda: ledger.write(FOLDER, f"{what} {name}"))
+
+    note(paid := iostream.wait_for("paid"))
+    iostream.print(f"paid {paid}")
+    iostream.wait_for_row(get_user_model(), username=name)
+    note("row")
+    iostream.print("the row is there")
+    note(paid := iostream.wait_for("paid"))
+    iostream.print(f"paid {paid}")
+    note(answer := iostream.input("May they?", to=group("support"), shown=True))
+    iostream.print(f"a colleague says {answer}")
+    note(answer := iostream.input("And you?"))
+    iostream.print(f"you say {answer}")
 
 
 @on_connect("printer")

@@ -4,14 +4,27 @@ import json
 import uuid
 
 import pytest
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
 from agentchat.actions import chats
 from agentchat.core import registry
-from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step
+from agentchat.models import (
+    ChatSession,
+    ChatSignal,
+    DelegatedQuestion,
+    Event,
+    Feedback,
+    InboxItem,
+    OutboxItem,
+    Run,
+    Share,
+    Step,
+)
 from agentchat.presentation import export
+from agentchat.visitors import Visitor
 from tests.factories import account, said, tell
 from tests.web.views.pages import body
 
@@ -30,6 +43,16 @@ def everything(owner_fields):
     Step.objects.create(run=run, number=1, kind="llm", name="x", status="done", started_at=timezone.now())
     InboxItem.objects.create(session=chat, client_id=uuid.uuid4(), value="inbox of mine")
     Share.objects.create(session=chat, token=str(uuid.uuid4()), last_seq=3)
+    ChatSignal.objects.create(session=chat, key=uuid.uuid4(), name="paid", value={"euros": 40})
+    for kind, name, value in (
+        ("message", "Warehouse", "It has left."),
+        ("signal", "sent", 7),
+        ("notice", "", "to whom"),
+    ):
+        OutboxItem.objects.create(session=chat, key=uuid.uuid4(), kind=kind, name=name, value=value)
+    DelegatedQuestion.objects.create(
+        session=chat, run=run, request="1-2", question={"kind": "text"}, to_kind="staff", asked_at=timezone.now()
+    )
     Feedback.objects.create(session=chat, message_id="a1", value="down", comment="what I thought")
     return chat
 
@@ -45,7 +68,36 @@ def test_all_data_is_exported_with_deleted_chats_and_feedback(as_ada, ada):
     assert data["chats"][0]["events"][2]["content"] == "words of mine"
     assert data["chats"][0]["feedback"][0]["comment"] == "what I thought"
     assert [each["text"] for each in data["chats"][0]["waiting"]] == ["inbox of mine"]
+    [signal] = data["chats"][0]["signals"]
+    assert (signal["name"], signal["value"]) == ("paid", {"euros": 40})
+    outbox = [(each["kind"], each.get("name"), each.get("value")) for each in data["chats"][0]["outbox"]]
+    assert outbox == [("message", "Warehouse", "It has left."), ("signal", "sent", 7), ("notice", None, None)]
     assert "attachment" in response.headers["Content-Disposition"]
+
+
+def rows():
+    """How many rows each table of agentchat has, of those that have any."""
+    models = apps.get_app_config("agentchat").get_models()
+    return {model.__name__: count for model in models if (count := model.objects.count())}
+
+
+@pytest.mark.parametrize("how", ["their data", "the account", "the chat", "the guest's data"])
+def test_no_row_remains_of_what_is_deleted(ada, how):
+    visitor = Visitor(guest_key="g" * 30) if how == "the guest's data" else Visitor(user=ada)
+    kept = everything({"owner": account("grace")})
+    of_the_other = rows()
+    assert of_the_other.keys() >= {"ChatSignal", "OutboxItem", "DelegatedQuestion", "InboxItem", "Share", "Step"}
+    chat = everything(visitor.owner_fields)
+    match how:
+        case "the account":
+            get_user_model().objects.get(pk=ada.pk).delete()
+        case "the chat":
+            chats.delete_permanently(ChatSession.objects.all(), [chat.pk])
+        case _:
+            chats.delete_all_permanently(visitor)
+    assert rows() == of_the_other
+    chats.delete_permanently(ChatSession.objects.all(), [kept.pk])
+    assert rows() == {}
 
 
 def test_only_messages_that_no_run_has_taken_are_listed_as_waiting(as_ada, ada):
