@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
-Role = Literal["assistant", "user", "system"]
+Role = Literal["assistant", "user", "system", "staff"]
+"""`staff`: somebody of the site, in a handover. No agent function can send such a message."""
 CutOff = Literal["length", "content_filter"]
 QuestionKind = Literal["text", "approval", "form"]
 Visibility = Literal["all", "name", "none"]
@@ -252,6 +253,41 @@ class InputAnswered(ChatEvent):
     kind: QuestionKind | None = None
     colleague: bool | None = None
     visible: Visibility | None = None
+
+
+# --- staff ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandoverRequested(ChatEvent):
+    """The agent is silent from here on, and staff answer. `taken`: they came unasked."""
+
+    type = "HANDOVER_REQUESTED"
+    request: str
+    taken: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandoverJoined(ChatEvent):
+    """Somebody has come: `name` is the public name of a member of staff."""
+
+    type = "HANDOVER_JOINED"
+    request: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandoverEnded(ChatEvent):
+    """The agent goes on. `name` has given the chat back, or nobody came (`expired`), or the run has ended."""
+
+    type = "HANDOVER_ENDED"
+    request: str
+    name: str = ""
+    expired: bool | None = None
+
+
+BY_STAFF_ALONE = (HandoverRequested.type, HandoverJoined.type, HandoverEnded.type)
+"""The types of what no agent function can send: who is a member of staff is judged where they act."""
 
 
 # --- the run --------------------------------------------------------------------------------------------------------

@@ -36,6 +36,9 @@ question_asked = Signal()
 question_answered = Signal()
 """It has one, `answer`, a dict: the fields of INPUT_ANSWERED. A password is not among them."""
 
+handed_over = Signal()
+"""The agent is silent, and staff answer: `to` says who may, `summary` what about; `asked`: by the agent function."""
+
 limit_reached = Signal()
 """A run has reached a `limit` ("steps", "tokens", "cost" or "seconds"), and asks whether it may continue."""
 

@@ -15,7 +15,18 @@ from django.views.i18n import set_language
 
 from agentchat.web import appearance
 from agentchat.web.unavailable import available_again_soon
-from agentchat.web.views import account_data, chat, chat_actions, chats, embed, health, inbox, sharing, whole_events
+from agentchat.web.views import (
+    account_data,
+    chat,
+    chat_actions,
+    chats,
+    embed,
+    handovers,
+    health,
+    inbox,
+    sharing,
+    whole_events,
+)
 
 app_name = "agentchat"
 
@@ -50,6 +61,9 @@ urlpatterns = [
     path("chat/my-data/delete/", account_data.my_data_delete, name="my_data_delete"),
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/<int:question_id>/", inbox.question, name="inbox_question"),
+    path("inbox/chats/<uuid:chat_id>/", handovers.chat, name="inbox_chat"),
+    path("inbox/chats/<uuid:chat_id>/earlier", handovers.earlier, name="inbox_earlier"),
+    path("inbox/chats/<uuid:chat_id>/events/<int:seq>.txt", handovers.event_text, name="inbox_event_text"),
     path("language/", partial(set_language), name="set_language"),
     path("appearance/", appearance.set_appearance, name="set_appearance"),
     path("healthz", health.healthz, name="healthz"),

@@ -10,14 +10,14 @@ from typing import get_args
 import pytest
 from asgiref.sync import sync_to_async
 from django.apps import apps
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from agentchat import server, urls
 from agentchat.core import registry
-from agentchat.models import ChatSession, DelegatedQuestion, Feedback, InboxItem, Run, Share
+from agentchat.models import ChatSession, DelegatedQuestion, Feedback, Handover, InboxItem, Run, Share
 from agentchat.visitors import guest_digest
 from agentchat.websocket import client_frames
 from agentchat.websocket.chat_consumer import ChatConsumer
@@ -75,6 +75,15 @@ OF_COLLEAGUES = [
     ("inbox", "GET", {"closed": "1"}),
     ("inbox_question", "GET", {}),
     ("inbox_question", "POST", {"id": CLIENT_ID, "decision": "approve"}),
+]
+
+# The chats of others, for those who may view or take over any: the owner is a stranger here, too.
+OF_STAFF = [
+    ("inbox_chat", "GET", {}),
+    ("inbox_chat", "GET", {"before": 3}),
+    ("inbox_chat", "POST", {"do": "take"}),
+    ("inbox_earlier", "GET", {"before": 3}),
+    ("inbox_event_text", "GET", {}),
 ]
 
 # A shared link is for whoever has it; the others know of no chat.
@@ -265,7 +274,53 @@ def test_questions_are_found_by_those_alone_whom_they_are_for(settings, name, me
     assert (kept() != before) == (method == "POST")
 
 
-ROWS = {(name, method) for name, method, *_ in (*OF_A_CHAT, *OF_ONES_OWN, *OF_COLLEAGUES)}
+STAFF_STRANGERS = [each for each in STRANGERS if each != "staff"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stranger", ["the owner", "staff without a permission", *STAFF_STRANGERS])
+@pytest.mark.parametrize(("name", "method", "data"), OF_STAFF)
+def test_chats_of_others_are_found_by_those_alone_who_may_view_or_take_them_over(
+    settings, name, method, data, stranger
+):
+    client, own = owner_of("an account")
+    chat = chat_of(own)
+    match stranger:
+        case "the owner":
+            theirs = client
+        case "staff without a permission":
+            theirs = signed_in(account("desk", is_staff=True))
+        case _:
+            theirs = stranger_of(stranger, settings)
+    before = kept()
+    answer = ask(theirs, name, method, data, chat_id=chat.pk)
+    none = ask(theirs, name, method, data, chat_id=uuid.uuid4())
+    if stranger in ("another guest", "a guest without a key", "nobody"):
+        assert answer.status_code == 302
+        assert answer.url.startswith("/accounts/login/?next=")
+    else:
+        assert (answer.status_code, answer.content) == (404, none.content)
+    assert kept() == before
+    settings.AGENTCHAT = {"GUESTS": True}
+    viewer, boss = (may(name, right) for name, right in VIEWER_AND_BOSS)
+    assert ask(viewer, name, method, data, chat_id=chat.pk).status_code == (400 if method == "POST" else 200)
+    assert kept().items() >= {key: row for key, row in before.items() if key[0] is not ChatSession}.items()
+    assert not Handover.objects.exists()
+    assert ask(boss, name, method, data, chat_id=chat.pk).status_code == (302 if method == "POST" else 200)
+    assert Handover.objects.exists() == (method == "POST")
+
+
+VIEWER_AND_BOSS = [("viewer", "view_chatsession"), ("boss", "take_over_chatsession")]
+
+
+def may(name, right):
+    """The browser of an account that has this permission alone."""
+    user = account(name)
+    user.user_permissions.add(Permission.objects.get(codename=right))
+    return signed_in(user)
+
+
+ROWS = {(name, method) for name, method, *_ in (*OF_A_CHAT, *OF_ONES_OWN, *OF_COLLEAGUES, *OF_STAFF)}
 
 
 @pytest.mark.parametrize("name", [each.name for each in urls.urlpatterns if each.name not in FOR_EVERYBODY])
@@ -339,6 +394,31 @@ async def test_no_frame_of_a_stranger_is_accepted(server_loop, settings, taken, 
     await tab.until("pong")
     assert taken == [*FRAMES]
     assert await in_thread(kept)() != before
+    await tab.close()
+
+
+@pytest.mark.parametrize("stranger", ["the owner", "staff without a permission", *STAFF_STRANGERS])
+async def test_no_frame_is_accepted_on_the_socket_of_staff_but_of_those_who_may(server_loop, settings, taken, stranger):
+    client, own = await in_thread(owner_of)("an account")
+    chat = await in_thread(chat_of)(own)
+    before = await in_thread(kept)()
+    match stranger:
+        case "the owner":
+            theirs = client
+        case "staff without a permission":
+            theirs = await in_thread(lambda: signed_in(account("desk", is_staff=True)))()
+        case _:
+            theirs = await in_thread(stranger_of)(stranger, settings)
+    for session_id in (chat.pk, uuid.uuid4()):
+        tab = await sending_all(theirs, f"/ws/inbox/chats/{session_id}/", FRAMES)
+        assert await tab.closed() == (CloseCode.SIGN_IN if stranger == "nobody" else CloseCode.NOT_FOUND)
+    assert taken == []
+    settings.AGENTCHAT = {"GUESTS": True}
+    viewer = await in_thread(may)(*VIEWER_AND_BOSS[0])
+    tab = await sending_all(viewer, f"/ws/inbox/chats/{chat.pk}/", FRAMES)
+    rejected = [each["code"] for each in await tab.until("pong") if each["type"] == "rejected"]
+    assert rejected == ["not_handed_over"] + ["not_allowed"] * (len(set(FRAMES) - CHANGE_NOTHING) - 1)
+    assert before.items() <= (await in_thread(kept)()).items()
     await tab.close()
 
 

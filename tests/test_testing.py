@@ -13,6 +13,7 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import translation
 
+from agentchat import group
 from agentchat.errors import LLMStreamTruncated
 from agentchat.events import RunStarted, TextMessage, TextMessageContent, TextMessageEnd
 from agentchat.io import InputStream, IOStream, OutputStream
@@ -213,6 +214,15 @@ def test_a_recording_stream_answers_from_its_list_and_then_fails():
     assert stream.prompts == ["Where? ", "And? "]
     with pytest.raises(AssertionError, match="nothing is left to answer 'Again"):
         stream.input("Again? ")
+
+
+def test_a_recording_stream_takes_what_staff_say_from_its_answers():
+    stream = RecordingStream("Help", "We are here.", "", "Thanks")
+    assert stream.input() == "Help"
+    assert [each.content for each in stream.hand_over(to=group("support")).messages] == ["We are here."]
+    assert stream.input() == "Thanks"
+    nobody = RecordingStream("")
+    assert nobody.hand_over(to=group("support"), timeout=60).taken is False
 
 
 def test_a_recording_stream_keeps_the_events():

@@ -101,6 +101,8 @@ def select_branch(session_id: UUID, visitor: Visitor, *, client_id: UUID, number
 
 def _park(session: ChatSession) -> list[Frame]:
     """End a run that only waits for the user, to be resumed when its branch is selected again."""
+    if session.handover_id is not None:
+        raise Rejected("handed_over", gettext("A colleague is answering here. Please wait until they've finished."))
     run = live_run(session)
     if run is None:
         return []

@@ -6,7 +6,7 @@ that takes the answer, with the user as the database has them.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.apps import apps
@@ -31,10 +31,21 @@ MAX_LISTED = 200  # questions of an inbox; of those for whom a function decides,
 # --- who may answer -------------------------------------------------------------------------------------------------
 
 
-def may_answer(user: Any, question: DelegatedQuestion) -> bool:
+class Addressed(Protocol):
+    """What is for somebody: a question, or a chat that is handed over."""
+
+    pk: Any
+    to_kind: str
+    to_value: str
+
+    @property
+    def since(self) -> Any: ...
+
+
+def may_answer(user: Any, question: Addressed) -> bool:
     """Whether the question is for this user, as they are now. May query the database."""
     if question.to_kind != "function":
-        return _is_addressed(user, question.to_kind, question.to_value)
+        return is_addressed(user, question.to_kind, question.to_value)
     try:
         return bool(_is_active(user) and function_at(question.to_value)(user, question))
     except Exception:
@@ -42,7 +53,7 @@ def may_answer(user: Any, question: DelegatedQuestion) -> bool:
         return False
 
 
-def _is_addressed(user: Any, kind: str, value: str) -> bool:
+def is_addressed(user: Any, kind: str, value: str) -> bool:
     """The same for everything but functions, for which it depends on the question."""
     if not _is_active(user):
         return False
@@ -89,7 +100,7 @@ def _for(user: Any, questions: QuerySet[DelegatedQuestion], order: str) -> list[
     if not _is_active(user):
         return []
     addressees = questions.order_by().values_list("to_kind", "to_value").distinct()
-    own = [Q(to_kind=kind, to_value=value) for kind, value in addressees if _is_addressed(user, kind, value)]
+    own = [Q(to_kind=kind, to_value=value) for kind, value in addressees if is_addressed(user, kind, value)]
     rows = _of_chats().filter(pk__in=questions.values("pk")).order_by(order, "pk")
     condition = Q(to_kind="function")
     for each in own:
@@ -124,10 +135,11 @@ def answer(session_id: UUID, visitor: Visitor, *, client_id: UUID, request: str,
         frames = deliver(session, run, client_id, valid, question.question, visitor)
         outcome = DelegatedQuestion.Outcome.ANSWERED
         delegated_questions.close(session, request, outcome, by=visitor.user.pk)
-        _log(session, question, visitor, valid)
+        decision = f": {valid['decision']}" if question.question["kind"] == "approval" else ""
+        log_change(session, visitor, f"Answered question {question}{decision}.")
         return frames, run
 
-    apply_once(session_id, visitor, client_id, apply, lock=_lock_chat)
+    apply_once(session_id, visitor, client_id, apply, lock=lock_chat)
 
 
 def already_answered() -> Rejected:
@@ -136,32 +148,35 @@ def already_answered() -> Rejected:
 
 def _check_allowed(visitor: Visitor, question: DelegatedQuestion) -> None:
     """Raise Rejected if the question is not for the visitor, as the database has them now."""
-    user = visitor.user and get_user_model()._default_manager.filter(pk=visitor.user.pk).first()
-    if not may_answer(user, question):
+    if not may_answer(fresh_user(visitor), question):
         raise Rejected("not_allowed", gettext("A colleague decides about this."))
 
 
+def fresh_user(visitor: Visitor) -> Any:
+    """The visitor's account, as the database has it now; None for a guest, and for one that is deleted."""
+    return visitor.user and get_user_model()._default_manager.filter(pk=visitor.user.pk).first()
+
+
 @contextmanager
-def _lock_chat(session_id: UUID, visitor: Visitor) -> Iterator[ChatSession]:
+def lock_chat(session_id: UUID, visitor: Visitor) -> Iterator[ChatSession]:
     """The chat session, locked, whoever it belongs to. Raise Rejected("not_found") if it is deleted."""
     not_found = Rejected("not_found", gettext("This chat no longer exists."))
     with lock_session(session_id, not_found=not_found, deleted_at=None) as session:
         yield session
 
 
-def _log(session: ChatSession, question: DelegatedQuestion, visitor: Visitor, value: Any) -> None:
-    """Record in the log of Django's admin, if the site has it, who has answered and how they have decided."""
+def log_change(session: ChatSession, visitor: Visitor, message: str) -> None:
+    """Record in the log of Django's admin, if the site has it, what somebody has done to a chat session."""
     if not apps.is_installed("django.contrib.admin"):
         return
     from django.contrib.admin.models import CHANGE, LogEntry
     from django.contrib.contenttypes.models import ContentType
 
-    decision = f": {value['decision']}" if question.kind == "approval" else ""
     LogEntry.objects.create(
         user_id=visitor.user.pk,
         content_type=ContentType.objects.get_for_model(ChatSession),
         object_id=str(session.pk),
         object_repr=str(session)[:200],
         action_flag=CHANGE,
-        change_message=f"Answered question {question}{decision}.",
+        change_message=message,
     )

@@ -27,7 +27,7 @@ def rate(session_id: UUID, visitor: Visitor, *, message_id: str, value: str | No
             starts = StoredEvent.objects.filter(
                 session=session, type=TextMessageStart.type, payload__messageId=message_id
             )
-            if not starts.exclude(payload__role="user").exists():
+            if not starts.exclude(payload__role__in=["user", "staff"]).exists():
                 raise Rejected("no_such_message", gettext("This message no longer exists."))
             if value is None:
                 session.feedback.filter(message_id=message_id).delete()

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from agentchat.actions import colleagues, validation
 from agentchat.actions.guest_limits import size_of, use_as_guest
+from agentchat.actions.handovers import begun_handover, say_to_staff
 from agentchat.actions.inbox import checked_text, deliver, message_events, open_question
 from agentchat.actions.transactions import (
     ActionResult,
@@ -75,6 +76,8 @@ def _sending(
             run, frames = start_run(session)
         if not session.title:
             session.title = title_of(text, TITLE_CHARS)
+        if session.handover_id is not None and (handover := begun_handover(session)) is not None:
+            return frames + say_to_staff(session, run, handover, client_id, text, visitor), None
         question = open_question(run)
         if question is not None and not _takes_messages(question):
             question = None  # it needs another kind of answer; the message waits for its turn

@@ -5,17 +5,18 @@ once how much waits for each: it asks the database for what is open, and whom th
 What else may wait one day gets its entries in `waiting_for`, and its shares in `read_board`.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Count, Max, QuerySet, Sum, Value
 
 from agentchat.actions.addressed_users import can_be_listed, users_of
-from agentchat.actions.colleagues import MAX_LISTED, may_answer, open_questions
+from agentchat.actions.colleagues import MAX_LISTED, Addressed, may_answer, open_questions
+from agentchat.actions.handovers import unattended, waiting_handovers
 from agentchat.models import ChatSession, DelegatedQuestion
 
 
@@ -41,6 +42,16 @@ def waiting_for(user: Any) -> list[InboxEntry]:
             since=each.asked_at,
         )
         for each in open_questions(user)
+    ]
+    entries += [
+        InboxEntry(
+            key=f"handover-{each.pk}",
+            template="agentchat/inbox/_handover.html",
+            subject=each,
+            chat=each.session,
+            since=each.opened_at,
+        )
+        for each in waiting_handovers(user)
     ]
     return sorted(entries, key=lambda entry: entry.since)[:MAX_LISTED]
 
@@ -73,7 +84,7 @@ class Board:
     """What waits for whom."""
 
     shares: list[Share]
-    judged: list[DelegatedQuestion]  # for whom, can only be said of one user at a time
+    judged: list[Addressed]  # for whom, can only be said of one user at a time
 
     def state_of(self, user: Any) -> InboxState:
         """How much waits for this user. Queries the database only where questions are `judged`."""
@@ -84,29 +95,49 @@ class Board:
         users = get_user_model()._default_manager.in_bulk(keys) if self.judged else {}
         return {key: self.state_of(users[key]) if key in users else self._state(key, []) for key in keys}
 
-    def _state(self, key: Any, judged: list[DelegatedQuestion]) -> InboxState:
+    def _state(self, key: Any, judged: list[Addressed]) -> InboxState:
         shares = [share for share in self.shares if str(key) in share.users]
         count = sum(share.count for share in shares) + len(judged)
         if not count:
             return NOTHING
-        marks = [*(share.mark for share in shares), *(f"{each.pk} {each.asked_at}" for each in judged)]
+        marks = [
+            *(share.mark for share in shares),
+            *(f"{type(each).__name__} {each.pk} {each.since}" for each in judged),
+        ]
         digest = sha256("\n".join(marks).encode()).hexdigest()
         return InboxState(count=min(count, MAX_LISTED), version=digest[:16])
 
 
 def read_board() -> Board:
-    """Two queries, and one for each addressee for whom something is open."""
+    """One query, and one for each addressee for whom something is open."""
     shares: list[Share] = []
-    judged: list[DelegatedQuestion] = []
-    for to in _open().values("to_kind", "to_value").annotate(n=Count("pk"), keys=Sum("pk"), last=Max("asked_at")):
-        kind, value = to["to_kind"], to["to_value"]
+    judged: list[Addressed] = []
+    users: dict[tuple[str, str], frozenset[str]] = {}
+    for what, kind, value, *mark in _open_by_addressee():
         if can_be_listed(kind):
-            users = frozenset(map(str, users_of(kind, value).values_list("pk", flat=True)))
-            shares.append(Share(users=users, count=to["n"], mark=f"{kind} {value} {to['n']} {to['keys']} {to['last']}"))
+            if (kind, value) not in users:
+                users[kind, value] = frozenset(map(str, users_of(kind, value).values_list("pk", flat=True)))
+            mark_text = f"{what} {kind} {value} {mark}"
+            shares.append(Share(users=users[kind, value], count=mark[0], mark=mark_text))
         else:
-            judged += _open().filter(to_kind=kind, to_value=value).order_by("asked_at")[:MAX_LISTED]
+            judged += _OPEN[what]().filter(to_kind=kind, to_value=value).order_by("pk")[:MAX_LISTED]
     return Board(shares=shares, judged=judged)
 
 
-def _open() -> QuerySet[DelegatedQuestion]:
-    return DelegatedQuestion.objects.filter(closed_at=None, session__deleted_at=None).order_by()
+def _open_by_addressee() -> QuerySet[Any]:
+    """What is open of each kind, for whom, how much, and what changes when any of it does."""
+    questions, handovers = (
+        opened().order_by().values("to_kind", "to_value").annotate(what=Value(what), n=Count("pk"), keys=Sum("pk"))
+        for what, opened in _OPEN.items()
+    )
+    columns = ("what", "to_kind", "to_value", "n", "keys", "last")
+    questions = questions.annotate(last=Max("asked_at")).values_list(*columns)
+    found: QuerySet[Any] = questions.union(handovers.annotate(last=Max("opened_at")).values_list(*columns), all=True)
+    return found
+
+
+def _questions() -> QuerySet[Any]:
+    return DelegatedQuestion.objects.filter(closed_at=None, session__deleted_at=None)
+
+
+_OPEN: dict[str, Callable[[], QuerySet[Any]]] = {"questions": _questions, "handovers": unattended}

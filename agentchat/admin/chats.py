@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 
 from agentchat.actions import chats
 from agentchat.actions import messages as chat_messages
+from agentchat.actions.handovers import may_watch
 from agentchat.admin.base import ReadOnlyAdmin, parse_number
 from agentchat.admin.keyset_lists import AgentFilter, CursorFilter
 from agentchat.infra.database import USER_TIMEOUT_SECONDS, lock_timeout
@@ -179,6 +180,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
                 "chat_runs": runs[:MAX_RUNS_SHOWN],
                 "has_more_runs": len(runs) > MAX_RUNS_SHOWN,
                 "has_open_questions": session.delegated_questions.filter(closed_at=None).exists(),
+                "can_watch": may_watch(request.user, session.pk),
                 "can_stop": session.newest_status in Run.LIVE and self.has_stop_permission(request),
             }
         return super().change_view(request, object_id, form_url, extra_context)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Optional, Protocol, TypeVar, runtime_checkable
 
 from agentchat.core.addressees import delegation_of
 from agentchat.core.approvals import Approval, Decision, M, approve_by_text, ask_by_text
+from agentchat.core.handovers import HandoverResult, check_summary, hand_over_by_text, handover_addressee
 from agentchat.core.model_json import read_json
 from agentchat.core.per_run import own_objects
 from agentchat.core.sources import given_sources
@@ -128,6 +129,16 @@ class IOStream(InputStream, OutputStream, Protocol):
         while not model._default_manager.filter(**lookups).exists():
             self.input(f"Waiting for {model.__name__} {lookups}. Enter to look again: ")
 
+    def hand_over(self, *, to: Any, summary: str = "", timeout: float | timedelta | None = None) -> HandoverResult:
+        """Hand the chat over to people, and return what was said when they give it back.
+
+        `to` as in `input`: who may answer; `summary` is what they read first. In a run they answer in the inbox, under
+        their own names, and the agent is silent; if nobody has come within `timeout` seconds, the result is not
+        `taken`. Elsewhere whoever sits there types what they say, and nothing expires. Raise ConfigError for a `to`
+        that is nobody, or the owner.
+        """
+        return hand_over_by_text(self, handover_addressee(to), check_summary(summary))
+
     def gather(self, functions: Sequence[Callable[[], T]]) -> list[T]:
         """The results of the functions, JSON values, in their order. A run calls them at the same time, as steps.
 
@@ -162,6 +173,10 @@ class IOStream(InputStream, OutputStream, Protocol):
     def remember(self, role: str, content: str) -> None:
         """Add to `said`. For streams that have an `input` of their own, and what speaks by itself."""
         vars(self).setdefault("_said", []).append({"role": role, "content": content})
+
+    def forget_since(self, count: int) -> None:
+        """Remove from `said` what came after the first `count` messages."""
+        del vars(self).get("_said", [])[count:]
 
     def ask(
         self,

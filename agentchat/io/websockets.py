@@ -189,6 +189,10 @@ class IOWebsockets(IOStream):
         """Raise ConfigError: nobody would look for the row."""
         raise ConfigError("wait_for_row(): rows are waited for in chat sessions only, and not for a bare websocket")
 
+    def hand_over(self, *, to: Any, summary: str = "", timeout: float | timedelta | None = None) -> NoReturn:
+        """Raise ConfigError: the client must not be the one who speaks for staff."""
+        raise ConfigError("hand_over(): staff answer in chat sessions only, and not behind a bare websocket")
+
     def cancel(self) -> None:
         """Raise Disconnected in all current and future calls on the stream. May be called from any thread."""
         self.bridge.cancel(Disconnected)

@@ -13,6 +13,7 @@ from agentchat.models.chats import (
     Step,
 )
 from agentchat.models.delegated_question import DelegatedQuestion
+from agentchat.models.handover import Handover
 
 __all__ = [
     "ChatSession",
@@ -20,6 +21,7 @@ __all__ = [
     "DelegatedQuestion",
     "Event",
     "Feedback",
+    "Handover",
     "InboxItem",
     "OutboxItem",
     "RateLimit",

@@ -59,6 +59,8 @@ class ChatSession(models.Model):
     )
     # The owner has seen how this run and those before it ended: the list does not show their failures any more.
     seen_run = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    # The open one: staff answer, or are about to. Every transaction on the chat session sees it without a query.
+    handover = models.ForeignKey("Handover", null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
     created_at = MomentField(_("started"), auto_now_add=True)
     updated_at = MomentField(_("last updated"), auto_now=True)
     deleted_at = MomentField(_("deleted"), null=True, blank=True, editable=False)
@@ -68,6 +70,7 @@ class ChatSession(models.Model):
     class Meta:
         verbose_name = _("chat session")
         verbose_name_plural = _("chat sessions")
+        permissions = [("take_over_chatsession", "Can take over chats")]
         indexes = [
             # With the key, for cursors of lists. Because of the conditions, a guest's list is not searched among all
             # chats without an account.

@@ -76,6 +76,10 @@ class DelegatedQuestion(models.Model):
         return str(self.question["kind"])
 
     @property
+    def since(self) -> Any:
+        return self.asked_at
+
+    @property
     def prompt(self) -> str:
         return str(self.question.get("prompt", ""))
 

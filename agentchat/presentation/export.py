@@ -23,7 +23,9 @@ from agentchat.markup.markdown import without_end_signal
 from agentchat.markup.thoughts import split_thoughts, without_thoughts
 from agentchat.models import ChatSession
 from agentchat.presentation import transcript
+from agentchat.presentation.handover_notes import handover_text
 from agentchat.presentation.items import (
+    HandoverNote,
     Item,
     Message,
     NestedChats,
@@ -263,6 +265,8 @@ def _blocks(item: Item) -> Iterator[str]:
             yield _heading(_("The run was stopped"), item)
         case NestedChats():
             yield from _nested_chats(item)
+        case HandoverNote():
+            yield _aside(handover_text(item))
 
 
 def _nested_chats(nested: NestedChats) -> Iterator[str]:
@@ -275,7 +279,9 @@ def _nested_chats(nested: NestedChats) -> Iterator[str]:
 
 def _message(message: Message) -> Iterator[str]:
     yield _heading(message.name, message)
-    if message.is_from_user:
+    if message.is_from_staff:
+        yield _aside(_("Staff"))
+    if message.is_typed:
         thoughts, text = "", message.content
     else:
         thoughts, text = split_thoughts(without_end_signal(message.content))

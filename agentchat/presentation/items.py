@@ -26,6 +26,8 @@ from agentchat.presentation.sources import Source, as_markdown
 from agentchat.presentation.usage import TurnUsage
 from agentchat.realtime.excerpt import message_html
 
+HandoverNews = Literal["asked", "taken", "joined", "returned", "expired", "ended"]
+
 ToolState = Literal["asked", "held", "running", "refused", "done", "failed", "cut"]
 """`held`: the user is asked about it. `refused`: it was not approved, so it is not called. `cut`: the run ended."""
 
@@ -100,7 +102,7 @@ def _is_long(text: str) -> bool:
 
 @dataclass(kw_only=True, eq=False)
 class Message(NamedItem):
-    """A message of the user or of an agent. Without an END it is still being written."""
+    """A message of the user, of an agent or of staff. Without an END it is still being written."""
 
     kind = "message"
     id: str
@@ -123,6 +125,16 @@ class Message(NamedItem):
     @property
     def is_from_user(self) -> bool:
         return self.role == "user"
+
+    @property
+    def is_from_staff(self) -> bool:
+        """By somebody of the site, in a handover: only what staff say has this role."""
+        return self.role == "staff"
+
+    @property
+    def is_typed(self) -> bool:
+        """Shown as it was typed: a person's."""
+        return self.is_from_user or self.is_from_staff
 
     @property
     def anchor(self) -> str:
@@ -274,6 +286,15 @@ class RunStopped(Item):
 
     kind = "ended"
     may_begin_page = False
+
+
+@dataclass(kw_only=True, eq=False)
+class HandoverNote(Item):
+    """Something has happened in a handover: staff were asked to come, somebody has, or the agent goes on."""
+
+    kind = "handover"
+    what: HandoverNews
+    name: str = ""  # of the member of staff
 
 
 @dataclass(kw_only=True, eq=False)

@@ -26,7 +26,7 @@ from agentchat.models import ChatSession, Event
 from agentchat.presentation.items import Item, Message, NestedChats, PrintedText, ToolCall, is_shown
 from agentchat.presentation.pagination import reader_before
 from agentchat.presentation.reader import TranscriptReader
-from agentchat.realtime.frames import Frame, text_of, visible_frame
+from agentchat.realtime.frames import Frame, for_onlookers, text_of, visible_frame
 from agentchat.runs.branching.tree import Tree
 
 REMEMBERED = 32  # events: subscribers of one chat are seldom further apart
@@ -45,6 +45,7 @@ class Viewer:
     is_open: bool  # the agent answers this user
     shows_usage: bool
     shows_details: bool
+    has_actions: bool = True  # not for staff, who look on: nothing is asked of them here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,7 @@ def _is_partial(item: Item) -> bool:
     """Whether the rest follows at once, in the same transaction."""
     match item:
         case Message():
-            return item.is_from_user and item.writing
+            return item.is_typed and item.writing
         case ToolCall():
             return item.state == "asked"
     return False
@@ -126,7 +127,8 @@ def _fragment_of(change: ItemChange, viewer: Viewer) -> Fragment | None:
         return {"key": item.key, "html": ""}
     context = {
         "items": [item],
-        "has_actions": True,
+        "has_actions": viewer.has_actions,
+        "can_copy": not viewer.has_actions,
         "is_open": viewer.is_open,
         "shows_usage": viewer.shows_usage,
         "shows_details": viewer.shows_details,
@@ -194,6 +196,7 @@ class LiveTranscript:
 def _text(frame: Frame, changes: Changes, viewer: Viewer) -> asyncio.Future[str]:
     """The frame as text, or the promise of it if something is to be rendered."""
     visible = visible_frame(frame, shows_usage=viewer.shows_usage, shows_details=viewer.shows_details)
+    visible = visible if viewer.has_actions else for_onlookers(visible)
     if changes:
         return asyncio.create_task(_rendered(visible, changes, viewer))
     text: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -1,8 +1,8 @@
 """Which page of a long chat is shown: the last messages, or those before an event number.
 
 A chat may have tens of thousands of events: a page has what fits a few screens, and the rest is loaded when the user
-scrolls up. It starts at a boundary (`reader.PageBoundary`), so what belongs together is never split. Only if there is
-none for thousands of events, in very long nested chats, a page starts within them, and repeats their frame.
+scrolls up. It starts at a boundary (`reader_state.PageBoundary`), so what belongs together is never split. Only if
+there is none for thousands of events, in very long nested chats, a page starts within them, and repeats their frame.
 
 Reads only what a page needs, in one to three queries. The caller chooses the events: those of the branch shown.
 """
@@ -38,6 +38,8 @@ _ID_FIELDS = {
     "INPUT_REQUESTED": "request",
     "INPUT_ANSWERED": "request",
 }
+
+_HANDOVERS = ("HANDOVER_REQUESTED", "HANDOVER_ENDED")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +107,18 @@ def _state_before(events: Events, rows: list[Event]) -> ReaderState:
     """The state before these rows: what is unfinished, whether a run is live, and what its models used."""
     opened: list[Event] = []
     usage = TurnUsage()
+    is_handed_over = False
     for event in reversed([*_events_of_run(events, rows[0].seq)]):
         if usage.apply(event.type, event.created_at, event.payload):
             usage.flush()
         if event.type in _ID_FIELDS:
             _open_or_close(opened, event)
+        elif event.type in _HANDOVERS:
+            is_handed_over = event.type == _HANDOVERS[0]
     state: RunState = "idle"
     if rows[0].run_id is not None and rows[0].type != "RUN_STARTED":
-        state = "waiting" if any(event.type == "INPUT_REQUESTED" for event in opened) else "running"
+        is_asked = any(event.type == "INPUT_REQUESTED" for event in opened)
+        state = "waiting" if is_asked or is_handed_over else "running"
     return ReaderState(state=state, turn_usage=usage, opened=opened)
 
 
@@ -133,7 +139,8 @@ def _open_or_close(opened: list[Event], event: Event) -> None:
 
 def _events_of_run(events: Events, before: int) -> Iterator[Event]:
     """The events before this number that determine the state, the last first, back to the end of a run."""
-    relevant = events.filter(type__in=[*_ID_FIELDS, "RUN_STARTED", "RUN_WAITING", "USAGE", *RUN_ENDS]).order_by("-seq")
+    types = [*_ID_FIELDS, *_HANDOVERS, "RUN_STARTED", "RUN_WAITING", "USAGE", *RUN_ENDS]
+    relevant = events.filter(type__in=types).order_by("-seq")
     while chunk := excerpts(relevant.filter(seq__lt=before)[:CHUNK]):
         for event in chunk:
             if event.type in RUN_ENDS:

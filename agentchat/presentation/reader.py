@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 from agentchat.core.stored_events import log_failure
 from agentchat.i18n.system_messages import translated
 from agentchat.presentation.items import (
+    HandoverNews,
+    HandoverNote,
     Item,
     Message,
     NestedChats,
@@ -124,7 +126,7 @@ class TranscriptReader:
         No event says so, but it asks between two messages of its own.
         """
         self.has_read_messages = False
-        if payload.get("role") == "user" or payload.get("messageId") in self._unread:
+        if payload.get("role") in ("user", "staff") or payload.get("messageId") in self._unread:
             return
         is_next = type_ == "TEXT_MESSAGE_START" and self._last_type == "TEXT_MESSAGE_END"
         if is_next or type_ in ("INPUT_REQUESTED", "RUN_STARTED", "RUN_FINISHED", "RUN_ERROR"):
@@ -293,6 +295,18 @@ class TranscriptReader:
         if not still_open:
             self._read.state = "running"
 
+    def _handover_requested(self, payload: Mapping[str, Any]) -> None:
+        self._add(HandoverNote(what="taken" if payload.get("taken") else "asked"))
+        self._read.state = "waiting"
+
+    def _handover_joined(self, payload: Mapping[str, Any]) -> None:
+        self._add(HandoverNote(what="joined", name=payload["name"]))
+
+    def _handover_ended(self, payload: Mapping[str, Any]) -> None:
+        what: HandoverNews = "expired" if payload.get("expired") else "returned" if payload["name"] else "ended"
+        self._add(HandoverNote(what=what, name=payload["name"]))
+        self._read.state = "running"
+
     def _usage(self, payload: Mapping[str, Any]) -> None:
         usage = self._read.usage
         usage.prompt_tokens += payload["promptTokens"]
@@ -353,6 +367,9 @@ class TranscriptReader:
         "PRINTED": _printed,
         "INPUT_REQUESTED": _input_requested,
         "INPUT_ANSWERED": _input_answered,
+        "HANDOVER_REQUESTED": _handover_requested,
+        "HANDOVER_JOINED": _handover_joined,
+        "HANDOVER_ENDED": _handover_ended,
         "USAGE": _usage,
         "RUN_STARTED": _run_started,
         "RUN_WAITING": _run_waiting,

@@ -15,7 +15,7 @@ from agentchat.markup.thoughts import without_thoughts
 from agentchat.models import Event, Share
 from agentchat.presentation import transcript
 from agentchat.presentation.chat_list import agent_title
-from agentchat.presentation.items import Item, Message, NestedChats, ToolCall
+from agentchat.presentation.items import HandoverNote, Item, Message, NestedChats, ToolCall
 from agentchat.presentation.requests import InputRequest
 from agentchat.presentation.visibility import item_for_users
 from agentchat.realtime.excerpt import excerpts_in_pages
@@ -49,10 +49,12 @@ def _for_readers(items: Iterable[Item]) -> Iterator[Item]:
                 continue  # its text came later
             case Message():
                 item.unread = False
-                if item.is_from_user:
-                    item.name = _("User")
+                if item.is_typed:
+                    item.name = _("User") if item.is_from_user else _("A colleague")
                 else:
                     item.content = without_thoughts(item.content)
+            case HandoverNote():
+                item.name = _("A colleague") if item.name else ""
             case InputRequest():
                 if item.is_open:
                     continue

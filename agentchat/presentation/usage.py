@@ -48,12 +48,12 @@ class TurnUsage:
                 self.cost = None if self.cost is None or cost is None else self.cost + cost
             case "RUN_WAITING" if not payload.get("over"):
                 self._pause(now)
-            case "INPUT_ANSWERED" | "RUN_WAITING":
+            case "INPUT_ANSWERED" | "RUN_WAITING" | "HANDOVER_ENDED":
                 self.since = now if self.since is None else self.since
             case "INPUT_REQUESTED":
                 self._pause(now)
                 return bool(payload["kind"] == "text")
-            case "RUN_FINISHED" | "RUN_ERROR":
+            case "RUN_FINISHED" | "RUN_ERROR" | "HANDOVER_REQUESTED":
                 self._pause(now)
                 return True
         return False

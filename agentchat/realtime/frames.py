@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from agentchat import models
 from agentchat.core.stored_events import readable
 from agentchat.core.text import replace_lone_surrogates
-from agentchat.events import RunError, TextMessageEnd, Usage
+from agentchat.events import InputRequested, RunError, TextMessageEnd, Usage
 from agentchat.i18n.system_messages import translated_frame
 from agentchat.realtime.excerpt import MAX_PAYLOAD, excerpt, excerpts, message_html, stored_size, whole
 from agentchat.realtime.tool_visibility import without_hidden_tool
@@ -80,6 +80,11 @@ def trimmed(frame: Frame, *, shows_usage: bool, shows_details: bool) -> Frame:
     """The frame as a visitor may see it: `Visitor.may_see_usage`, `Visitor.may_see_details`."""
     frame = frame if shows_usage else without_usage(frame)
     return frame if shows_details else without_detail(frame)
+
+
+def for_onlookers(frame: Frame) -> Frame:
+    """The frame for staff who read the chat of somebody else: no question in it is for them."""
+    return {**frame, "colleague": True} if frame["type"] == InputRequested.type else frame
 
 
 def visible_frame(frame: Frame, *, shows_usage: bool, shows_details: bool) -> Frame:

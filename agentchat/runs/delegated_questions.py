@@ -47,7 +47,7 @@ def open_(session: ChatSession, run: Run, question: InputRequested, delegation: 
         },
     )
     _notify(row)
-    _notify_inboxes()
+    notify_inboxes()
 
 
 def find_open(session_id: UUID, request: str) -> DelegatedQuestion | None:
@@ -58,14 +58,14 @@ def close(session: ChatSession, request: str, outcome: DelegatedQuestion.Outcome
     """Close a question, if it is one to somebody else and open."""
     opened = DelegatedQuestion.objects.filter(session=session, request=request, closed_at=None)
     if opened.update(closed_at=moments.now(), outcome=outcome, answered_by=by):
-        _notify_inboxes()
+        notify_inboxes()
 
 
 def cancel_all_of(run: Run) -> None:
     """The run ends, and none of its questions can be answered any more."""
     opened = DelegatedQuestion.objects.filter(session=run.session_id, run=run, closed_at=None)
     if opened.update(closed_at=moments.now(), outcome=DelegatedQuestion.Outcome.CANCELLED):
-        _notify_inboxes()
+        notify_inboxes()
 
 
 def escalate_due() -> int:
@@ -76,7 +76,7 @@ def escalate_due() -> int:
     for each in due[:ESCALATED_AT_ONCE]:
         escalated += _escalate(each)
     if escalated:
-        _notify_inboxes()
+        notify_inboxes()
     return escalated
 
 
@@ -107,5 +107,6 @@ def _notify(question: DelegatedQuestion, *, escalated: bool = False) -> None:
     OutboxItem.objects.bulk_create([notice], ignore_conflicts=True)
 
 
-def _notify_inboxes() -> None:
+def notify_inboxes() -> None:
+    """After the commit, what shows how much waits for colleagues reads it again."""
     transaction.on_commit(partial(notify_group, INBOX_GROUP), using=alias())

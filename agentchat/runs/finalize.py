@@ -20,7 +20,7 @@ from agentchat.infra.encryption import ERASED, TOKEN_PREFIX
 from agentchat.infra.sanitize import CODE_CHARS, short
 from agentchat.models import ChatSession, Event, InboxItem, Run, Step
 from agentchat.realtime.frames import Frame
-from agentchat.runs import delegated_questions
+from agentchat.runs import delegated_questions, handovers
 from agentchat.runs.branching.inheritance import InheritedJournal
 from agentchat.runs.branching.tree import Tree
 from agentchat.runs.session_lock import append, start_run
@@ -58,10 +58,13 @@ def end_run(
             "error_id",
         ]
     )
-    frames = append(session, run, [*closing_events(run, half_written or {}), event])
+    ended = handovers.closing_events(session, run)
+    frames = append(session, run, [*ended, *closing_events(run, half_written or {}), event])
     erase_secrets(session, run)
     delegated_questions.cancel_all_of(run)
     has_messages = clear_inbox(session, run)
+    if session.deleted_at is None and session.handover_id is not None:
+        return frames + handovers.begin_after(session), None
     if session.deleted_at is not None or not has_messages:
         return frames, None
     following, started = start_run(session)
@@ -129,6 +132,8 @@ def clear_inbox(session: ChatSession, run: Run) -> bool:
 
 def _has_asked(run: Run) -> bool:
     """Whether it has asked the user for anything, here or in the steps that it has inherited."""
+    if handovers.has_no_agent(run):
+        return True  # nothing was meant for it but what was said to staff
     if InboxItem.objects.filter(run=run).exclude(request_id=BRANCH).exists():
         return True
     inherited = InheritedJournal(Tree.of(run.session_id), run.pk).steps.values() if run.from_step else ()

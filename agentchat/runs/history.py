@@ -1,5 +1,6 @@
 """What was said in a chat session before a run."""
 
+from agentchat.core.handovers import staff_content
 from agentchat.events import TextMessageEnd, TextMessageStart
 from agentchat.models import Event, InboxItem
 from agentchat.runs.branching.tree import Tree
@@ -29,5 +30,8 @@ def history_before(claim: Claim) -> list[dict[str, str]]:
             start = starts.get(event.payload["messageId"])
             if start is None or not event.payload["content"]:
                 continue
-            messages.append({"role": start["role"], "name": start["name"], "content": event.payload["content"]})
+            role, name, content = start["role"], start["name"], event.payload["content"]
+            if role == "staff":  # in a handover; a model has no such role
+                role, content = "assistant", staff_content(name, content)
+            messages.append({"role": role, "name": name, "content": content})
     return messages

@@ -29,7 +29,7 @@ from agentchat.infra.sanitize import clean_json, short
 from agentchat.infra.statements import insert, select_with, update
 from agentchat.models import DelegatedQuestion, InboxItem, Run, Step
 from agentchat.realtime.frames import Frame
-from agentchat.runs import delegated_questions
+from agentchat.runs import delegated_questions, handovers
 from agentchat.runs.determinism import (
     changed_question,
     changed_step,
@@ -38,6 +38,7 @@ from agentchat.runs.determinism import (
     warn_of_other_words,
 )
 from agentchat.runs.finalize import end_run
+from agentchat.runs.handover_waits import TAKEN_OVER, TakeoverWait, next_takeover
 from agentchat.runs.inbox import assign, next_answer, take
 from agentchat.runs.leases import Claim
 from agentchat.runs.limits import RunUsage, cost_so_far
@@ -124,7 +125,7 @@ class Journal:
         self._recorded.check()
         name = short(name)
         step = self._recorded.steps.get(number)
-        first_possible = number + 1 if kind == "input" else number  # a question that was asked here may be this one
+        first_possible = number + 1 if kind == "input" or name == TAKEN_OVER else number  # which may have asked already
         is_new = step is None and number not in self._recorded.to_repeat
         if is_new and any(later >= first_possible for later in (*self._recorded.steps, *self._recorded.questions)):
             self._recorded.abort(unexpected_step(self.claim, number, kind, name))
@@ -311,13 +312,13 @@ class Journal:
     def wait(self, number: int, wait: Wait, *, blocking: bool) -> tuple[Any, list[Frame]]:
         """Record what the wait has led to as a step, and return its result; or mark the run as waiting: WAITING."""
         release = None if blocking else self._release
+        return self._recorded.write(
+            lambda tx: wait.record(tx, self._recorded, number, release), unless_cancelled=True, may_release=True
+        )
 
-        def make(tx: JournalTransaction) -> tuple[Any, list[Frame]]:
-            result = wait.make(tx, number, release)
-            events = [] if tx.was_released else wait.events(number, result, self._recorded.origins)
-            return result, self._recorded.append_new(tx, events)
-
-        return self._recorded.write(make, unless_cancelled=True, may_release=True)
+    def takeover(self) -> TakeoverWait | None:
+        """The step that comes next, if somebody has taken the chat over here, or is about to."""
+        return next_takeover(self._recorded, self._next_number)
 
     def consent_to_repeat(
         self, step: Step, question: InputRequested, delegation: Delegation | None = None
@@ -358,7 +359,7 @@ class Journal:
                 run.status = Run.Status.WAITING
                 update(run, "status", "waits_for", "waits_on")
             else:
-                self._release(run, Run.Status.WAITING)
+                self._release(run, handovers.waiting_status(run, may_be_taken=number not in self._recorded.steps))
         return self._recorded.append(tx, [question], origins)
 
     # --- the end of an execution -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ Synchronous, for the agent's thread; `append_new`, `write` and `flush` may be ca
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
@@ -45,12 +45,15 @@ class Recorded:
     `own` are the steps of the run itself, by number; `steps` those that it has inherited, too. `to_repeat` are the
     numbers of inherited steps that are made again. `origins` has the number of each event by its origin, `questions`
     what each input step has asked, in the words that came last. `owner` is whose the chat session was at the last
-    write: a user's key, or None and a guest's.
+    write: a user's key, or None and a guest's; `handover_id` is the key of its open handover then, if there is one.
+    `waited_for` is what the run has waited for, unless it was its user (`Run.waits_for`).
     """
 
     def __init__(self, claim: Claim, run: Run) -> None:
         self._claim = claim
         self.owner: tuple[Any, str] = (None, "")
+        self.handover_id = run.session.handover_id
+        self.waited_for: Mapping[str, Any] = run.waits_for or {}
         self._failure: DatabaseUnavailable | Aborted | None = None
         self._writing = threading.RLock()
         self.late = LateWrites(self.append_new, self.flush)
@@ -131,6 +134,7 @@ class Recorded:
                     self._failure = error
                 raise
             self.owner = tx.session.owner_id, tx.session.guest_key
+            self.handover_id = tx.session.handover_id
             self.origins.update(tx.origins)
             self.steps.update(tx.steps)
             self.questions.update(tx.questions)

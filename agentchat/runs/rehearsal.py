@@ -24,6 +24,7 @@ from agentchat.models import Event, Run, Step
 from agentchat.realtime.frames import Frame
 from agentchat.runs.determinism import digest_of
 from agentchat.runs.execution import RUN_POOL
+from agentchat.runs.handover_waits import TAKEN_OVER
 from agentchat.runs.journal import Journal
 from agentchat.runs.leases import Claim
 from agentchat.runs.origins import Origin, Phase
@@ -75,6 +76,10 @@ class _RecordedJournal(Journal):
             self._recorded.steps = {n: step for n, step in self._recorded.steps.items() if n <= last_step}
             self._recorded.questions = {n: asked for n, asked in self._recorded.questions.items() if n <= last_step}
         self._recorded.to_repeat = set()
+        self._recorded.handover_id, self._recorded.waited_for = (
+            None,
+            {},
+        )  # whoever takes the chat over now has not done so then
 
     def everything(self) -> tuple[dict[int, Step], dict[int, Question], dict[Origin, int]]:
         """The recorded steps, what was asked, and the number of each event by its origin."""
@@ -184,6 +189,8 @@ class _Record:
 
     def _compare_step(self, step: NextStep) -> Iterator[str]:
         recorded, asked = self._steps.get(step.number), self._questions.get(step.number)
+        if recorded is not None and recorded.name == TAKEN_OVER:
+            return  # somebody came in between: the function makes its own step after it
         if recorded is not None and (recorded.kind, recorded.name) != (step.kind, step.name):
             yield f"it had made {self._named(step.number)} and makes {step.kind} {step.name!r} now"
         elif step.question is not None and asked is not None and not is_the_same(asked, step.question):

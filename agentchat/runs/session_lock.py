@@ -21,7 +21,7 @@ from agentchat.models import ChatSession, Event, Run
 from agentchat.realtime.frames import Frame, frame_of
 from agentchat.runs.origins import Origin
 
-SAVED_FIELDS = ("next_seq", "head_id", "title")  # of a chat session: what may be set while it is locked
+SAVED_FIELDS = ("next_seq", "head_id", "title", "handover_id")  # of a chat session: what may be set while it is locked
 LOCK_TIMEOUT_SECONDS = USER_TIMEOUT_SECONDS  # a user waits this long once, a run's thread again and again
 
 

@@ -27,6 +27,7 @@ from agentchat.core.state import replace_entries
 from agentchat.core.steps import StepSpec, check_steps_allowed, gathered_name, is_replayed, own_step
 from agentchat.errors import ConfigError, InputExpired, LimitExceeded
 from agentchat.events import (
+    BY_STAFF_ALONE,
     ChatEvent,
     DeveloperWarning,
     InputRequested,
@@ -155,6 +156,8 @@ class RunIOStream(Waits, IOStream):
     @outside_event_loops
     def _save(self, event: ChatEvent) -> None:
         self._check()
+        if event.type in BY_STAFF_ALONE or getattr(event, "role", "") == "staff":
+            raise ConfigError(f"{event!r:.200} says what staff do: only they can, in the inbox")
         if self._repeats_input(event):
             return
         origins = current_step() or self._journal.after_step
@@ -332,6 +335,7 @@ class RunIOStream(Waits, IOStream):
                 "before, or register the tool with approval=True"
             )
         with self._turn():
+            self._let_staff_take_over()
             return self._questions.answer(name, question, delegation, accepts_unsolicited=accepts_unsolicited)
 
     # --- steps -----------------------------------------------------------------------------------------------------
@@ -358,6 +362,7 @@ class RunIOStream(Waits, IOStream):
             return [self._steps.make_inner(outer, step) for step in steps]
         self._last_input = None  # an agent that says the same from now on does not merely pass it on
         with self._turn():
+            self._let_staff_take_over()
             self._enforce_limits(len(steps))
             return self._steps.make(steps)
 

@@ -46,6 +46,7 @@ class JournalTransaction:
     origins: dict[Origin, int] = field(default_factory=dict)
     steps: dict[int, Step] = field(default_factory=dict)
     questions: dict[int, Question] = field(default_factory=dict)
+    frames: list[Frame] = field(default_factory=list)  # to be published, beside what the work itself returns
 
 
 @contextmanager

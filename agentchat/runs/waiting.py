@@ -1,4 +1,5 @@
-"""The part of a run's stream that waits for signals and rows: `waits.py` has what is recorded of that.
+"""The part of a run's stream that waits for signals, rows and staff: `waits.py` and `handover_waits.py` have what is
+recorded of that.
 
 In the agent's thread.
 """
@@ -9,8 +10,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from agentchat import conf
+from agentchat.core.handovers import HandoverResult, check_summary, handover_addressee
 from agentchat.errors import ConfigError, InputExpired
 from agentchat.runs.async_bridge import outside_event_loops
+from agentchat.runs.handover_waits import NOT_DUE, HandoverWait
 from agentchat.runs.journal import Journal
 from agentchat.runs.output import RunOutput
 from agentchat.runs.question_maker import QuestionMaker
@@ -32,6 +35,8 @@ class _Waiting(Protocol):
 
     def _check(self) -> None: ...
     def _turn(self) -> AbstractContextManager[None]: ...
+    def _let_staff_take_over(self) -> None: ...
+    def remember(self, role: str, content: str) -> None: ...
 
 
 class Waits:
@@ -49,6 +54,27 @@ class Waits:
             self, RowWait(model_label=model._meta.label_lower, lookups=stored_lookups(model, lookups), seconds=seconds)
         )
 
+    def hand_over(self: _Waiting, *, to: Any, summary: str = "", timeout: Timeout = None) -> HandoverResult:
+        """See `IOStream.hand_over`. Suspends as `input` does until staff give the chat back."""
+        wait = HandoverWait(to=handover_addressee(to), summary=check_summary(summary), seconds=_seconds(self, timeout))
+        result = HandoverResult.of_json(_made(self, wait))
+        _remember(self, result)
+        return result
+
+    def _let_staff_take_over(self: _Waiting) -> None:
+        """At the boundary between two steps, in a turn: wait while the chat is taken over, if somebody wants to."""
+        while (wait := self._journal.takeover()) is not None:
+            result = _result_of(self, wait)
+            if result is NOT_DUE:
+                return
+            _remember(self, HandoverResult.of_json(result))
+
+
+def _remember(stream: _Waiting, result: HandoverResult) -> None:
+    """What was said instead of the agent is part of what a model reads."""
+    for each in result.history:
+        stream.remember(each["role"], each["content"])
+
 
 def _seconds(stream: _Waiting, timeout: Timeout) -> float | None:
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
@@ -62,20 +88,29 @@ def _made(stream: _Waiting, wait: Wait) -> Any:
     if current_step() is not None:
         raise ConfigError("a run cannot wait inside a tool or a step: it could not be resumed after the wait")
     with stream._turn():
-        number = stream._journal.next_number()
-        recorded = stream._journal.recorded(number, KIND, wait.step_name)
-        if recorded is not None:
-            result = recorded.result
-        else:
-            look = partial(stream._journal.wait, number, wait, blocking=not stream._durable)
-            result, frames = look()
-            stream.output.publish(frames)
-            if result is WAITING and isinstance(wait, RowWait):
-                check_run(stream._journal.claim.run_id)  # it may have been there before the wait was committed
-            if result is WAITING and not stream._durable:
-                result = stream._questions.block_for(look)
-        stream._questions.suspend_if(result is WAITING)
-        stream._journal.passed(number)
+        stream._let_staff_take_over()
+        result = _result_of(stream, wait)
     if result == EXPIRED:
         raise InputExpired(f"{wait.step_name}: nothing came within {wait.seconds} s")
+    return result
+
+
+def _result_of(stream: _Waiting, wait: Wait) -> Any:
+    """The same in a turn of its own, also for what has not come in time. With NOT_DUE no step is made."""
+    number = stream._journal.last_number + 1
+    recorded = stream._journal.recorded(number, KIND, wait.step_name)
+    if recorded is not None:
+        result = recorded.result
+    else:
+        look = partial(stream._journal.wait, number, wait, blocking=not stream._durable)
+        result, frames = look()
+        stream.output.publish(frames)
+        if result is NOT_DUE:
+            return result
+        if result is WAITING and isinstance(wait, RowWait):
+            check_run(stream._journal.claim.run_id)  # it may have been there before the wait was committed
+        if result is WAITING and not stream._durable:
+            result = stream._questions.block_for(look)
+    stream._questions.suspend_if(result is WAITING)
+    stream._journal.passed(stream._journal.next_number())
     return result

@@ -17,10 +17,13 @@ from agentchat.infra import moments
 from agentchat.infra.sanitize import clean_json
 from agentchat.infra.statements import insert, select_one, update
 from agentchat.models import ChatSignal, Run, Step
+from agentchat.realtime.frames import Frame
+from agentchat.runs import handovers
 from agentchat.runs.branching.inheritance import InheritedJournal
 from agentchat.runs.branching.tree import Tree
 from agentchat.runs.origins import Origin
 from agentchat.runs.questions import EXPIRED, WAITING
+from agentchat.runs.recorded import Recorded
 from agentchat.runs.transactions import JournalTransaction, reset_crash_count, saved_step
 
 KIND = "wait"
@@ -59,6 +62,18 @@ class Wait:
         """The result of the step, if that has come what it waits for."""
         raise NotImplementedError
 
+    def record(
+        self,
+        tx: JournalTransaction,
+        recorded: Recorded,
+        number: int,
+        release: Callable[[Run, Run.Status], None] | None,
+    ) -> tuple[Any, list[Frame]]:
+        """What `make` returns, and the frames of what is emitted with it."""
+        result = self.make(tx, number, release)
+        events = [] if tx.was_released else self.events(number, result, recorded.origins)
+        return result, tx.frames + recorded.append_new(tx, events)
+
     def make(self, tx: JournalTransaction, number: int, release: Callable[[Run, Run.Status], None] | None) -> Any:
         """The result of the step with this number, recorded; or WAITING, and the run is marked as waiting.
 
@@ -70,7 +85,7 @@ class Wait:
         result = None if tx.was_released else self.take(tx, number)
         if result is None and (tx.was_released or not self._is_over(tx.run, number)):
             if not tx.was_released:
-                self._wait(tx.run, number, release)
+                self.wait(tx, number, release)
             return WAITING
         if tx.run.status != Run.Status.RUNNING:
             tx.run.status = Run.Status.RUNNING
@@ -83,7 +98,7 @@ class Wait:
             kind=KIND,
             name=self.step_name,
             status=Step.Status.DONE,
-            result=EXPIRED if result is None else clean_json(result),
+            result=clean_json(self.expired(tx, number) if result is None else result),
             started_at=now,
             done_at=now,
         )
@@ -98,7 +113,13 @@ class Wait:
             return [(RunWaiting(), begins)]
         return [(RunWaiting(over=True), ends)] if begins in emitted else []
 
-    def _wait(self, run: Run, number: int, release: Callable[[Run, Run.Status], None] | None) -> None:
+    def expired(self, tx: JournalTransaction, number: int) -> dict[str, Any]:
+        """The result of the step, if what it waits for has not come in time."""
+        return EXPIRED
+
+    def wait(self, tx: JournalTransaction, number: int, release: Callable[[Run, Run.Status], None] | None) -> None:
+        """Mark the run as waiting. It may be already."""
+        run = tx.run
         if self._is_at(run, number):
             run.waits_until = _deadline(run)  # it waits on for what it has waited for
         else:
@@ -107,7 +128,7 @@ class Wait:
             run.waits_for = {"step": number, "until": until, **self.target, **self.details}
         run.waits_on = self.model_label
         if release is not None:
-            release(run, Run.Status.WAITING)
+            release(run, handovers.waiting_status(run))
         else:
             run.status = Run.Status.WAITING
             update(run, "status", "waits_for", "waits_on", "waits_until")

@@ -123,9 +123,9 @@ def agentchat_options_of(title: str) -> SafeString:
 
 
 @register.simple_tag
-def agentchat_socket(chat_id: UUID | None = None) -> str:
-    """Where the page opens the websocket of a chat, or of the list of chats."""
-    return socket_path(chat_id)
+def agentchat_socket(chat_id: UUID | None = None, is_of_staff: bool = False) -> str:
+    """Where the page opens the websocket of a chat, or of the list of chats; `is_of_staff`: for staff who look on."""
+    return socket_path(chat_id, is_of_staff=bool(is_of_staff))
 
 
 @register.simple_tag

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from agentchat import chats, server
-from agentchat.actions import branches, colleagues, messages
+from agentchat.actions import branches, colleagues, handovers, messages
 from agentchat.infra.db_threads import DB_POOL, in_db_thread
 from agentchat.models import ChatSession, Run
 from agentchat.realtime import frames
@@ -76,6 +76,18 @@ class AgentChat:
     def signal(self, name: str, value: Any = None) -> None:
         """Send a signal to the run, as a project's own code does."""
         chats.signal(self.session, name, value)
+
+    def take_over(self, *, by: Any) -> None:
+        """Take the chat over as this user, or join a handover, as in the inbox. Raise Rejected as the server would."""
+        handovers.take_over(self.session.pk, Visitor(user=by))
+
+    def say(self, text: str, *, by: Any) -> None:
+        """Say something as staff, in a chat that is handed over. Raise Rejected as the server would."""
+        handovers.say(self.session.pk, Visitor(user=by), client_id=uuid.uuid4(), text=text)
+
+    def give_back(self, *, by: Any) -> None:
+        """Give the chat back to the agent. Raise Rejected as the server would."""
+        handovers.give_back(self.session.pk, Visitor(user=by))
 
     def stop(self) -> bool:
         return messages.stop(self.session.pk, by="test")

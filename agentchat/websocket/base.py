@@ -54,6 +54,7 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
     session_key = ""
     language = ""
     session_id: UUID | None = None  # None: the list of the visitor's chats
+    is_of_staff = False  # who read the chat of somebody else
     visitor: Visitor = NO_VISITOR
     connections: Connections | None = None
     is_closed = False  # or closing

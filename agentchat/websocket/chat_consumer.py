@@ -48,12 +48,19 @@ class ChatConsumer(VisitorConsumer):
 
     async def refusal(self) -> CloseCode | None:
         self.session_id = UUID(self.scope["url_route"]["kwargs"]["session_id"])
-        watched = await in_read_thread(_watched)(self.session_id, self.visitor)
+        watched = await in_read_thread(self.find_watched)(self.session_id, self.visitor)
         if watched is None:
             return CloseCode.NOT_FOUND
         self.agent, next_seq = watched
         self.last_seq = next_seq - 1
         return None
+
+    @staticmethod
+    def find_watched(session_id: UUID, visitor: Visitor) -> tuple[str, int] | None:
+        """The agent and the next event's number of a chat session that this visitor may watch."""
+        chats = models.ChatSession.objects.of(visitor)
+        found = chats.filter(pk=session_id).values_list("agent", "next_seq").first()
+        return found if found is not None and may_view(found[0], visitor.user) else None
 
     def release(self) -> None:
         if self.subscription is not None and self.subscription is not asyncio.current_task():
@@ -129,13 +136,14 @@ class ChatConsumer(VisitorConsumer):
         may_see = {"shows_usage": visitor.may_see_usage, "shows_details": visitor.may_see_details}
         if self.page is None or frame["seq"] <= self.plain_until:
             visible = frames.visible_frame(frame, **may_see)
+            visible = frames.for_onlookers(visible) if self.is_of_staff else visible
             if self.page is None and frames.has_html(visible):
                 render = in_read_thread(frames.with_html)
                 visible = await retry_until_available(lambda: render(visible))
             return frames.text_of(visible)
         # Users to whom an agent is not open may not watch its chats, so it is open, unless it is gone.
         is_open = registry.find(self.agent) is not None
-        viewer = Viewer(language=self.language, is_open=is_open, **may_see)
+        viewer = Viewer(language=self.language, is_open=is_open, has_actions=not self.is_of_staff, **may_see)
         return await self.page.text(frame, viewer)
 
     async def run_subscriber(self, subscriber: Subscriber) -> None:
@@ -147,9 +155,3 @@ class ChatConsumer(VisitorConsumer):
             # The page comes back and catches up.
             logger.exception("a subscriber of chat session %s failed", self.session_id)
             await self.leave(CloseCode.RESTART)
-
-
-def _watched(session_id: UUID, visitor: Visitor) -> tuple[str, int] | None:
-    """The agent and the next event's number of a chat session that this visitor may watch."""
-    found = models.ChatSession.objects.of(visitor).filter(pk=session_id).values_list("agent", "next_seq").first()
-    return found if found is not None and may_view(found[0], visitor.user) else None

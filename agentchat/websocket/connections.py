@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from agentchat import conf
+from agentchat.actions.handovers import may_watch
 from agentchat.core import registry
 from agentchat.core.log import get_logger
 from agentchat.infra.addresses import UNKNOWN
@@ -40,6 +41,7 @@ class Connection(Protocol):
     session_key: str
     session_id: UUID | None  # None: it shows the list of the visitor's chats
     visitor: Visitor
+    is_of_staff: bool  # who read the chat of somebody else
 
     async def leave(self, code: CloseCode) -> None: ...
 
@@ -111,7 +113,9 @@ class Connections:
         """Close the sockets that their visitors could not open any more."""
         if not self._open:
             return
-        admitted = {socket: (socket.session_key, socket.session_id, socket.visitor) for socket in self._open}
+        admitted = {
+            socket: (socket.session_key, socket.session_id, socket.visitor, socket.is_of_staff) for socket in self._open
+        }
         refused = await in_read_thread(_refused)(set(admitted.values()))
         for socket, admission in admitted.items():
             if admission in refused and socket in self._open:
@@ -133,24 +137,28 @@ def may_view(agent_name: str, user: Any) -> bool:
         return False
 
 
-Admission = tuple[str, UUID | None, Visitor]  # a session key, the chat session that is watched, and who was admitted
+# A session key, the chat session that is watched, who was admitted, and whether as staff.
+Admission = tuple[str, UUID | None, Visitor, bool]
 
 
 def _refused(admitted: Iterable[Admission]) -> dict[Admission, CloseCode]:
     """Those that would not be admitted now, and why."""
     admitted = list(admitted)
-    now = visitors_of({key for key, _, _ in admitted})
+    now = visitors_of({key for key, *_ in admitted})
     agents = dict(
         ChatSession.objects.filter(
-            pk__in={session for _, session, _ in admitted if session}, deleted_at=None
+            pk__in={session for _, session, *_ in admitted if session}, deleted_at=None
         ).values_list("pk", "agent")
     )
     refused: dict[Admission, CloseCode] = {}
-    for key, session_id, visitor in admitted:
+    for admission in admitted:
+        key, session_id, visitor, is_of_staff = admission
         if now[key] != visitor or not visitor.may_chat:
-            refused[key, session_id, visitor] = CloseCode.SIGN_IN
+            refused[admission] = CloseCode.SIGN_IN
         elif session_id is None:
             continue
-        elif session_id not in agents or not may_view(agents[session_id], now[key].user):
-            refused[key, session_id, visitor] = CloseCode.NOT_FOUND
+        elif session_id not in agents or not (
+            may_watch(now[key].user, session_id) if is_of_staff else may_view(agents[session_id], now[key].user)
+        ):
+            refused[admission] = CloseCode.NOT_FOUND
     return refused

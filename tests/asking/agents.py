@@ -81,6 +81,17 @@ def order_desk(iostream: IOStream) -> None:
     iostream.post("Thank you.")
 
 
+@on_connect("help", title="Help desk")
+def help_desk(iostream: IOStream) -> None:
+    """Hands over to a colleague, and says what it has heard."""
+    wish = iostream.input()
+    iostream.post("I'll fetch somebody.")
+    result = iostream.hand_over(to=group("support"), summary=f"Wants: {wish}")
+    iostream.post(f"I have heard {len(result.messages)} messages.")
+    while True:
+        iostream.post(f"You said: {iostream.input()}")
+
+
 class Address(BaseModel):
     street: str
     city: str = Field(description="As on the letter box")

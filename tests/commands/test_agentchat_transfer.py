@@ -29,6 +29,7 @@ from agentchat.models import (
     DelegatedQuestion,
     Event,
     Feedback,
+    Handover,
     InboxItem,
     OutboxItem,
     RateLimit,
@@ -167,6 +168,10 @@ def fill() -> ChatSession:
     DelegatedQuestion.objects.create(
         session=session, run=run, request="1-2", question=question, to_kind="staff", asked_at=LONG_AGO, answered_by=user
     )
+    session.handover = Handover.objects.create(
+        session=session, run=run, request="handover-1", is_asked=True, to_kind="staff", opened_at=LONG_AGO
+    )
+    session.save()
     RateLimit.objects.create(key="guest-chats 0a", empty_at=1_800_000_000.123456)
     ChatSession.objects.update(created_at=LONG_AGO, updated_at=LONG_AGO)
     return session

@@ -86,10 +86,10 @@ def fragments(reader, frame, viewer):
 
 
 def is_partial(frames):
-    """The last frame is the first one of a transaction: of a tool call, or of a user's message."""
+    """The last frame is the first one of a transaction: of a tool call, or of a person's message."""
     last = frames[-1] if frames else {"type": ""}
     return last["type"] in ("TOOL_CALL_START", "TOOL_CALL_ARGS") or (
-        last["type"] == "TEXT_MESSAGE_START" and last["role"] == "user"
+        last["type"] == "TEXT_MESSAGE_START" and last["role"] in ("user", "staff")
     )
 
 

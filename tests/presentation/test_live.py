@@ -43,6 +43,10 @@ HELLO = start("u1", "user", "ada"), end("Hello", "u1")
 REPLY = start("a1"), end("**Sunny.**", "a1")
 MORE = start("u2", "user", "ada"), end("One more thing", "u2")
 LONG = "line\n" * 40
+HANDED_OVER = "HANDOVER_REQUESTED", {"request": "handover-3"}
+TAKEN_OVER = "HANDOVER_REQUESTED", {"request": "handover-3", "taken": True}
+JOINED = "HANDOVER_JOINED", {"request": "handover-3", "name": "Grace"}
+BY_STAFF = start("s1", "staff", "Grace"), end("<b>Hello</b>\n" * 40, "s1")
 WHOLE = {"decision": "approve", "arguments": {"order_id": "A8"}}
 REFUSED = {"decision": "reject", "reason": "Too much"}
 FORM = asked(kind="form", schema=REFUND, initial={"order_id": "A7"}, expiresAt=AT)
@@ -93,6 +97,21 @@ CHATS = {
     "a message that waits": [*HELLO, STARTED, start("a1"), *MORE, end("Hi", "a1"), start("a2"), end("Oh", "a2")],
     "a message that waits for the end": [*HELLO, STARTED, start("a1"), *MORE, FAILED],
     "usage": [at(1, STARTED), at(2, USED), at(3, asked()), at(9, answered()), at(10, USED), at(12, FAILED)],
+    "a handover": [
+        *(*HELLO, STARTED, USED, HANDED_OVER, *MORE, JOINED, *BY_STAFF),
+        *(("HANDOVER_ENDED", {"request": "handover-3", "name": "Grace"}), *REPLY, FINISHED),
+    ],
+    "a takeover of an agent that asks": [
+        *(*HELLO, STARTED, asked(), answered(value=None, expired=True), TAKEN_OVER, JOINED, *BY_STAFF),
+        *(("HANDOVER_ENDED", {"request": "handover-3", "name": "Grace"}), asked("r2")),
+    ],
+    "a handover that nobody came to": [
+        *(*HELLO, STARTED, HANDED_OVER, *MORE),
+        *(("HANDOVER_ENDED", {"request": "handover-3", "name": "", "expired": True}), *REPLY),
+    ],
+    "a handover that was stopped": [
+        *(*HELLO, STARTED, HANDED_OVER, *MORE, ("HANDOVER_ENDED", {"request": "handover-3", "name": ""}), CANCELLED),
+    ],
     "errors": [STARTED, FAILED, STARTED, CANCELLED, *HELLO],
 }
 

@@ -266,7 +266,16 @@ def test_an_open_question_is_on_the_last_page_whatever_follows_it():
     assert tool.state == "held"
 
 
-@pytest.mark.parametrize(("last", "state"), [([], "running"), ([asked("r1")], "waiting"), ([FINISHED], "idle")])
+REQUESTED = "HANDOVER_REQUESTED", {"request": "handover-3"}
+ENDED = "HANDOVER_ENDED", {"request": "handover-3", "name": "grace"}
+SAID = [fact for number in range(350) for fact in message(f"s{number}", "staff")]
+HANDOVERS = [([REQUESTED, *SAID], "waiting"), ([REQUESTED, ENDED, *SAID], "running")]
+
+
+ENDS = [([], "running"), ([asked("r1")], "waiting"), ([FINISHED], "idle"), *HANDOVERS]
+
+
+@pytest.mark.parametrize(("last", "state"), ENDS)
 def test_the_state_is_right_though_the_start_of_the_run_was_not_read(last, state):
     chat = chat_of([STARTED, *(fact for number in range(300) for fact in message(f"m{number}")), *last])
     assert page_of(events_of(chat), chat.next_seq).transcript.state == state

@@ -157,6 +157,9 @@ def _why_not_ready(run: Run) -> str:
             f"expires, at {_iso(run.lease_until)} unless it is renewed"
         )
     if run.status == Run.Status.WAITING and run.waits_for is not None:
+        if "handover" in run.waits_for:
+            until = f", or at {_iso(run.waits_until)} if nobody has come" if run.waits_until else ""
+            return f"its chat is handed over to staff, and it continues when they give it back{until}"
         until = f", or at {_iso(run.waits_until)} without it" if run.waits_until else ""
         what = run.waits_for.get("signal") or f"a row of {run.waits_for.get('row')}"
         return f"it is waiting for {what}, and continues when that comes{until}"

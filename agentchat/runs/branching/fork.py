@@ -33,6 +33,7 @@ from agentchat.models import ChatSession, Event, InboxItem, Run, Step
 from agentchat.realtime.frames import Frame
 from agentchat.runs.branching.inheritance import InheritedJournal, fatal_steps
 from agentchat.runs.branching.tree import Tree
+from agentchat.runs.handovers import is_said_to_staff
 from agentchat.runs.limits import is_limit_step
 from agentchat.runs.origins import QUESTION_ORDINALS, Origin, Phase
 from agentchat.runs.questions import EXPIRED
@@ -68,7 +69,7 @@ def fork_point_for_retry(session: ChatSession, message_id: str) -> ForkPoint:
     """The point before the model was asked for this message; without a model, the run's start. Raise Rejected."""
     start = _start_of(session, message_id)
     run = start.run
-    if start.payload["role"] == "user" or run is None:
+    if start.payload["role"] in ("user", "staff") or run is None:
         raise _no_message()
     if _starts_over(session, run):
         return _from_start(session, run)
@@ -119,7 +120,7 @@ def fork_point_for_edit(session: ChatSession, message_id: str) -> ForkPoint:
         raise _no_message()
     client_id = parse_uuid(message_id)
     item = session.inbox.filter(client_id=client_id).first() if client_id else None
-    if item is None:
+    if item is None or is_said_to_staff(item):
         raise _not_possible()
     journal = InheritedJournal(Tree.of(session.pk), run.pk)
     is_durable = _is_durable(session)
@@ -299,7 +300,7 @@ def _unread(session: ChatSession, journal: InheritedJournal, events: list[Event]
 
 
 def _is_unread(item: InboxItem | None, event: Event, journal: InheritedJournal, point: ForkPoint) -> bool:
-    if item is None:
+    if item is None or is_said_to_staff(item):
         return False
     if item.step is None:
         return True

@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agentchat.actions import colleagues, validation
+from agentchat.actions.handovers import own_handovers
 from agentchat.actions.staff_inbox import InboxEntry, read_board, waiting_for
 from agentchat.errors import Rejected
 from agentchat.models import ChatSession, DelegatedQuestion
@@ -60,6 +61,7 @@ def inbox(request: HttpRequest, visitor: Visitor) -> HttpResponseBase:
         "inbox.html",
         entries=[each for each in waiting if chosen in ("", each.chat.agent)],
         questions=[each for each in closed if chosen in ("", each.session.agent)],
+        own_handovers=[] if is_closed else own_handovers(visitor.user),
         agents=sorted(agents.items(), key=lambda each: each[1]) if len(agents) > 1 or chosen else [],
         chosen_agent=chosen,
         is_closed=is_closed,

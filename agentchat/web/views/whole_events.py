@@ -38,7 +38,7 @@ def event(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID, seq: int) 
 def event_text(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID, seq: int) -> HttpResponseBase:
     """The text that a page shows of an event."""
     found = get_object_or_404(Event, session=own_chat(visitor, chat_id), seq=seq)
-    return _text(request, found, shows_details=visitor.may_see_details)
+    return text_response(request, found, shows_details=visitor.may_see_details)
 
 
 @require_safe
@@ -49,13 +49,14 @@ def shared_event_text(request: HttpRequest, token: str, seq: int) -> HttpRespons
     link = sharing.find_link(token)
     if link is None:
         raise Http404
-    response = _text(request, get_object_or_404(shared_chat.events_of(link), seq=seq), shows_details=False)
+    response = text_response(request, get_object_or_404(shared_chat.events_of(link), seq=seq), shows_details=False)
     response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
     response.headers["Referrer-Policy"] = "no-referrer"  # the URL is the secret
     return response
 
 
-def _text(request: HttpRequest, found: Event, *, shows_details: bool) -> HttpResponseBase:
+def text_response(request: HttpRequest, found: Event, *, shows_details: bool) -> HttpResponseBase:
+    """The text of an event, of a chat that the caller has found. Raise Http404 if it has none for these readers."""
     text = whole_text(found.type, found.payload)
     if text is None or (hides_text(found.type, found.payload) and not shows_details):
         raise Http404

@@ -126,7 +126,7 @@ function apply(frame) {
   if (branchSwitch.intercepts(frame)) {
     return;
   }
-  if (frame.type === "TEXT_MESSAGE_START" && frame.role === "user") {
+  if (frame.type === "TEXT_MESSAGE_START") {
     outbox.remove(frame.messageId);
     pending.settle(frame.messageId);
     find("empty")?.remove();

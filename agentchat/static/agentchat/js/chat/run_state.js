@@ -80,6 +80,13 @@ export class RunState {
           this.state = "running";
         }
         break;
+      case "HANDOVER_REQUESTED":
+        this.isStopping = false;
+        this.state = "waiting";
+        break;
+      case "HANDOVER_ENDED":
+        this.state = "running";
+        break;
       case "RUN_FINISHED":
       case "RUN_ERROR":
         this.state = "idle";
