@@ -34,6 +34,7 @@ class AnswerStream:
     def _restart(self, number: int) -> None:
         self._number = number
         self._offset = self._thought_offset = 0
+        self._written: list[str] = []
         self._thoughts: list[str] = []
         self._thinks_since: float | None = None
         self._thought_for = 0.0
@@ -51,9 +52,19 @@ class AnswerStream:
     def _write(self, text: str) -> None:
         self.end()
         if text := self._readable(text):
-            event = TextMessageContent(message_id=self._try.key, attempt=self._attempt, offset=self._offset, delta=text)
-            self._send(event)
-            self._offset += utf16_len(text)
+            self._send_text(text)
+
+    def _send_text(self, text: str) -> None:
+        event = TextMessageContent(message_id=self._try.key, attempt=self._attempt, offset=self._offset, delta=text)
+        self._send(event)
+        self._written.append(text)
+        self._offset += utf16_len(text)
+
+    def send_rest(self, whole: str) -> None:
+        """Send what is missing of the text: of a result, little may have been readable before it was complete."""
+        written = "".join(self._written)
+        if whole != written and whole.startswith(written):
+            self._send_text(whole[len(written) :])
 
     def _think(self, text: str) -> None:
         if self._thinks_since is None:

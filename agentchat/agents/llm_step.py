@@ -97,6 +97,8 @@ def ask(
                 send_to(stream, event)
             raise
         written.end()
+        if result is not None:
+            written.send_rest(_shown(response, result))
         return {**response.to_json(), "message_id": try_.key}
 
     def events(recorded: Mapping[str, Any]) -> Iterable[ChatEvent]:

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 import agentchat
 from agentchat import ConversableAgent, UserProxyAgent, llm_config
 from agentchat.errors import ConfigError, LLMDeclined, LLMResultInvalid
-from agentchat.io import IOStream
+from agentchat.io import IOConsole, IOStream
 from agentchat.models import Run, Step
-from agentchat.testing import RecordingStream, call, give, raw, say
+from agentchat.testing import RecordingStream, call, fail, give, raw, say
 from tests.llm.chunks import DONE, chunk
 
 
@@ -61,8 +61,8 @@ def test_a_reply_is_an_instance_and_users_see_its_fields(scripted_llm, on_stream
     assert stream.returned == Order(article="chair", amount=2, by=date(2030, 1, 31))
     shown = "- **Article:** chair\n- **Amount:** 2\n- **By:** 2030-01-31"
     assert stream.messages[-1] == ("clerk", shown)
-    assert deltas(stream)
-    assert shown.startswith(deltas(stream))
+    assert deltas(stream) == shown
+    assert len([event for event in stream.events if event.type == "TEXT_MESSAGE_CONTENT"]) > 1
     assert stream.said[-1] == {"role": "assistant", "content": shown}
 
 
@@ -78,7 +78,17 @@ def test_a_model_s_own_format_is_what_users_see(scripted_llm, on_stream):
     scripted_llm.replies(give(article="chair", amount=2))
     stream = on_stream(orders, "Two chairs")
     assert stream.messages == [("clerk", "**2 x chair**, thank you.")]
-    assert deltas(stream) == ""
+    assert deltas(stream) == "**2 x chair**, thank you."
+
+
+def test_a_console_prints_the_fields(scripted_llm, capsys):
+    refused = fail(400, "response_format is unknown")
+    scripted_llm.always(lambda body: refused if "response_format" in body else give(article="chair"))
+    console = IOConsole()
+    console.remember("user", "A chair")
+    with IOStream.set_default(console):
+        agentchat.reply(console, clerk(), result=Order)
+    assert "- **Article:** chair\n" in capsys.readouterr().out
 
 
 def test_a_silent_agent_shows_nothing(scripted_llm, on_stream):
