@@ -13,6 +13,7 @@ import redis
 from agentchat.testing import ScriptedLLM, say
 from scripts.cluster import NODES, WORKERS
 from tests.faults.app import ledger
+from tests.faults.handovers import outlive_handovers
 from tests.faults.page import Guest
 from tests.faults.waits import outlive_waits
 from tests.services.cluster import REDIS_URL, inspect, machines
@@ -242,6 +243,19 @@ def test_whatever_a_run_waits_for_comes_once_though_all_processes_are_killed(clu
         visit=guest,
         folder=cluster.folder,
         eventually=eventually,
+        from_afar=True,
+    )
+
+
+def test_what_staff_say_and_do_has_happened_once_though_all_processes_are_killed(cluster, guest):
+    """On PostgreSQL: web nodes and workers die, and so does what staff act with, right after each commit."""
+    outlive_handovers(
+        cluster,
+        cluster.site.environment,
+        kill=lambda: [cluster.kill(name, signal.SIGKILL) for name in (*NODES, *WORKERS)],
+        revive=lambda: cluster.start(*NODES, *WORKERS),
+        visit=guest,
+        folder=cluster.folder,
         from_afar=True,
     )
 

@@ -116,6 +116,18 @@ def patient(iostream: IOStream) -> None:
     iostream.print(f"you say {answer}")
 
 
+@on_connect("switchboard")
+def switchboard(iostream: IOStream) -> None:
+    """Hands over, and says what it has heard; notes both in the ledger, once."""
+    name = iostream.input()
+    heard = len(iostream.hand_over(to=group("care")).messages)
+    iostream.step("note", lambda: ledger.write(FOLDER, f"{heard} {name}"))
+    iostream.print(f"heard {heard}")
+    iostream.input("And now?")
+    iostream.step("note the end", lambda: ledger.write(FOLDER, f"end {name}"))
+    iostream.print(" | ".join(each["content"].rpartition("assistant): ")[2] for each in iostream.said))
+
+
 @on_connect("printer")
 def printer(iostream: IOStream) -> None:
     """Prints as many lines as it is told to, in bursts, with a step now and then."""
