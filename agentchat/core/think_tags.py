@@ -40,11 +40,12 @@ class ThinkTags:
     def __init__(self) -> None:
         self.held = ""  # the end of the text, which may be a part of a tag
         self._closing: re.Pattern[str] | None = None  # while thoughts are written
-        self._has_thoughts = self._is_answer = False
+        self._has_thoughts = False
+        self.is_answer = False  # from now on, all is text
 
     def feed(self, text: str) -> Iterator[Piece]:
         """The pieces that are certain now."""
-        while not self._is_answer:
+        while not self.is_answer:
             text, self.held = self.held + text, ""
             if self._closing is None:
                 opening = OPENING.match(text)
@@ -52,7 +53,7 @@ class ThinkTags:
                     if may_be_opening(text):
                         self.held = text
                         return
-                    self._is_answer = True
+                    self.is_answer = True
                     text = text.lstrip() if self._has_thoughts else text
                     break
                 self._closing, self._has_thoughts = closing_tag(opening), True

@@ -19,10 +19,11 @@ class Choice:
         on_delta: Callable[[str], None],
         new_call_id: Callable[[int], str],
         on_thought: Callable[[str], None] = lambda text: None,
+        on_annotations: Callable[[Any], None] = lambda annotations: None,
     ) -> None:
         self.finish_reason: str | None = None
         self.declined = False
-        self._on_delta, self._on_thought = on_delta, on_thought
+        self._on_delta, self._on_thought, self._on_annotations = on_delta, on_thought, on_annotations
         self._tags = ThinkTags()
         self._tagged: list[str] = []  # thoughts that stood in the text
         self._thinks_in = ""  # the field whose thoughts are emitted: some services write them into two
@@ -118,6 +119,8 @@ class Choice:
                 self._think(name, thought if isinstance(thought, str) else _texts_of(thought))
         if details := delta.get("reasoning_details"):
             self._add_details(details)
+        if annotations := delta.get("annotations"):
+            self._on_annotations(annotations)
         if calls := of_kind((list, dict), delta.get("tool_calls"), "tool_calls"):
             self._calls.add(calls)
         if function_call := of_kind(dict, delta.get("function_call"), "function_call"):
@@ -152,8 +155,11 @@ class Choice:
 
     def _write(self, text: str) -> None:
         """Emit a piece of the content: as text, or as thoughts if it begins with them."""
-        for piece in self._tags.feed(text):
-            self._add(piece)
+        if self._tags.is_answer:
+            self._emit(text)
+        else:
+            for piece in self._tags.feed(text):
+                self._add(piece)
 
     def _add(self, piece: Piece) -> None:
         if not piece.is_thought:

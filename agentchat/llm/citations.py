@@ -1,6 +1,6 @@
 """The sources that a service names for an answer: annotations of the message, or lists beside it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agentchat.core.sources import Source, merged, source_of
@@ -12,19 +12,18 @@ class Citations:
     def __init__(self) -> None:
         self._found: list[Source] = []
 
-    def add(self, chunk: Mapping[str, Any]) -> None:
-        """Take over what a chunk names."""
-        for choice in _objects(chunk.get("choices")):
-            for holder in (choice.get("delta"), choice.get("message")):
-                if isinstance(holder, Mapping) and holder.get("annotations"):
-                    self._found += filter(None, map(_annotated, _objects(holder["annotations"])))
-        # Perplexity's and xAI's places: each chunk has all of them.
-        if results := chunk.get("search_results"):
-            self._found += filter(None, (source_of(each.get("url"), each.get("title")) for each in _objects(results)))
-        if isinstance(addresses := chunk.get("citations"), list):
-            self._found += filter(None, map(source_of, addresses))
-        if len(self._found) > 1:
-            self._found = merged(self._found)
+    def add_annotations(self, annotations: Any) -> None:
+        """Take over the annotations of a message, or of a delta."""
+        self._add(map(_annotated, _objects(annotations)))
+
+    def add_lists(self, chunk: Mapping[str, Any]) -> None:
+        """Take over what stands beside the answer: Perplexity's and xAI's places, where each chunk has all of them."""
+        self._add(source_of(each.get("url"), each.get("title")) for each in _objects(chunk.get("search_results")))
+        addresses = chunk.get("citations")
+        self._add(map(source_of, addresses if isinstance(addresses, list) else ()))
+
+    def _add(self, sources: Iterable[Source | None]) -> None:
+        self._found = merged([*self._found, *filter(None, sources)])
 
     def sources(self) -> tuple[Source, ...]:
         return tuple(self._found)

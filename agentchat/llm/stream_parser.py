@@ -41,11 +41,11 @@ class StreamParser:
         self._listener_error: Exception | None = None
         self._model = model
         self._events = EventStream()
-        self._first = Choice(self._on_delta, new_call_id, self._on_thought)
+        self._citations = Citations()
+        self._first = Choice(self._on_delta, new_call_id, self._on_thought, self._citations.add_annotations)
         self._choices = {0: self._first}
         self._new_choice = partial(Choice, lambda text: None, new_call_id)
         self._is_whole = False  # not streamed
-        self._citations = Citations()
         self.usage: dict[str, Any] = {}
         """The usage as the service reports it; empty until then."""
 
@@ -159,7 +159,8 @@ class StreamParser:
             raise error
         if model := chunk.get("model"):
             self._model = str(model)[:MAX_MODEL_CHARS]
-        self._citations.add(chunk)
+        if "citations" in chunk or "search_results" in chunk:
+            self._citations.add_lists(chunk)
         self._note_usage(chunk)
         self._note_usage(chunk.get("x_groq"))
         for choice in of_kind(list, chunk.get("choices"), "choices") or ():
