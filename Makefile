@@ -60,7 +60,7 @@ test-fast: $(ready)
 	@exec $(pytest) -m "not browser and not services and not faults and not slow and not model" $(ARGS)
 
 # With fewer random scripts than on SQLite, because a transaction takes longer.
-on_postgresql := $(addprefix tests/runs/test_,runs.py questions.py crashes.py branching.py regressions.py)
+on_postgresql := $(addprefix tests/runs/test_,runs.py questions.py crashes.py branching.py regressions.py handovers.py)
 on_postgresql += tests/infra/test_sanitize.py tests/faults/test_cuts.py
 test-postgresql: $(ready)
 	@TEST_DATABASE_ENGINE=postgres TEST_EXAMPLES=10 exec $(pytest) $(on_postgresql) $(ARGS)

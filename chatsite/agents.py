@@ -3,7 +3,7 @@ what users read of them; what models read is English.
 
 `weather` uses a tool, and ends after each answer. `assistant` continues: after each reply it asks the user for the next
 message, and waits for as long as that takes. `team` is a group chat of three. `refunds` asks its user for a form, and
-staff for approval before its tool pays.
+staff for approval before its tool pays; whoever asks for a person talks to one.
 """
 
 import re
@@ -145,6 +145,9 @@ def look_up_order(order: Annotated[str, "the order's number"]) -> str:
     return f"Order {order}: one kettle, {_price(order)} euros, delivered. It can be refunded."
 
 
+WANTS_A_PERSON = re.compile(r"\b(person|human|mensch\w*)\b|شخص", re.IGNORECASE)
+
+
 def _price(order: str) -> int:
     return 10 + zlib.crc32(order.encode()) % 90
 
@@ -157,6 +160,9 @@ def _price(order: str) -> int:
 )
 def refunds(iostream: IOStream) -> None:
     message = iostream.input()
+    if WANTS_A_PERSON.search(message):
+        iostream.hand_over(to=staff(), summary=message)
+        return
     number = re.search(r"\d+", message)
     order = number[0] if number else iostream.input("What is the number of your order?").strip()
     account = iostream.ask(f"Where should the money for order {order} go?", Account)

@@ -38,6 +38,18 @@ def test_the_refund_desk_asks_for_an_account_and_pays_only_what_staff_have_appro
     assert "Pretended to pay 5 euros for order 1017 to Ada" in results[1]
 
 
+@pytest.mark.parametrize("words", ["May I talk to a person?", "Ich möchte einen Menschen sprechen.", "أريد شخصًا"])
+def test_whoever_asks_the_refund_desk_for_a_person_talks_to_one(agent_chat, words):
+    chat = agent_chat("refunds")
+    chat.send(words)
+    chat.wait_for("HANDOVER_REQUESTED")
+    staff = account("grace", is_staff=True)
+    chat.say("How can I help?", by=staff)
+    chat.give_back(by=staff)
+    chat.wait_for("RUN_FINISHED", outcome={"type": "success"})
+    assert chat.said[-1] == ("grace", "How can I help?")
+
+
 def test_the_weather_desk_answers_with_the_result_of_its_tool(agent_chat):
     chat = agent_chat("weather")
     chat.send("What is the weather in Paris?")
