@@ -49,7 +49,8 @@ class LiveMessage:
         """The model is asked again: what was shown is to be replaced."""
         self.attempt = attempt
         self.written = GrowingText()
-        self.thoughts = GrowingText()  # what the model thinks before it writes
+        self.thoughts = GrowingText()  # what the model thinks before it writes …
+        self._thinks_since = self._thought_until = 0.0  # … by `time.perf_counter`
         self._blocks: list[Block] = []
         self._open_block = NO_BLOCK
         self._markdown = StreamedMarkdown(self.message_id)
@@ -64,7 +65,14 @@ class LiveMessage:
         self.written.write(delta)
 
     def think(self, delta: str) -> None:
+        self._thought_until = perf_counter()
+        self._thinks_since = self._thinks_since or self._thought_until
         self.thoughts.write(delta)
+
+    @property
+    def thought_ms(self) -> int:
+        """Milliseconds from the first of the thoughts to the last one."""
+        return round((self._thought_until - self._thinks_since) * 1000)
 
     def blocks(self) -> list[Block]:
         """The complete blocks, as far as they are rendered. The thoughts are the first one when a text follows."""

@@ -34,9 +34,9 @@ def end_run(
     run: Run,
     status: Run.Status,
     event: RunFinished | RunError,
-    half_written: dict[str, str] | None = None,
+    half_written: dict[str, list[ChatEvent]] | None = None,
 ) -> tuple[list[Frame], Run | None]:
-    """End a run of a locked chat session. `half_written` is the text so far of its messages, by id.
+    """End a run of a locked chat session. `half_written` are the ends of its messages, by id.
 
     Return the events of its end, and the run that follows if the user has sent more meanwhile.
     """
@@ -71,13 +71,13 @@ def end_run(
     return frames + started, following
 
 
-def closing_events(run: Run, half_written: dict[str, str]) -> list[ChatEvent]:
+def closing_events(run: Run, half_written: dict[str, list[ChatEvent]]) -> list[ChatEvent]:
     """The missing ends of what the run has begun. A message that was being written ends with its text so far."""
     emitted = _emitted_in(run)
-    ends: list[ChatEvent] = [
-        TextMessageEnd(message_id=message_id, content=half_written.get(message_id, ""), stopped=True)
-        for message_id in _unfinished_messages(emitted)
-    ]
+    ends: list[ChatEvent] = []
+    for message_id in _unfinished_messages(emitted):
+        nothing = TextMessageEnd(message_id=message_id, content="", stopped=True)
+        ends += half_written.get(message_id) or [nothing]
     return ends + _unfinished_chats(emitted)
 
 

@@ -378,10 +378,10 @@ class Journal:
         status: Run.Status,
         event: RunFinished | RunError,
         *,
-        half_written: dict[str, str],
+        half_written: dict[str, list[ChatEvent]],
         state: dict[str, Any] | None = None,
     ) -> tuple[list[Frame], Run | None]:
-        """End the run. `half_written`: the text so far of its messages, by id. Return also the run that follows it.
+        """End the run. `half_written`: the ends of its messages, by id. Return also the run that follows it.
 
         `state` is what the next run begins with.
         """

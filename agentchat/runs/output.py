@@ -10,7 +10,15 @@ from uuid import UUID
 
 from asgiref.sync import async_to_sync
 
-from agentchat.events import ReasoningMessageContent, TextMessageContent, TextMessageEnd, TextMessageStart
+from agentchat import conf
+from agentchat.events import (
+    ChatEvent,
+    ReasoningMessageContent,
+    ReasoningMessageEnd,
+    TextMessageContent,
+    TextMessageEnd,
+    TextMessageStart,
+)
 from agentchat.realtime import chat_list
 from agentchat.realtime.frames import Frame
 from agentchat.realtime.hub import current_hub
@@ -56,10 +64,16 @@ class RunOutput:
 
         async_to_sync(begin)()
 
-    def ends_of(self, message_id: str) -> list[TextMessageEnd]:
+    def ends_of(self, message_id: str) -> list[ChatEvent]:
         """The end of a message that will not be completed, with its text so far; none if it is not being written."""
         message = self.writing.get(message_id)
-        return [TextMessageEnd(message_id=message_id, content=message.text, stopped=True)] if message else []
+        if message is None:
+            return []
+        end = TextMessageEnd(message_id=message_id, content=message.text, stopped=True)
+        if not message.thoughts.length:
+            return [end]
+        thoughts = str(message.thoughts).strip() if conf.app.keep_reasoning else None
+        return [ReasoningMessageEnd(message_id=message_id, content=thoughts, duration_ms=message.thought_ms), end]
 
     def publish_soon(self, frames: list[Frame]) -> None:
         """Publish saved events that end no message. Never blocks, and keeps the order."""

@@ -224,7 +224,7 @@ class RunIOStream(Waits, IOStream):
 
     def end(self, status: Run.Status, event: RunFinished | RunError) -> tuple[list[Frame], int | None]:
         """End the run. Return what is to be published, and the run that follows."""
-        half_written = {message_id: message.text for message_id, message in self.output.writing.items()}
+        half_written = {message_id: self.output.ends_of(message_id) for message_id in self.output.writing}
         frames, following = self._journal.end(status, event, half_written=half_written, state=self.state_at_end)
         return frames, following.pk if following else None
 

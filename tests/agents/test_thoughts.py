@@ -103,6 +103,30 @@ def test_without_keep_reasoning_only_the_time_is_stored(scripted_llm, asked, set
     assert '<details class="thoughts"' not in page
 
 
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_stop_while_the_model_thinks_keeps_what_it_has_thought(
+    scripted_llm, agent_chat, agent_function, settings, keeps
+):
+    settings.AGENTCHAT = {**settings.AGENTCHAT, "KEEP_REASONING": keeps}
+
+    def answering(iostream):
+        iostream.input()
+        agentchat.reply(iostream, clerk())
+
+    scripted_llm.replies(say("Four.", thoughts="Let me see.").paused(after=1))
+    chat = agent_chat(agent_function(answering))
+    chat.send("2 + 2?")
+    chat.wait_for("REASONING_MESSAGE_CONTENT")
+    assert chat.stop()
+    chat.wait_for("RUN_FINISHED")
+    assert chat.wait_for("REASONING_MESSAGE_END").get("content") == ("Let me see." if keeps else None)
+    assert chat.wait_for("TEXT_MESSAGE_END", stopped=True)["content"] == ""
+    page = page_of(chat)
+    assert "Thought for 1 s" in page
+    assert "Stopped here." in page
+    assert ("Let me see." in page) is keeps
+
+
 def test_an_answer_without_thoughts_stores_what_it_did_before(scripted_llm, asked):
     scripted_llm.replies(say("Four."))
     types = [frame["type"] for frame in asked().frames if "seq" in frame]
