@@ -49,9 +49,11 @@ def main() -> None:
     print(f"\n  Chat   {address}/\n  Admin  {address}/admin/")
     if password:
         print(f"         user admin, password {password} (shown only this once)")
-    print(f"  Inbox  {address}/inbox/  what the refund desk asks of staff: be a customer in another browser")
+    print(f"  Inbox  {address}/inbox/")
     if model:
         print(f"  Model  {model}, on this machine: a very small one, often wrong")
+    print("\n  Both sides of a refund: as a guest, in a private window, ask the refund desk under Chat to")
+    print("  pay order 1017 back. It asks staff: sign in under Inbox as admin, and decide.")
     print("\n  Ctrl-C stops the server.\n", flush=True)
     command = ["-m", "daphne", "--bind", host, "--port", str(port), "--access-log", os.devnull]
     os.execv(sys.executable, [sys.executable, *command, "chatsite.asgi:application"])

@@ -25,6 +25,8 @@ SHOWN = [  # the scene, its size and colour scheme, and its file in docs/
     ("weather", DESKTOP, "light", "screenshot.png"),
     ("approval", DESKTOP, "dark", "screenshot-approval.png"),
     ("team", PHONE, "light", "screenshot-phone.png"),
+    ("inbox", DESKTOP, "light", "inbox.png"),
+    ("question", PHONE, "dark", "inbox-question.png"),
 ]
 
 
@@ -40,6 +42,12 @@ def main(folder: Path | None) -> None:
             addresses = {name: play(page, site.url) for name, play in scenes.items()}
             phone = new_page(browser, storage_state=page.context.storage_state(), is_mobile=True, has_touch=True)
             pages = {PHONE: phone, TABLET: page, DESKTOP: page}
+            colleague = new_page(browser)
+            addresses |= inbox(colleague, site)
+            phone_of_colleague = new_page(
+                browser, storage_state=colleague.context.storage_state(), is_mobile=True, has_touch=True
+            )
+            pages_of_colleague = {PHONE: phone_of_colleague, TABLET: colleague, DESKTOP: colleague}
             looks = [(name, size, scheme, ROOT / "docs" / file) for name, size, scheme, file in SHOWN]
             if folder:
                 addresses |= {"start": f"{site.url}/chat/", "sign-in": f"{site.url}/accounts/login/"}
@@ -48,7 +56,8 @@ def main(folder: Path | None) -> None:
                     for name, size, scheme in product(addresses, pages, ("light", "dark"))
                 ]
             for name, size, scheme, file in looks:
-                look(pages[size], addresses[name], size, scheme, file)
+                theirs = pages_of_colleague if name in ("inbox", "question") else pages
+                look(theirs[size], addresses[name], size, scheme, file)
         finally:
             browser.close()
             site.close()
@@ -104,6 +113,24 @@ def approval(page: Page, site: str) -> str:
     form.get_by_role("button", name="Send").click()
     expect(page.get_by_text("A colleague decides about this")).to_be_visible(timeout=60_000)
     return address
+
+
+COLLEAGUE = """
+from django.contrib.auth import get_user_model
+get_user_model().objects.create_user("grace", password="grace", is_staff=True)
+"""
+
+
+def inbox(page: Page, site: Site) -> dict[str, str]:
+    """The inbox of a member of staff, and the question in it that `approval` has left."""
+    site.manage("shell", "-c", COLLEAGUE)
+    page.goto(f"{site.url}/inbox/")
+    page.get_by_label("Username").fill("grace")
+    page.get_by_label("Password").fill("grace")
+    page.get_by_role("button", name="Sign in").click()
+    question = page.locator(".inbox-list a").first
+    expect(question).to_be_visible()
+    return {"inbox": f"{site.url}/inbox/", "question": f"{site.url}{question.get_attribute('href')}"}
 
 
 def weather(page: Page, site: str) -> str:
