@@ -67,7 +67,7 @@ class Journal:
             raise LeaseLost  # it was deleted a moment ago
         self.session = run.session  # as it was when this execution began
         self._recorded = Recorded(claim, run)
-        self.late = self._recorded.late
+        self.late, self.close = self._recorded.late, self._recorded.close
         self._next_number = 1
         self.after_step = OriginSequence(0, Phase.AFTER)  # the origins of what is shown between two steps
         self.usage = RunUsage(

@@ -98,6 +98,15 @@ class Recorded:
         self._failure = Aborted(error)
         raise self._failure
 
+    def close(self) -> None:
+        """Let go of what is in memory. The execution is over, and its stream may be held for minutes.
+
+        A timer of the event loop holds the context in which it was set until its time has come, even if cancelled:
+        for the client of a model, that is ten minutes. What a thread that was left behind saves now is refused.
+        """
+        self.late.take()
+        self.own, self.steps, self.origins, self.questions = {}, {}, {}, {}
+
     # --- transactions -----------------------------------------------------------------------------------------------
 
     def write(

@@ -215,8 +215,8 @@ class RunIOStream(Waits, IOStream):
             raise error
 
     def close(self) -> None:
-        """Let go of what could not be saved: the execution is over."""
-        self._journal.late.take()
+        """The execution is over: let go of what could not be saved, and of all that was read."""
+        self._journal.close()
 
     def release(self) -> None:
         """Hand the run off without an event: another process resumes it."""

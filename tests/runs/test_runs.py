@@ -326,3 +326,27 @@ def test_a_message_saves_its_chat_session_once(agent_function, settings):
     session.refresh_from_db()
     assert (session.title, session.head, session.next_seq) == ("Hello", Run.objects.get(), 4)
     assert session.updated_at > before
+
+
+def test_an_execution_that_is_over_holds_nothing_of_its_journal_though_its_stream_is_held(agent_function, agent_chat):
+    held, sizes = [], []
+
+    def asks(iostream):
+        held.append(iostream)
+        recorded = iostream._journal._recorded
+        iostream.print(iostream.input())
+        iostream.step("look", lambda: "x" * 1000)
+        sizes.append((len(recorded.steps), len(recorded.origins)))
+        iostream.input("And then?")
+
+    chat = agent_chat(agent_function(asks))
+    chat.send("hello")
+    chat.wait_for("INPUT_REQUESTED")
+    chat.send("bye")
+    chat.wait_for("RUN_FINISHED")
+    eventually(lambda: not runner.advancing)
+    assert all(steps and origins for steps, origins in sizes)
+    assert len(held) == 2
+    for stream in held:
+        recorded = stream._journal._recorded
+        assert [recorded.steps, recorded.own, recorded.origins, recorded.questions] == [{}, {}, {}, {}]
