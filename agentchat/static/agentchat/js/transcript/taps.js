@@ -1,5 +1,5 @@
 /*
- * What a tap shows: the actions of a message, where there is no mouse to hover with (messages.css), and the rest of a
+ * What a tap shows: the actions of a message, where there is no mouse to hover with (actions.css), and the rest of a
  * long text, of which the first lines are shown (`is_long` in `agentchat/presentation/items.py`).
  */
 
