@@ -119,6 +119,7 @@ class Message(NamedItem):
     sources: list[Source] = field(default_factory=list)
     feedback: Any = None  # `versions.py` adds the user's rating,
     versions: Any = None  # and the other branches from here
+    to_staff: bool = False  # the user has sent it in a handover
     unread: bool = False
     """Sent while the agent was busy, which has not asked for input since."""
 
@@ -130,6 +131,11 @@ class Message(NamedItem):
     def is_from_staff(self) -> bool:
         """By somebody of the site, in a handover: only what staff say has this role."""
         return self.role == "staff"
+
+    @property
+    def actions_of(self) -> str:
+        """Whose actions it has, by their role: a message to staff can only be copied, as theirs."""
+        return "staff" if self.to_staff else self.role
 
     @property
     def is_typed(self) -> bool:

@@ -119,7 +119,7 @@ def _state_before(events: Events, rows: list[Event]) -> ReaderState:
     if rows[0].run_id is not None and rows[0].type != "RUN_STARTED":
         is_asked = any(event.type == "INPUT_REQUESTED" for event in opened)
         state = "waiting" if is_asked or is_handed_over else "running"
-    return ReaderState(state=state, turn_usage=usage, opened=opened)
+    return ReaderState(state=state, turn_usage=usage, opened=opened, is_handed_over=is_handed_over)
 
 
 def _open_or_close(opened: list[Event], event: Event) -> None:

@@ -52,6 +52,7 @@ class TranscriptReader:
         self._sources: list[Source] = []  # of the answer that is still to come
         self._last_flushed: Item | None = None  # if nothing was added since: its sources may be named
         self._last_type = before.last_type  # of the agent's events
+        self._is_handed_over = before.is_handed_over  # to staff
         self.changed: dict[Item, None] = {}  # what the last event has added or changed, in order
         self.has_read_messages = False  # with the last event the agent has read what was unread
         self._may_be_unread = before.state != "idle"  # messages that came before
@@ -150,7 +151,10 @@ class TranscriptReader:
         item.seq, item.at, self._last_flushed = self._seq, self._at, None
         if self.is_settled and item.may_begin_page:
             before = ReaderState(
-                state=self._read.state, turn_usage=self._turn_usage_before, last_type=self._type_before
+                state=self._read.state,
+                turn_usage=self._turn_usage_before,
+                last_type=self._type_before,
+                is_handed_over=self._is_handed_over,
             )
             self.boundaries.append(PageBoundary(seq=self._seq, item=item, index=0, before=before))
         is_unasked = isinstance(item, Message) and item.is_from_user and self._read.text_request is None
@@ -170,6 +174,7 @@ class TranscriptReader:
         if message.is_from_user and is_busy and self._read.text_request is None:
             message.unread = True
             self._unread[message.id] = message
+        message.to_staff = message.is_from_user and self._is_handed_over
         self._add(message)
         self._messages[message.id] = message
 
@@ -297,7 +302,7 @@ class TranscriptReader:
 
     def _handover_requested(self, payload: Mapping[str, Any]) -> None:
         self._add(HandoverNote(what="taken" if payload.get("taken") else "asked"))
-        self._read.state = "waiting"
+        self._read.state, self._is_handed_over = "waiting", True
 
     def _handover_joined(self, payload: Mapping[str, Any]) -> None:
         self._add(HandoverNote(what="joined", name=payload["name"]))
@@ -305,7 +310,7 @@ class TranscriptReader:
     def _handover_ended(self, payload: Mapping[str, Any]) -> None:
         what: HandoverNews = "expired" if payload.get("expired") else "returned" if payload["name"] else "ended"
         self._add(HandoverNote(what=what, name=payload["name"]))
-        self._read.state = "running"
+        self._read.state, self._is_handed_over = "running", False
 
     def _usage(self, payload: Mapping[str, Any]) -> None:
         usage = self._read.usage

@@ -46,6 +46,7 @@ class ReaderState:
     turn_usage: TurnUsage = field(default_factory=TurnUsage)
     last_type: str = ""  # of the agent's events
     opened: Sequence[Any] = ()
+    is_handed_over: bool = False  # to staff
 
 
 @dataclass(frozen=True, kw_only=True)

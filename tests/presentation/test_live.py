@@ -181,3 +181,12 @@ def test_what_is_printed_before_the_rendering_is_shown_once():
     assert "one" in shown["html"]
     assert "two" not in shown["html"]
     assert added == {"key": shown["key"], "text": "two\n"}
+
+
+def test_a_message_to_staff_has_no_edit_button():
+    frames = numbered(
+        [*HELLO, STARTED, HANDED_OVER, *MORE, ("HANDOVER_ENDED", {"request": "handover-3", "name": "Grace"})]
+    )
+    page = str(whole(frames, VIEWER))
+    assert page.count("data-edit") == 1
+    assert page.index("data-edit") < page.index("One more thing")

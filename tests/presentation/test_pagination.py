@@ -316,3 +316,13 @@ def test_each_item_is_weighed_once_however_many_boundaries_there_are(monkeypatch
     chosen = pagination._choose(boundaries, items, is_all=True, is_last_try=True)
     assert chosen.index == 100 - pagination.WEIGHT
     assert len([item for item in weighed if item in items]) == 100
+
+
+def test_a_message_to_staff_is_known_on_a_page_that_begins_in_the_handover():
+    written = [fact for number in range(200) for fact in message(f"u{number}", "user")]
+    chat = chat_of([STARTED, REQUESTED, *written])
+    page = page_of(events_of(chat), chat.next_seq)
+    assert page.earlier
+    assert all(item.to_staff for item in page.transcript.items)
+    older = page_of(events_of(chat), chat.next_seq, before=page.earlier)
+    assert all(item.to_staff for item in older.transcript.items if isinstance(item, Message))
