@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from agentchat import chats, server
-from agentchat.actions import branches, colleagues, handovers, messages
+from agentchat.actions import branches, colleagues, handovers, messages, outbox
 from agentchat.infra.db_threads import DB_POOL, in_db_thread
 from agentchat.models import ChatSession, Run
 from agentchat.realtime import frames
@@ -74,8 +74,9 @@ class AgentChat:
         branches.select_branch(self.session.pk, self.visitor, client_id=uuid.uuid4(), number=number)
 
     def signal(self, name: str, value: Any = None) -> None:
-        """Send a signal to the run, as a project's own code does."""
+        """Send a signal to the run, as a project's own code does. It has been delivered when this returns."""
         chats.signal(self.session, name, value)
+        outbox.deliver(self.session.pk)  # if the thread that does it has not come to it yet
 
     def take_over(self, *, by: Any) -> None:
         """Take the chat over as this user, or join a handover, as in the inbox. Raise Rejected as the server would."""
