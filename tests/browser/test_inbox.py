@@ -120,7 +120,7 @@ def test_the_inbox_is_live_in_every_tab_and_the_keyboard_is_enough(make_tab, sig
     question.get_by_label("Reason for rejecting").fill("What I have typed stays.")
     other.locator(".inbox-list a").first.click()
     other.get_by_role("button", name="Approve").click()
-    expect(other.get_by_text("Your answer was saved.")).to_be_visible()
+    expect(other.locator("#toasts")).to_contain_text("Your answer was saved.")
     expect(listed).to_have_title("(1) Inbox")
     expect(listed.locator(".inbox-list a")).to_have_count(1)
     expect(listed.locator(".inbox-list a")).to_be_focused()  # it has moved, and is the same question
@@ -143,7 +143,7 @@ def test_enter_in_a_changed_field_does_not_approve_of_what_was_asked(make_tab, s
     page.get_by_label("amount").fill("10")
     page.get_by_label("amount").press("Enter")
     page.get_by_role("button", name="Approve with changes").click()
-    expect(page.get_by_text("Your answer was saved.")).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("Your answer was saved.")
     [(payload,)] = site.rows("SELECT payload FROM agentchat_event WHERE type = 'INPUT_ANSWERED'")
     assert json.loads(payload)["value"]["arguments"]["amount"] == 10
 
@@ -208,7 +208,7 @@ def test_a_colleague_decides_and_the_customer_sees_no_more_than_that(make_tab, c
     page.get_by_text("Edit", exact=True).click()
     page.get_by_label("amount").fill("10")
     page.get_by_role("button", name="Approve with changes").press("Enter")
-    expect(page.get_by_text("Your answer was saved.")).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("Your answer was saved.")
     expect(page.locator(".inbox-list")).to_contain_text("Nothing is waiting for you.")
     expect(card).to_contain_text("Approved by grace")
     customer.wait_for_frame("RUN_FINISHED")
