@@ -85,7 +85,7 @@ def test_a_customer_talks_to_staff_across_a_killed_server(make_tab, site, sign_i
     say(grace, "Hello, I'm Grace.")
     said = customer.transcript.locator(".from-staff")
     expect(said).to_contain_text("Hello, I'm Grace.")
-    expect(said.locator(".badge")).to_have_text("Staff")
+    expect(said.locator(".staff-badge")).to_have_text("Staff")
     assert_accessible(customer.page)
     assert_accessible(page)
     site.stop(signal.SIGKILL)

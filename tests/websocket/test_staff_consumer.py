@@ -74,7 +74,7 @@ async def test_both_see_what_the_other_says_and_only_the_owner_can_act_on_it():
         assert (start["role"], start["name"], start["messageId"]) == ("staff", "grace", message)
         assert (end["content"], "html" in end) == ("<b>Hello</b>", False)
         html = end["show"][-1]["html"]
-        assert '<span class="badge">Staff</span>' in html
+        assert '<span class="staff-badge">Staff</span>' in html
         assert "&lt;b&gt;Hello&lt;/b&gt;" in html
         assert "data-rate" not in html
     await owner.send(type="send", id=str(uuid.uuid4()), text="Hi")

@@ -77,7 +77,7 @@ def test_staff_join_speak_and_give_back_without_javascript(chat, grace):
         assert client.post(address(chat), form).url == address(chat)
     shown = page(client, chat)
     assert shown.count("Hello\nthere") == 1
-    assert '<span class="badge">Staff</span>' in shown
+    assert '<span class="staff-badge">Staff</span>' in shown
     assert client.post(address(chat), {"do": "give-back"}).url == reverse("agentchat:inbox")
     assert client.get(address(chat)).status_code == 404
     assert Handover.objects.get().outcome == "returned"
@@ -174,5 +174,5 @@ def test_exports_and_shared_links_say_who_is_staff(chat, ada, grace):
     assert "I have your umbrella" in "".join(data_of(Visitor(user=ada)))
     link = sharing.create_link(chat)
     shared = Client().get(reverse("agentchat:shared", args=[link.token])).getvalue().decode()
-    assert shared.count('<span class="badge">Staff</span>') == 2  # of the message, and of having joined
+    assert shared.count('<span class="staff-badge">Staff</span>') == 2  # of the message, and of having joined
     assert "Grace Hopper</span>" not in shared.split("Grace Hopper (Staff)")[0]
