@@ -7,6 +7,7 @@ from agentchat.events import InputRequested
 from agentchat.infra import moments
 from agentchat.infra.statements import insert, select_one, update
 from agentchat.models import ChatSession, InboxItem, Run, Step
+from agentchat.runs.leases import Claim
 from agentchat.runs.questions import EXPIRED
 from agentchat.runs.transactions import JournalTransaction, reset_crash_count, step_columns
 
@@ -17,11 +18,16 @@ def next_answer(session: ChatSession, requests: Sequence[str]) -> InboxItem | No
     return select_one(InboxItem, session_id=session.pk, run_id=None, request_id=tuple(requests), order=first)
 
 
-def take(tx: JournalTransaction, item: InboxItem | None, number: int, name: str, question: InputRequested) -> Any:
+def take(
+    tx: JournalTransaction, claim: Claim, item: InboxItem | None, number: int, name: str, question: InputRequested
+) -> Any:
     """Record the item's value, or that no answer can come any more, as the step that has asked. Return it."""
     if item is not None:
         assign(item, tx.run, number)
-    reset_crash_count(tx.run)
+    # A process that has died with the run may have taken this item too, and died before it was recorded: then this
+    # execution is not further than that one was.
+    if item is None or not claim.orphaned_by:
+        reset_crash_count(tx.run)
     now = moments.now()
     tx.steps[number] = step = Step(
         run=tx.run,

@@ -269,7 +269,7 @@ class Journal:
 
         def take_late(tx: JournalTransaction) -> list[Frame]:
             if not tx.is_retry or saved_step(tx.run, number) is None:
-                take(tx, found, number, name, question)
+                take(tx, self.claim, found, number, name, question)
             return []
 
         may_be_there = asked is not None or number == 1  # the question, or the message that has begun the run
@@ -295,7 +295,7 @@ class Journal:
             elif tx.run.status != Run.Status.RUNNING:
                 tx.run.status = Run.Status.RUNNING
                 update(tx.run, "status")
-            return take(tx, item, number, name, question), frames
+            return take(tx, self.claim, item, number, name, question), frames
 
         return self._recorded.write(answer, unless_cancelled=True, may_release=True)
 

@@ -6,7 +6,8 @@ another execution would find the same one. Both come before whatever is saved ne
 was printed comes before a step is made, which may take effect outside.
 
 The time is limited for the user, who is to see what a slow program prints, and for the count of crashes: whatever runs
-for longer than a moment after an answer has recorded it.
+for longer than a moment after an answer has recorded it. One that dies sooner records it in its next execution, which
+is no progress then (`inbox.take`).
 """
 
 import asyncio

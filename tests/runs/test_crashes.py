@@ -23,6 +23,7 @@ from agentchat.runs.leases import MAX_CRASHES
 from agentchat.runs.runner import Runner
 from agentchat.runs.session_lock import append, lock_session, lock_session_of, start_run
 from tests.commit_ack_loss import lose_the_first_commit
+from tests.runs.test_runs import eventually
 
 LOST = OperationalError("the server closed the connection unexpectedly")
 
@@ -353,3 +354,24 @@ def test_a_released_run_in_its_final_attempt_is_still_quarantined():
     assert leases.ready_runs(64) == [first.pk]
     assert leases.claim(first.pk).crashes == MAX_CRASHES - 1
     assert leases.claim(second.pk) is None
+
+
+def test_an_answer_that_the_dead_process_may_have_taken_too_does_not_reset_the_count(probe, agent_chat):
+    seen = []
+
+    def listen(iostream):
+        iostream.input()
+        seen.append((crashes(), Step.objects.count()))
+        iostream.step("look", lambda: None)
+        seen.append((crashes(), Step.objects.count()))
+
+    chat = agent_chat(probe(listen))
+    chat.send("Hello")
+    chat.wait_for("RUN_FINISHED")
+    seen.clear()
+    run = Run.objects.get()
+    Step.objects.all().delete()
+    run.inbox.update(run=None, step=None)
+    Run.objects.update(finished_at=None, **left_behind(crashes=0))
+    eventually(lambda: len(seen) == 2)
+    assert seen == [(1, 1), (0, 2)], "the answer is recorded at once, and only what comes after it is new"
