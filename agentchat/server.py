@@ -23,8 +23,11 @@ from typing import Any
 
 from agentchat import conf
 from agentchat.core.log import get_logger
+from agentchat.infra.addresses import address_of_scope
 from agentchat.infra.database import connection, retry_until_available
+from agentchat.infra.fair_queue import enter_lanes
 from agentchat.infra.loop_scope import owned
+from agentchat.infra.processor_shares import Measured, ProcessorShares
 from agentchat.infra.request_bodies import answer_in_bounds
 from agentchat.infra.request_limit import RequestLimit
 from agentchat.infra.response_bodies import paced
@@ -75,6 +78,10 @@ class Served:
         if scope["type"] == "lifespan":
             return await _lifespan(receive, send)
         start()
+        enter_lanes(address=(address := address_of_scope(scope)))
+        await Measured(self._answer(scope, receive, send), owned(ProcessorShares), address)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return

@@ -6,6 +6,7 @@ application takes, need no such end. Daphne does neither; `daphne_websocket.py` 
 daphne.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -17,8 +18,11 @@ class ClientConnection(Protocol):
     def unsent(self) -> int:
         """Bytes that wait in this process for the client to read."""
 
-    def limit(self, *, max_message_bytes: int) -> None:
-        """Before it is accepted: bound everything that its client makes the server keep and do."""
+    def limit(self, *, max_message_bytes: int, charge: Callable[[float], None]) -> None:
+        """Before it is accepted: bound everything that its client makes the server keep and do.
+
+        `charge` gets the seconds of a processor that reading from it takes.
+        """
 
     def on_taken(self) -> None:
         """The consumer is done with the next message."""

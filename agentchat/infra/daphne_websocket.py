@@ -14,7 +14,9 @@ All of this holds for sockets whose consumer has asked for it (`client_connectio
 same project have limits of their own. Import this in daphne's own processes alone: it installs Twisted's reactor.
 """
 
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
@@ -56,11 +58,15 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]  # daphne has n
         self._pending_bytes = 0
         self._moved_at = 0.0  # when the operating system last took something
         self._frames = TokenBucket(burst=FRAMES_BURST, per_second=FRAMES_PER_SECOND)
+        self._spent = 0.0  # seconds of a processor, until it is known who is charged
+        self._charge: Callable[[float], None] | None = None
         self._closing: Any = None  # the call that ends a close which is not taken
 
     # --- for the consumer: ClientConnection ------------------------------------------------------------------------
 
-    def limit(self, *, max_message_bytes: int) -> None:
+    def limit(self, *, max_message_bytes: int, charge: Callable[[float], None]) -> None:
+        self._charge = charge
+        charge(self._spent)
         # Whatever daphne was started with: its --websocket_max_message_size counts for what is sent, too.
         self.maxMessagePayloadSize = self.maxFramePayloadSize = max_message_bytes
         self._is_limited = True
@@ -90,6 +96,17 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]  # daphne has n
     def dataReceived(self, data: bytes) -> None:
         if self._ignores_input:
             return
+        began = time.thread_time()
+        try:
+            self._read(data)
+        finally:
+            spent = time.thread_time() - began
+            if self._charge is None:
+                self._spent += spent
+            else:
+                self._charge(spent)
+
+    def _read(self, data: bytes) -> None:
         if self.state == self.STATE_CONNECTING and self._is_passed_on:
             # Autobahn would look for another handshake in it. It is read when the handshake is answered.
             self.data += data

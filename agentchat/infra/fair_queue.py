@@ -19,7 +19,7 @@ T = TypeVar("T")
 Lanes = Mapping[str, str]
 """The name of a lane for each of its kinds, such as {"owner": "user 5", "tool": "search"}."""
 
-OWNER, TOOL = "owner", "tool"
+OWNER, TOOL, ADDRESS = "owner", "tool", "address"
 
 _current: ContextVar[Lanes] = ContextVar("agentchat_lanes")
 

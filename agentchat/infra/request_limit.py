@@ -3,8 +3,9 @@
 Django makes each page in a thread of its own, and the threads of a process share one processor: pages that one client
 asks for by the dozen would make everybody else's as many times slower, and the server's loop too. So a request for a
 page takes one of a few places; those that change something have their own, since they may wait for the database. The
-client with the least at work is next, and no address has more than its share. Requests wait without a thread, and a
-client that has too many waiting is refused.
+client with the least at work is next, and no address has more than its share. While the loop lags, addresses that take
+more of the processor than others wait before that (`processor_shares.py`). Requests wait without a thread, and a client
+that has too many waiting is refused, or one that would wait too long.
 
 A place is held from the moment when the request's body is there until the response begins: neither a slow upload nor a
 download occupies one. Requests from addresses that are not known (`addresses.py`) are served in turn, as if each came
@@ -17,12 +18,15 @@ import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.urls import Resolver404, resolve
 
 from agentchat.infra.addresses import UNKNOWN, address_of_scope
 from agentchat.infra.fair_queue import OWNER, FairQueue, Lanes
+from agentchat.infra.loop_scope import owned
+from agentchat.infra.processor_shares import ProcessorShares
 
 PLACES = 4
 """Requests at work, of those that only read and of the others."""
@@ -60,9 +64,11 @@ class RequestLimit:
         self._requests[address] += 1
         places = self._reading if scope["method"] in ("GET", "HEAD") else self._writing
         lane = address if address != UNKNOWN else f"request {next(self._numbers)}"
-        turn = _Turn(places, {OWNER: lane}, receive, send)
+        turn = _Turn(places, {OWNER: lane}, partial(owned(ProcessorShares).admits, address), receive, send)
         try:
             await application(scope, turn.receive, turn.send)
+            if turn.is_refused:
+                await _refuse(send)
         finally:
             turn.end()
             self._requests[address] -= 1
@@ -106,9 +112,12 @@ class _Places:
 class _Turn:
     """One request: it waits for its place, has it, and is over, in this order."""
 
-    def __init__(self, places: _Places, in_lanes: Lanes, receive: Receive, send: Send) -> None:
-        self._places, self._in_lanes = places, in_lanes
+    def __init__(
+        self, places: _Places, in_lanes: Lanes, admits: Callable[[], Awaitable[bool]], receive: Receive, send: Send
+    ) -> None:
+        self._places, self._in_lanes, self._admits = places, in_lanes, admits
         self._receive, self._send = receive, send
+        self.is_refused = False
         self._has_place = False
         self._over = asyncio.Event()
         self._next: asyncio.Task[Message] | None = None  # what comes after the body: the client leaves
@@ -122,7 +131,7 @@ class _Turn:
         if message["type"] != "http.request" or message.get("more_body", False):
             return message
         self._next = asyncio.ensure_future(self._receive())
-        waiting = asyncio.ensure_future(self._places.take(self._in_lanes))
+        waiting = asyncio.ensure_future(self._take_place())
         try:
             await asyncio.wait({waiting, self._next}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -131,15 +140,24 @@ class _Turn:
         if not waiting.done():
             await self._leave(waiting)
             return self._next.result()
-        self._has_place = True
+        self._has_place = waiting.result()
+        if not self._has_place:
+            self.is_refused = True
+            return {"type": "http.disconnect"}
         return message
 
-    async def _leave(self, waiting: asyncio.Task[None]) -> None:
+    async def _take_place(self) -> bool:
+        if not await self._admits():
+            return False
+        await self._places.take(self._in_lanes)
+        return True
+
+    async def _leave(self, waiting: asyncio.Task[bool]) -> None:
         """Leave the line; or the place, if it has come in the same moment."""
         waiting.cancel()
         with suppress(asyncio.CancelledError):
-            await waiting
-            self._places.give_back(self._in_lanes)
+            if await waiting:
+                self._places.give_back(self._in_lanes)
 
     async def send(self, message: Message) -> None:
         self._give_back()

@@ -6,6 +6,7 @@ threads are daemons, are started when needed, and end after a while without work
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -15,6 +16,7 @@ from asgiref.sync import sync_to_async
 
 from agentchat.core.log import get_logger
 from agentchat.infra.fair_queue import FairQueue, Lanes, current_lanes
+from agentchat.infra.processor_shares import charge
 
 logger = get_logger("agentchat.runs")
 
@@ -165,7 +167,9 @@ class DaemonPool(Executor):
     def _serve(self) -> None:
         while (entry := self._next()) is not None:
             work, in_lanes = entry
+            began = time.thread_time()
             work.do()
+            charge(in_lanes, time.thread_time() - began)
             del entry, work  # an idle thread must not keep the last run alive
             with self._lock:
                 self._queue.done(in_lanes)

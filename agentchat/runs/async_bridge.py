@@ -21,6 +21,8 @@ from agentchat.core.log import get_logger
 from agentchat.errors import RunInterrupt
 from agentchat.infra.database import close_connections, release_pooled_connections
 from agentchat.infra.fair_queue import OWNER, TOOL, lanes
+from agentchat.infra.loop_scope import owned
+from agentchat.infra.processor_shares import Measured, ProcessorShares
 from agentchat.infra.thread_pool import DaemonPool, in_thread
 
 P = ParamSpec("P")
@@ -117,9 +119,12 @@ class RunBridge:
     def stream(
         self, work: Callable[[Callable[[str], None]], Coroutine[Any, Any, T]], on_delta: Callable[[str], None]
     ) -> T:
+        async def measured() -> T:
+            return await Measured(work(on_delta), owned(ProcessorShares), self._owner, waits=True)
+
         async def cancellable() -> T:
             self.check()
-            task = asyncio.ensure_future(work(on_delta))
+            task = asyncio.create_task(measured())
             self._streams.add(task)
             try:
                 return await task

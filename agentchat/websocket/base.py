@@ -7,7 +7,9 @@ goes through the one thread that the synchronous code of all applications shares
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,11 +24,13 @@ from agentchat.core.log import get_logger
 from agentchat.core.token_bucket import TokenBucket
 from agentchat.errors import Rejected
 from agentchat.i18n.language import language_of
-from agentchat.infra.addresses import address_of_scope
+from agentchat.infra.addresses import UNKNOWN, address_of_scope
 from agentchat.infra.client_connection import ClientConnection, connection_of_context
 from agentchat.infra.database import is_transient
 from agentchat.infra.db_threads import in_read_thread
 from agentchat.infra.fair_queue import enter_lanes
+from agentchat.infra.loop_scope import owned
+from agentchat.infra.processor_shares import FRAME_SECONDS, Measured, ProcessorShares
 from agentchat.realtime.chat_list import group_of_visitor
 from agentchat.realtime.send_window import SLOW_SECONDS, ClientGone, SendWindow, TooSlow
 from agentchat.runs.runner import runner
@@ -55,6 +59,8 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
     language = ""
     session_id: UUID | None = None  # None: the list of the visitor's chats
     is_of_staff = False  # who read the chat of somebody else
+    address = UNKNOWN
+    shares: ProcessorShares
     visitor: Visitor = NO_VISITOR
     connections: Connections | None = None
     is_closed = False  # or closing
@@ -107,10 +113,15 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
         self.window, self.of_visitor = SendWindow(), VisitorSockets()
         self.language = language_of(self.scope)
         translation.activate(self.language)  # for this socket's tasks, and the threads that they use
+        self.address, self.shares = address_of_scope(self.scope), owned(ProcessorShares)
         if (server_end := connection_of_context.get()) is not None:
-            server_end.limit(max_message_bytes=max(2 * self.max_frame_bytes, MIN_READ_BYTES))
+            size = max(2 * self.max_frame_bytes, MIN_READ_BYTES)
+            server_end.limit(max_message_bytes=size, charge=partial(self.shares.charge, self.address))
             self.server_end = server_end
+        is_admitted = await self.shares.admits(self.address)
         await self.accept()  # a close before accepting reaches the browser as a bare 403
+        if not is_admitted:
+            return await self.leave(CloseCode.TOO_MANY)
         runner.start()
         if runner.is_draining:
             return await self.leave(CloseCode.RESTART)
@@ -118,10 +129,9 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
         if not self.connections.begin(self):
             return await self.leave(CloseCode.TOO_MANY)
         self.session_key = session_key_of(self.scope)
-        address = address_of_scope(self.scope)
-        enter_lanes(owner=group_of_visitor(Visitor(address=address)))  # until it is known who this is
+        enter_lanes(owner=group_of_visitor(Visitor(address=self.address)))  # until it is known who this is
         try:
-            self.visitor = replace(await in_read_thread(_visitor_of)(self.session_key), address=address)
+            self.visitor = replace(await in_read_thread(_visitor_of)(self.session_key), address=self.address)
             enter_lanes(owner=group_of_visitor(self.visitor))
             self.of_visitor = current_visitor_limits().of(self.visitor)
             if not self.of_visitor.admits(self, now=_now()):
@@ -154,6 +164,10 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
         except Exception as error:
             logger.debug("a socket could not be closed with %d, as if it were closed already: %r", code, error)
 
+    async def measured(self, work: Awaitable[None]) -> None:
+        """A task of this socket, whose time is its client's."""
+        await Measured(work, self.shares, self.address)
+
     def _discard(self) -> None:
         self.is_closed = True
         if self.connections is not None:
@@ -165,6 +179,8 @@ class VisitorConsumer(ABC, AsyncWebsocketConsumer):  # type: ignore[misc]  # Cha
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         try:
+            if not await self.shares.admits(self.address, FRAME_SECONDS):
+                return await self.leave(CloseCode.TOO_MANY)
             await super().websocket_receive(message)
         finally:
             if self.server_end is not None:

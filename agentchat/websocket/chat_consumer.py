@@ -94,7 +94,7 @@ class ChatConsumer(VisitorConsumer):
             prepare=self.prepare,
             wants_open_blocks=hello.html,
         )
-        running = self.run_subscriber(self.subscriber)
+        running = self.measured(self.run_subscriber(self.subscriber))
         self.subscription = asyncio.create_task(running, name=f"subscriber of {self.session_id}")
 
     async def on_ack(self, received: int) -> None:

@@ -58,6 +58,7 @@ class Client:
         factory.protocol = LimitedWebSocket
         server.create_application = self._create_application
         self.connection = None
+        self.charged = []
         self.socket = factory.buildProtocol(None)
         self.socket._raw_query_string = b""
         self.transport.registerProducer(object(), True)  # as HTTP has left it
@@ -68,7 +69,7 @@ class Client:
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
         )
         if not is_foreign:
-            self.connection.limit(max_message_bytes=MAX_MESSAGE)
+            self.connection.limit(max_message_bytes=MAX_MESSAGE, charge=self.charged.append)
 
     def _create_application(self, protocol, scope):
         self.connection = connection_of_context.get()
@@ -253,3 +254,11 @@ def test_a_client_that_closes_and_never_reads_does_not_linger(client):
     assert client.socket._unsent_bytes == 0
     client.clock.advance(daphne_websocket.STALLED_SECONDS + 1)
     assert client.transport.is_aborted
+
+
+def test_what_reading_takes_is_charged_to_its_client(client):
+    [handshake] = client.charged
+    client.send(b"x" * 1000)
+    assert handshake > 0
+    assert len(client.charged) == 2
+    assert all(seconds >= 0 for seconds in client.charged)
