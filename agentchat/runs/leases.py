@@ -15,8 +15,8 @@ runs nor the renewal of their leases.
 
 import hashlib
 import time
-from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import reduce
@@ -39,6 +39,7 @@ from agentchat.infra.database import (
 from agentchat.infra.process import PROCESS
 from agentchat.infra.statements import count, select_with, update_if_unchanged
 from agentchat.models import ChatSession, Run
+from agentchat.runs.owners_in_turn import in_turn, owner_of
 
 # How long a claim waits for a lock: longer than locks are usually held. Without any waiting, half of the answers that
 # one user gave in four chats at once were delayed until the supervisor's next heartbeat.
@@ -200,7 +201,7 @@ def may_claim_at_once(run: Run, now: datetime) -> bool:
         return False
     if connection().vendor == "postgresql":
         with connection().cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_lock_number(_owner(run))])
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_lock_number(owner_of(run))])
             if not cursor.fetchone()[0]:
                 return False
     return not _owner_is_busy(run, now)
@@ -245,7 +246,7 @@ def _serialize_claims(run: Run, *, quarantined: bool = False) -> None:
         list(ChatSession.objects.select_for_update().filter(pk=run.session_id).values_list("pk"))
     if connection().vendor == "postgresql":
         with connection().cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_number(_owner(run))])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_number(owner_of(run))])
             if quarantined:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_number(str(PROCESS))])
 
@@ -255,12 +256,8 @@ def _lock_number(owner: tuple[int | None, str] | str) -> int:
     return int.from_bytes(hashlib.sha256(f"agentchat owner {owner!r}".encode()).digest()[:8], signed=True)
 
 
-def _owner(run: Run) -> tuple[int | None, str]:
-    return run.session.owner_id, run.session.guest_key
-
-
 def _owner_is_busy(run: Run, now: datetime) -> bool:
-    owner_id, guest_key = _owner(run)
+    owner_id, guest_key = owner_of(run)
     held = count(
         Run,
         ("lease_until", ">=", now),
@@ -315,7 +312,7 @@ def _choose(limit: int, now: datetime, queries: Sequence[ReadyQuery]) -> list[in
     if len(oldest) == 10 * limit:  # those of guests, who may be many, must not hide the others
         oldest += _oldest(ready.filter(session__owner__isnull=False), queries, 10 * limit)
     chosen: list[int] = []
-    for run in _in_turn({run.pk: run for run in oldest}.values(), running):
+    for run in in_turn({run.pk: run for run in oldest}.values(), running):
         is_final_attempt = _crashes(run, now) == _FINAL_ATTEMPT
         if is_final_attempt and has_quarantined:
             continue
@@ -324,24 +321,6 @@ def _choose(limit: int, now: datetime, queries: Sequence[ReadyQuery]) -> list[in
         if len(chosen) == limit:
             break
     return chosen
-
-
-def _in_turn(runs: Iterable[Run], running: Counter[tuple[int | None, str]]) -> Iterator[Run]:
-    """These runs in the order in which they are claimed, as far as their owners may have so many."""
-    of_kind: Counter[bool] = Counter()  # by whether they are guests'
-    for (owner_id, _), held_now in running.items():
-        of_kind[owner_id is None] += held_now
-    queues: dict[tuple[int | None, str], deque[Run]] = {}
-    for run in runs:
-        queues.setdefault(_owner(run), deque()).append(run)
-    while queues:
-        owner = min(queues, key=lambda each: (of_kind[each[0] is None], running[each], queues[each][0].queued_at))
-        if running[owner] < conf.app.max_runs_per_owner:
-            running[owner] += 1
-            of_kind[owner[0] is None] += 1
-            yield queues[owner].popleft()
-        if running[owner] >= conf.app.max_runs_per_owner or not queues[owner]:
-            del queues[owner]
 
 
 def _oldest(runs: QuerySet[Run], queries: Sequence[ReadyQuery], limit: int) -> list[Run]:

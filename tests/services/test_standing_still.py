@@ -24,6 +24,7 @@ from agentchat.models import ChatSession, Run
 from agentchat.runs import leases
 from agentchat.runs import session_lock as sessions
 from agentchat.runs.leases import Claim
+from agentchat.runs.owners_in_turn import owner_of
 from agentchat.runs.runner import runner
 from agentchat.visitors import Visitor, guest_digest
 from tests import factories
@@ -120,7 +121,7 @@ def test_runs_of_other_chats_are_claimed_and_leases_renewed(agent_chat, probe, d
 
 def test_a_stuck_claim_blocks_no_other_owner_and_its_own_only_briefly(transactional_db, database_url):
     mine, theirs = (Run.objects.create(session=chat_of(each), number=1, agent="probe") for each in (ADA, EVE))
-    owner = leases._lock_number(leases._owner(mine))
+    owner = leases._lock_number(owner_of(mine))
     with standing(database_url, "SELECT pg_advisory_xact_lock(%s)", owner):
         assert within(5, lambda: [leases.claim(mine.pk)]) == [None]
         assert within(5, lambda: leases.claim(theirs.pk)) is not None
