@@ -51,6 +51,7 @@ def chat(agent_function, agent_chat):
         iostream.step("note", lambda: CANARY)
         iostream.print("done", CANARY)
         iostream.input("next?")
+        iostream.hand_over(to=group("leads"), summary=CANARY)
 
     lead = account("lead")
     lead.groups.add(Group.objects.create(name="leads"))
@@ -62,6 +63,9 @@ def chat(agent_function, agent_chat):
     chat.wait_for("INPUT_REQUESTED", prompt="next?")
     chat.send(f"One more {CANARY}")
     chat.signal("early", CANARY)
+    chat.wait_for("HANDOVER_REQUESTED")
+    chat.say(f"Hello {CANARY}", by=lead)
+    chat.give_back(by=lead)
     chat.wait_for("RUN_FINISHED")
     sharing.create_link(chat.session)
     session = ChatSession.objects.get(pk=chat.session.pk)
@@ -71,6 +75,7 @@ def chat(agent_function, agent_chat):
         "agentchat_delegatedquestion",
         "agentchat_event",
         "agentchat_feedback",
+        "agentchat_handover",
         "agentchat_inboxitem",
         "agentchat_step",
         "django_admin_log",
