@@ -12,6 +12,7 @@ is no progress then (`inbox.take`).
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from contextvars import Context
 
@@ -114,9 +115,10 @@ class LateWrites:
     def _set_timer(self) -> None:
         if self._waiting and not self._is_timed and self._loop is not None and not self._loop.is_closed():
             self._is_timed = True
-            self._loop.call_soon_threadsafe(self._loop.call_later, LATE_SECONDS, self._on_time, context=Context())
+            of_run = weakref.ref(self)  # a timer is not to hold a run that is over
+            self._loop.call_soon_threadsafe(self._loop.call_later, LATE_SECONDS, _on_time, of_run, context=Context())
 
-    def _on_time(self) -> None:
+    def on_time(self) -> None:
         self._is_timed = False
         if self._waiting and self._loop is not None:
             self._task = self._loop.create_task(self._flush_in_thread(), context=Context())
@@ -131,3 +133,8 @@ class LateWrites:
         except Exception:
             logger.exception("what a run has printed could not be saved; it will be tried again")
             self._set_timer()
+
+
+def _on_time(of_run: "weakref.ref[LateWrites]") -> None:
+    if (late := of_run()) is not None:
+        late.on_time()
