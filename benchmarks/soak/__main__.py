@@ -34,6 +34,7 @@ PUBLIC = {
     "AGENTCHAT_GUESTS": "1",
     "AGENTCHAT_TRUSTED_PROXIES": "0",  # each guest has an address of their own
     "LOG_LEVEL": "WARNING",
+    "MALLOC_ARENA_MAX": "2",  # as in deploy/
 }
 # So that what hangs is over before the soak is.
 SHORT = {"AGENTCHAT_LLM_TIMEOUT_S": "10", "AGENTCHAT_TOOL_TIMEOUT_S": "3"}

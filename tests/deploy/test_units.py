@@ -80,6 +80,6 @@ def test_what_serves_comes_back_and_has_longer_to_stop_than_its_runs(settings: o
             assert int(seconds) > conf.app.drain_s
 
 
-def test_only_one_variable_is_the_units_own_and_secrets_are_in_none() -> None:
+def test_only_these_variables_are_the_units_own_and_secrets_are_in_none() -> None:
     for unit in UNITS.iterdir():
-        assert set(re.findall(r"^Environment=(\w+)", unit.read_text(), re.MULTILINE)) <= {"LISTEN"}
+        assert set(re.findall(r"^Environment=(\w+)", unit.read_text(), re.MULTILINE)) <= {"LISTEN", "MALLOC_ARENA_MAX"}
