@@ -13,6 +13,7 @@ from agentchat.tools.execution import ToolCalls
 from agentchat.tools.schema import Tool
 
 CALLERS = DaemonPool("test-caller", lambda: 200)
+TIMEOUT = 0.5  # seconds of a tool that hangs: time enough for a hundred threads to start, however busy the machine is
 
 
 @pytest.fixture
@@ -50,11 +51,11 @@ async def hang(event, owners, name=lambda owner: "hang"):
     def wait() -> str:
         return str(event.wait(60))
 
-    return await asyncio.gather(*(call(owner, tool(wait, name=name(owner), timeout=0.01)) for owner in owners))
+    return await asyncio.gather(*(call(owner, tool(wait, name=name(owner), timeout=TIMEOUT)) for owner in owners))
 
 
 async def test_thirty_four_guests_whose_tools_hang_leave_a_thread_for_another_s(hanging):
-    assert set(await hang(hanging, [f"guest {n}" for n in range(34)])) == {"Error: no result within 0.01 s"}
+    assert set(await hang(hanging, [f"guest {n}" for n in range(34)])) == {f"Error: no result within {TIMEOUT} s"}
     assert async_bridge.TOOL_POOL.busy == 34
     assert await call("Ada", tool(ping)) == "pong"
 
@@ -65,7 +66,8 @@ async def test_however_many_call_a_tool_that_hangs_it_has_half_of_the_threads(ha
     assert await call("Ada", tool(ping)) == "pong"
     [said] = await hang(hanging, ["Ada"])
     assert said == (
-        "Error: no thread was free within 0.01 s: 64 tool calls have not ended, 64 of them of 'hang' and 0 of this user"
+        f"Error: no thread was free within {TIMEOUT} s: "
+        "64 tool calls have not ended, 64 of them of 'hang' and 0 of this user"
     )
     assert f"tool 'hang' was not called: {said.removeprefix('Error: ')}" in caplog.text
 
@@ -76,7 +78,7 @@ async def test_one_owner_has_a_quarter_of_the_threads_whatever_their_tools_are_c
     assert len([each for each in said if "no thread was free" in each]) == 8
     assert async_bridge.TOOL_POOL.taken("owner", "Mallory") == 32
     assert await call("Ada", tool(ping)) == "pong"
-    assert "no thread was free" in await call("Mallory", tool(ping, timeout=0.01))
+    assert "no thread was free" in await call("Mallory", tool(ping, timeout=TIMEOUT))
 
 
 async def test_coroutines_that_block_share_the_threads_like_other_tools(hanging, monkeypatch):
@@ -85,7 +87,7 @@ async def test_coroutines_that_block_share_the_threads_like_other_tools(hanging,
     async def block() -> str:
         return str(hanging.wait(60))
 
-    blocking = tool(block, timeout=0.01)
+    blocking = tool(block, timeout=TIMEOUT)
     await asyncio.gather(*(call(f"guest {n}", blocking) for n in range(70)))
     assert async_bridge.TOOL_POOL.taken("tool", "block") == 64
     assert await call("Ada", tool(ping)) == "pong"
