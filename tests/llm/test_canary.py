@@ -189,6 +189,12 @@ def test_a_run_that_fails_leaves_no_secret_behind(
 FAILURES = {name: answer for name, answer in ANSWERS.items() if name != "a break"}  # what it has said before is its own
 
 
+# The collector, in one thread, now and then meets a generator of the HTTP client that the loop's thread is just closing
+# ("already executing"), above all where it is traced. Nothing is lost by that; it is no part of what is claimed here.
+@pytest.mark.no_cover
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <async_generator object HTTP11:pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize("answer", FAILURES.values(), ids=FAILURES)
 def test_a_client_of_a_bare_websocket_reads_no_secret(scripted_llm, caplog, answer):
     def ask_it(iostream):
