@@ -27,7 +27,9 @@ SHOWN = [  # the scene, its size and colour scheme, and its file in docs/
     ("team", PHONE, "light", "screenshot-phone.png"),
     ("inbox", DESKTOP, "light", "inbox.png"),
     ("question", PHONE, "dark", "inbox-question.png"),
+    ("handover", DESKTOP, "light", "handover.png"),
 ]
+OF_COLLEAGUE = ("inbox", "question", "handover")
 
 
 def main(folder: Path | None) -> None:
@@ -43,7 +45,7 @@ def main(folder: Path | None) -> None:
             phone = new_page(browser, storage_state=page.context.storage_state(), is_mobile=True, has_touch=True)
             pages = {PHONE: phone, TABLET: page, DESKTOP: page}
             colleague = new_page(browser)
-            addresses |= inbox(colleague, site)
+            addresses |= inbox(colleague, site) | {"handover": handover(page, colleague, site)}
             phone_of_colleague = new_page(
                 browser, storage_state=colleague.context.storage_state(), is_mobile=True, has_touch=True
             )
@@ -56,7 +58,7 @@ def main(folder: Path | None) -> None:
                     for name, size, scheme in product(addresses, pages, ("light", "dark"))
                 ]
             for name, size, scheme, file in looks:
-                theirs = pages_of_colleague if name in ("inbox", "question") else pages
+                theirs = pages_of_colleague if name in OF_COLLEAGUE else pages
                 look(theirs[size], addresses[name], size, scheme, file)
         finally:
             browser.close()
@@ -131,6 +133,27 @@ def inbox(page: Page, site: Site) -> dict[str, str]:
     question = page.locator(".inbox-list a").first
     expect(question).to_be_visible()
     return {"inbox": f"{site.url}/inbox/", "question": f"{site.url}{question.get_attribute('href')}"}
+
+
+def handover(page: Page, colleague: Page, site: Site) -> str:
+    """A customer who asks for a person, and the member of staff who has come; what staff see."""
+    begin(page, site.url, "Refund desk", "I'd like to talk to a person, please.")
+    expect(page.get_by_text("A colleague has been asked to join")).to_be_visible(timeout=60_000)
+    colleague.goto(f"{site.url}/inbox/")
+    colleague.locator(".inbox-list a[href*='/inbox/chats/']").first.click()
+    colleague.get_by_role("button", name="Join").click()
+    expect(colleague.get_by_role("button", name="Join")).to_be_hidden()
+    expect(colleague.get_by_text("has joined")).to_be_visible()
+    expect(colleague.get_by_role("status").first).to_contain_text("Connected")
+    message = colleague.get_by_role("textbox", name="Message")
+    message.fill("Hello, this is Grace. How can I help you?")
+    message.press("Control+Enter")
+    expect(page.get_by_text("How can I help you?")).to_be_visible()
+    answer = "My order 1017 arrived broken, and I have no account for a refund."
+    page.get_by_role("textbox", name="Message").fill(answer)
+    page.get_by_role("textbox", name="Message").press("Control+Enter")
+    expect(colleague.get_by_text(answer)).to_be_visible()
+    return colleague.url
 
 
 def weather(page: Page, site: str) -> str:
