@@ -71,7 +71,7 @@ NOTHING = InboxState()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class WaitingCount:
     """What waits for some users together: how much, and a `mark` that changes whenever any of it does."""
 
     users: frozenset[str]  # their keys, as texts
@@ -83,7 +83,7 @@ class Share:
 class Board:
     """What waits for whom."""
 
-    shares: list[Share]
+    shares: list[WaitingCount]
     judged: list[Addressed]  # for whom, can only be said of one user at a time
 
     def state_of(self, user: Any) -> InboxState:
@@ -110,7 +110,7 @@ class Board:
 
 def read_board() -> Board:
     """One query, and one for each addressee for whom something is open."""
-    shares: list[Share] = []
+    shares: list[WaitingCount] = []
     judged: list[Addressed] = []
     users: dict[tuple[str, str], frozenset[str]] = {}
     for what, kind, value, *mark in _open_by_addressee():
@@ -118,7 +118,7 @@ def read_board() -> Board:
             if (kind, value) not in users:
                 users[kind, value] = frozenset(map(str, users_of(kind, value).values_list("pk", flat=True)))
             mark_text = f"{what} {kind} {value} {mark}"
-            shares.append(Share(users=users[kind, value], count=mark[0], mark=mark_text))
+            shares.append(WaitingCount(users=users[kind, value], count=mark[0], mark=mark_text))
         else:
             judged += _OPEN[what]().filter(to_kind=kind, to_value=value).order_by("pk")[:MAX_LISTED]
     return Board(shares=shares, judged=judged)
