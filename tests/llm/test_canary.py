@@ -189,8 +189,8 @@ def test_a_run_that_fails_leaves_no_secret_behind(
 FAILURES = {name: answer for name, answer in ANSWERS.items() if name != "a break"}  # what it has said before is its own
 
 
-# The collector, in one thread, now and then meets a generator of the HTTP client that the loop's thread is just closing
-# ("already executing"), above all where it is traced. Nothing is lost by that; it is no part of what is claimed here.
+# Now and then the collector says of a generator of the HTTP client that it is "already executing", above all where it
+# is traced. Why is not known: until it is, this message alone may pass, here alone. No secret is in it.
 @pytest.mark.no_cover
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <async_generator object HTTP11:pytest.PytestUnraisableExceptionWarning"
