@@ -60,6 +60,15 @@ def address(chat):
     return reverse("agentchat:inbox_chat", args=[chat.pk])
 
 
+def test_an_older_part_leads_back_to_the_chat_as_staff_see_it_and_not_to_the_owner_s_page(chat, grace):
+    html = signed_in(grace).get(f"{address(chat)}?before=3").content.decode()
+    assert "Umbrella" in html
+    assert "What about my umbrella?" in html
+    assert f'href="{address(chat)}"' in html
+    assert f"/chat/{chat.pk}/" not in html.replace(address(chat), "")
+    assert signed_in(account("stranger")).get(f"{address(chat)}?before=3").status_code == 404
+
+
 def page(client, chat):
     answer = client.get(address(chat))
     assert answer.status_code == 200
