@@ -15,7 +15,7 @@ class AgentchatConfig(AppConfig):
 
     def ready(self) -> None:
         from agentchat import checks, conf  # noqa: F401  (checks and receivers register themselves)
-        from agentchat.actions import notifications, outbox, retention
+        from agentchat.actions import notifications, outbox, retention, titles
         from agentchat.core import addressees
         from agentchat.llm import timeouts
         from agentchat.llm.config import set_source
@@ -32,6 +32,7 @@ class AgentchatConfig(AppConfig):
             row_watch.check_next,
             delegated_questions.escalate_due,
             notifications.deliver_due,
+            titles.make_due,
             retention.Keeper().delete_next,
         ]
         post_save.connect(row_watch.after_save, dispatch_uid="agentchat_awaited_rows")

@@ -276,6 +276,10 @@ class AppSettings:
     guest_addresses = _optional_count(20)
     """All guests together may use what those of so many addresses may; None: no limit for all of them."""
 
+    titles = _choice("message", "model")
+    """What names a chat: its "message", the first one; or a "model" after the first answer, the one of `llm_config()`.
+    A user's own title stays in any case."""
+
     retention_days = _optional_count(None)
     """Days after the last change of a chat until it is deleted permanently; None: it is kept. Agent functions may have
     a `retention` of their own."""

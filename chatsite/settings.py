@@ -177,6 +177,7 @@ _AGENTCHAT = {
     "GUEST_MESSAGES_PER_MINUTE": env.int,
     "GUEST_MB_PER_DAY": env.int,
     "GUEST_SOCKETS": env.int,
+    "TITLES": env.str,
     "RETENTION_DAYS": env.int,
     "GUEST_ADDRESSES": env.int,
     "NOTIFY": env.str,

@@ -22,6 +22,7 @@ from agentchat.errors import DatabaseUnavailable, Rejected
 from agentchat.infra import moments
 from agentchat.infra.database import USER_TIMEOUT_SECONDS, lock_timeout
 from agentchat.models import ChatSession, Run
+from agentchat.models.title_request import TitleBy
 from agentchat.realtime import chat_list
 from agentchat.runs.session_lock import lock_session
 from agentchat.visitors import GUEST_KEY, Visitor, guest_digest
@@ -63,7 +64,7 @@ def rename(session_id: UUID, visitor: Visitor, title: str) -> str | None:
     title = _one_line(title)
     with lock_timeout(USER_TIMEOUT_SECONDS):
         # Not `updated_at`: renaming does not move a chat up the list.
-        found = ChatSession.objects.of(visitor).filter(pk=session_id).update(title=title)
+        found = ChatSession.objects.of(visitor).filter(pk=session_id).update(title=title, title_by=TitleBy.USER)
     if not found:
         return None
     chat_list.notify_owner_of(session_id)

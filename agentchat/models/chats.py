@@ -53,6 +53,7 @@ class ChatSession(models.Model):
     guest_key = models.CharField(_("guest key"), max_length=64, blank=True, editable=False)
     agent = models.CharField(_("agent"), max_length=100)
     title = models.CharField(_("title"), max_length=200, blank=True)
+    title_by = models.CharField(max_length=8, default="", db_default="", blank=True, editable=False)  # a `TitleBy`
     next_seq = models.PositiveBigIntegerField(default=1, editable=False)
     head = models.ForeignKey(
         "Run", verbose_name=_("last run"), null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
@@ -231,8 +232,8 @@ class InboxItem(models.Model):
 
 
 class OutboxItem(models.Model):
-    """What is to be delivered: what a project's own code has for a chat session (`agentchat.chats`), and notices of
-    questions to colleagues, which are due at some time.
+    """What is to be delivered: what a project's own code has for a chat session (`agentchat.chats`). Or to be done at
+    some time: notices of questions to colleagues, and titles.
 
     With an `error` it cannot be delivered, and stays.
     """
@@ -241,6 +242,7 @@ class OutboxItem(models.Model):
         MESSAGE = "message", _("message")
         SIGNAL = "signal", _("signal")
         NOTICE = "notice", _("notification")
+        TITLE = "title", _("title")
 
     key = models.UUIDField()
     session = models.ForeignKey(

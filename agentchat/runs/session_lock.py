@@ -18,6 +18,7 @@ from agentchat.infra.database import USER_TIMEOUT_SECONDS, connection, lock_time
 from agentchat.infra.sanitize import clean_json
 from agentchat.infra.statements import insert, select_one, select_with, update
 from agentchat.models import ChatSession, Event, Run
+from agentchat.models.title_request import request_title
 from agentchat.realtime.frames import Frame, frame_of
 from agentchat.runs.origins import Origin
 
@@ -105,6 +106,7 @@ def append(
     insert(rows)
     if run is not None:
         signals.send_for(run, rows)
+        request_title(session, rows)
     return [frame_of(row, run.number if run else None) for row in rows]
 
 

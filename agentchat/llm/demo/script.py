@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentchat.llm.demo.arguments import arguments_for
+from agentchat.llm.demo.condensed import condensed
 from agentchat.llm.demo.team import choice_of, turn_of
 from agentchat.llm.demo.tool_choice import calls_for
 
@@ -50,6 +51,8 @@ def answer_to(
     user_texts = [text_of(message) for message in messages if message.get("role") == "user"]
     system = "\n".join(text_of(message) for message in messages if message.get("role") in ("system", "developer"))
     task = _shortened(user_texts[0].rstrip(" .!")) if user_texts else ""
+    if short := condensed(messages):
+        return ScriptedAnswer(text=short)
     if team_text := choice_of(messages) or turn_of(system, messages, task):
         return ScriptedAnswer(text=team_text)
     results = _results_at_the_end(messages)

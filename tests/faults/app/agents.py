@@ -95,6 +95,13 @@ def courier(iostream: IOStream) -> None:
     iostream.print(iostream.step("deliver", lambda: deliver(parcel)))
 
 
+@on_connect("greeter")
+def greeter(iostream: IOStream) -> None:
+    """Answers without a model."""
+    iostream.input()
+    iostream.post("Good day.")
+
+
 @on_connect("patient")
 def patient(iostream: IOStream) -> None:
     """Waits for all that a run can wait for, and notes each once in the ledger."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 from agentchat.llm.client import complete
+from agentchat.llm.condensing import summary_request, title_request
 from agentchat.llm.config import DEMO
 from agentchat.llm.demo import transport
 
@@ -140,3 +141,22 @@ def test_after_a_result_it_does_not_call_the_only_tool_again_without_being_asked
 def test_it_reports_another_tools_result(ask):
     book = tool("bookTable", guests={"type": "integer"})
     assert "`bookTable`" in talk(ask, "book a table", "done", tools=[book]).content
+
+
+def test_it_names_conversations(ask):
+    said = [{"role": "user", "content": "Hello, please find my order 4711, which is late"}]
+    assert ask(CONFIG, *title_request([*said, {"role": "assistant", "content": "I will."}])).content == (
+        "Find my order 4711, which is"
+    )
+
+
+def test_it_sums_up_with_names_numbers_and_open_questions(ask):
+    said = [
+        {"role": "user", "content": "My name is Ada. I ordered 3 chairs on 2 May"},
+        {"role": "assistant", "content": "Fine. I see order 4711 of Ada. Anything else?"},
+        {"role": "user", "content": "When do they come?"},
+    ]
+    summary = ask(CONFIG, *summary_request("- user: I live in Paris", said)).content
+    for fact in ("Paris", "Ada", "3 chairs", "2 May", "4711", "open question: When do they come?"):
+        assert fact in summary
+    assert "Fine." not in summary
