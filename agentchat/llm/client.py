@@ -276,20 +276,23 @@ async def _read(response: "httpx2.Response", parser: StreamParser, timeout: Time
     if response.headers.get("content-type", "").startswith("application/json"):
         parser.feed_unstreamed(await response.aread())
         return
-    chunks = response.aiter_bytes()
-    async for chunk in chunks:
-        parser.feed(chunk)
-        if parser.done:
-            break
-        silence = USAGE_SECONDS if parser.finished else timeout.read if parser.has_begun else timeout.first
-        patience.reschedule(None if silence is None else asyncio.get_running_loop().time() + silence)
-    if not (parser.has_begun or parser.finished) and response.headers.get("content-type", "").startswith("text/html"):
-        raise LLMNotFound("it answered with a web page, so its API is elsewhere; check the entry's 'base_url'")
-    # Only a connection that was read to its end can be reused; some servers keep it open, and are not waited for.
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            async for _ in chunks:
-                pass
+    # Closed here: left to the collector, it would be closed in whichever thread the collector runs in, while the loop's
+    # thread may be closing it too.
+    async with contextlib.aclosing(response.aiter_bytes()) as chunks:
+        async for chunk in chunks:
+            parser.feed(chunk)
+            if parser.done:
+                break
+            silence = USAGE_SECONDS if parser.finished else timeout.read if parser.has_begun else timeout.first
+            patience.reschedule(None if silence is None else asyncio.get_running_loop().time() + silence)
+        is_page = response.headers.get("content-type", "").startswith("text/html")
+        if is_page and not (parser.has_begun or parser.finished):
+            raise LLMNotFound("it answered with a web page, so its API is elsewhere; check the entry's 'base_url'")
+        # Only a connection that was read to its end can be reused; some servers keep it open, and are not waited for.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                async for _ in chunks:
+                    pass
 
 
 def _call_id(body: Mapping[str, Any], position: int) -> str:

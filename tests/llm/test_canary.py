@@ -189,12 +189,6 @@ def test_a_run_that_fails_leaves_no_secret_behind(
 FAILURES = {name: answer for name, answer in ANSWERS.items() if name != "a break"}  # what it has said before is its own
 
 
-# Now and then the collector says of a generator of the HTTP client that it is "already executing", above all where it
-# is traced. Why is not known: until it is, this message alone may pass, here alone. No secret is in it.
-@pytest.mark.no_cover
-@pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <async_generator object HTTP11:pytest.PytestUnraisableExceptionWarning"
-)
 @pytest.mark.parametrize("answer", FAILURES.values(), ids=FAILURES)
 def test_a_client_of_a_bare_websocket_reads_no_secret(scripted_llm, caplog, answer):
     def ask_it(iostream):

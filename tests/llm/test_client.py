@@ -1,7 +1,9 @@
 """Asking models over real HTTP, through the real SDK."""
 
 import asyncio
+import contextlib
 import gc
+import inspect
 import json
 import logging
 import socket
@@ -20,6 +22,7 @@ from agentchat.llm.client import complete
 from agentchat.llm.response import ModelResponse
 from agentchat.testing import ScriptedLLM, call, cut, fail, hang, raw, say
 from agentchat.testing.llm_server import KEY
+from tests.llm.chunks import event
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 
@@ -428,6 +431,30 @@ def test_a_server_that_leaves_its_stream_open_after_the_end_is_not_waited_for(sc
     scripted_llm.replies(raw(end, b": more\n\n").paused(after=1))
     assert ask(scripted_llm.llm_config()).content == "Hi"
     scripted_llm.wait_for_disconnect()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [raw(event({"error": {"message": "Out of order."}})), raw(event({"choices": "odd"})), say("Hello"), cut("Hel")],
+    ids=["an error in the stream", "an odd chunk", "an answer", "a break"],
+)
+def test_no_generator_of_an_answer_is_left_to_the_collector(scripted_llm, answer):
+    scripted_llm.always(answer)
+
+    async def left_after_an_answer():
+        with contextlib.suppress(LLMError):
+            await complete(scripted_llm.llm_config(max_retries=0), MESSAGES, on_delta=lambda delta: None)
+        for _ in range(10):  # what one of them held is closed by the loop itself
+            await asyncio.sleep(0)
+        generators = [each for each in gc.get_objects() if inspect.isasyncgen(each) and each.ag_frame]
+        return [each for each in generators if "/http" in each.ag_code.co_filename]  # of httpx2 and httpcore2
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert asyncio.run(left_after_an_answer()) == []
+    finally:
+        gc.enable()
 
 
 def test_a_loop_that_is_gone_leaves_nothing_behind(scripted_llm, ask):
