@@ -1,6 +1,6 @@
 """Caches of rendered text, bounded by bytes: a few large results may be as much as very many small ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from hashlib import blake2b
 from threading import Lock
 from typing import ParamSpec, TypeVar
@@ -13,32 +13,35 @@ Text = TypeVar("Text", bound=str)
 OVERHEAD = 256  # bytes of an entry beside its text
 
 
-def cached_up_to(max_bytes: int) -> Callable[[Callable[P, Text]], Callable[P, Text]]:
-    """Cache what a function of texts and flags returns, at most `max_bytes` in all. Safe in any thread.
+def digest(*args: object) -> bytes:
+    """A key that holds none of the arguments, which are texts and flags."""
+    return blake2b(repr(args).encode(errors="surrogatepass"), digest_size=16).digest()
 
-    What was not asked for the longest goes first; what is larger than an eighth of the cache does not enter it. Keys
-    are hashes, so the cache holds no arguments.
+
+def cached_up_to(
+    max_bytes: int, key: Callable[..., Hashable] = digest
+) -> Callable[[Callable[P, Text]], Callable[P, Text]]:
+    """Cache what a function returns for the same `key` of its arguments, at most `max_bytes` of text in all.
+
+    What was not asked for the longest goes first; what is larger than an eighth of the cache does not enter it. Safe in
+    any thread.
     """
 
     def decorate(function: Callable[P, Text]) -> Callable[P, Text]:
         cache: _ByteCache[Text] = _ByteCache(max_bytes)
-        return cached(cache, key=_hash, lock=Lock())(function)
+        return cached(cache, key=key, lock=Lock())(function)
 
     return decorate
 
 
-class _ByteCache(LRUCache[bytes, Text]):
+class _ByteCache(LRUCache[Hashable, Text]):
     def __init__(self, max_bytes: int) -> None:
         super().__init__(max_bytes, getsizeof=_size)
 
-    def __setitem__(self, key: bytes, text: Text) -> None:
+    def __setitem__(self, key: Hashable, text: Text) -> None:
         if _size(text) <= self.maxsize / 8:
             super().__setitem__(key, text)
 
 
 def _size(text: str) -> int:
     return str.__sizeof__(text) + OVERHEAD
-
-
-def _hash(*args: object) -> bytes:
-    return blake2b(repr(args).encode(errors="surrogatepass"), digest_size=16).digest()

@@ -3,6 +3,7 @@
 The addresses of sockets, of signing in and out, the available languages, the user's appearance.
 """
 
+from collections.abc import Hashable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from django.utils.translation import get_language, gettext
 from agentchat.core import registry
 from agentchat.errors import ConfigError
 from agentchat.i18n import language
+from agentchat.markup.byte_cache import cached_up_to
 from agentchat.presentation.chat_list import agent_title
 from agentchat.presentation.items import Item
 from agentchat.presentation.rendered_items import LaterItems, rendered_item
@@ -51,31 +53,35 @@ def agentchat_include(parser: template.base.Parser, token: template.base.Token) 
     return Included(included.template.nodelist)
 
 
+MAX_PARTS_BYTES = 4 * 2**20
+
+
 class Part(template.Node):
     def __init__(self, name: str, given: dict[str, FilterExpression]) -> None:
-        self._name, self._given = name, given
+        self._given = given
         included: Any = get_template(name)
-        self._nodelist: template.NodeList = included.template.nodelist
+        self.nodelist: template.NodeList = included.template.nodelist
 
     def render(self, context: template.Context) -> SafeString:
-        values = {name: given.resolve(context) for name, given in self._given.items()}
-        of_page: dict[Any, Any] = context.render_context.dicts[0]  # of all its templates
-        rendered: dict[Any, SafeString] = of_page.setdefault(_PARTS, {})
-        key = (self._name, get_language(), *values.items())
-        if key not in rendered:
-            rendered[key] = self._nodelist.render(context.new(values))
-        return rendered[key]
+        return _rendered_part(self, context, {name: given.resolve(context) for name, given in self._given.items()})
 
 
-_PARTS = "agentchat parts"
+def _part_key(part: Part, context: template.Context, values: dict[str, Any]) -> Hashable:
+    return part, get_language(), context.autoescape, *((name, type(value), value) for name, value in values.items())
+
+
+@cached_up_to(MAX_PARTS_BYTES, _part_key)
+def _rendered_part(part: Part, context: template.Context, values: dict[str, Any]) -> SafeString:
+    return part.nodelist.render(context.new(values))
 
 
 @register.tag
 def agentchat_part(parser: template.base.Parser, token: template.base.Token) -> Part:
     """`{% agentchat_part "name.html" with a=… b=… %}`: the template with these variables, and no others.
 
-    So it is the same for the same values, which must be hashable, and is rendered once for all the places of a page
-    that have them: for what each item of a transcript has, like its buttons.
+    So it is the same for the same values, which must be hashable, and is rendered once for all pages of this process
+    that have them: for the buttons of messages, and for entries of the list of chats. It must ask for nothing else,
+    such as the request, the user or the time.
     """
     _, name, *given = token.split_contents()
     return Part(name.strip("\"'"), template.base.token_kwargs(given[1:], parser))

@@ -36,12 +36,27 @@ def test_a_part_is_rendered_once_for_each_of_its_values_and_languages(monkeypatc
     monkeypatch.setattr(TranslateNode, "render", lambda node, context: times.append(1) or render(node, context))
     once = template.render(Context({"items": [True, False]}))
     assert template.render(Context({"items": [True, False] * 50})) == once * 50
-    assert len(times) == 2 * 2 * 2, "two strings, for two values, in two pages"
+    assert len(times) == 2 * 2, "two strings, for two values"
     in_both = '{% language "en" %}' + part + '{% endlanguage %}{% language "de" %}' + part + "{% endlanguage %}"
     english, german = (
         Template("{% load agentchat i18n %}" + in_both).render(Context({"items": [True]})).split("</button>")[:2]
     )
     assert ("Show all" in english, "Show all" in german) == (True, False)
+
+
+def test_an_entry_of_the_list_is_rendered_anew_when_it_has_changed(db):
+    chat = ChatSession.objects.create(agent="assistant", title="Paris")
+    days = Template('{% include "agentchat/_days.html" %}')
+
+    def shown(current=None):
+        return days.render(Context({"days": chats_by_day([chat], current=current)}))
+
+    first = shown()
+    chat.title = "Rome"
+    assert "Paris" in first
+    assert first.replace("Paris", "Rome") == shown() != first
+    assert 'aria-current="page"' in shown(current=chat)
+    assert 'aria-current="page"' not in shown()
 
 
 def test_the_title_of_a_chat_is_escaped_in_the_name_of_its_options():
