@@ -301,6 +301,12 @@ class AppSettings:
     max_body_bytes = _optional_count(lambda: settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     """Bytes in the body of one request of the whole site; None: no limit. The default is Django's own for forms."""
 
+    max_upload_mb = _count(50)
+    """Millions of bytes in one file of a chat."""
+
+    max_image_pixels = _count(40_000_000)
+    """Pixels of an image: decoding one takes some four bytes of memory for each."""
+
     trusted_proxies = _optional_number(None)
     """Proxies of the site's own in front of it, each of which adds the address it sees to X-Forwarded-For. 0: none, the
     peer is the client. None: not known, so a peer in a private network is nobody's address."""

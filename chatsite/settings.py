@@ -6,6 +6,7 @@ variables of a public site; `agentchat/conf.py` documents each AGENTCHAT_… set
 
 import os
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -176,6 +177,8 @@ _AGENTCHAT = {
     "GUEST_CHATS_PER_HOUR": env.int,
     "GUEST_MESSAGES_PER_MINUTE": env.int,
     "GUEST_MB_PER_DAY": env.int,
+    "MAX_UPLOAD_MB": env.int,
+    "MAX_IMAGE_PIXELS": env.int,
     "GUEST_SOCKETS": env.int,
     "TITLES": env.str,
     "RETENTION_DAYS": env.int,
@@ -249,8 +252,17 @@ SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"  # where `collectstatic` puts them, for a site without DEBUG
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # Files of chats: private, and served by no web server. Several machines need one that they share.
+    "agentchat": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": env.path("FILES_ROOT", default=BASE_DIR / ".local" / "files"),
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG

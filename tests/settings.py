@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -30,8 +31,12 @@ else:  # "postgres": those tests that need Django's database have it there
     DATABASES = databases(_url, otherwise=_database)  # noqa: F405
     DATABASES["default"]["TEST"] = {"NAME": f"agentchat_test_{os.getpid()}"}
 
+_files = Path(tempfile.gettempdir()) / f"agentchat-test-{os.getpid()}-files"
+STORAGES["agentchat"]["OPTIONS"]["location"] = _files  # noqa: F405
+
 
 @atexit.register
 def _remove_database() -> None:
+    shutil.rmtree(_files, ignore_errors=True)
     for suffix in ("", "-wal", "-shm"):
         Path(f"{_database}{suffix}").unlink(missing_ok=True)

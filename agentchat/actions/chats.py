@@ -19,9 +19,10 @@ from agentchat.actions import messages
 from agentchat.actions.guest_limits import use_as_guest
 from agentchat.core.log import get_logger
 from agentchat.errors import DatabaseUnavailable, Rejected
+from agentchat.files import removal
 from agentchat.infra import moments
 from agentchat.infra.database import USER_TIMEOUT_SECONDS, lock_timeout
-from agentchat.models import ChatSession, Run
+from agentchat.models import ChatSession, File, Run
 from agentchat.models.title_request import TitleBy
 from agentchat.realtime import chat_list
 from agentchat.runs.session_lock import lock_session
@@ -44,7 +45,9 @@ def claim_guest_chats(session: MutableMapping[str, Any], user: Any) -> None:
         return
     try:
         with lock_timeout(USER_TIMEOUT_SECONDS):
-            ChatSession.objects.filter(owner=None, guest_key=guest_digest(guest_key)).update(owner=user, guest_key="")
+            for model in (ChatSession, File):
+                of_guest = model._default_manager.filter(owner=None, guest_key=guest_digest(guest_key))
+                of_guest.update(owner=user, guest_key="")
     except OperationalError as error:
         logger.warning("the chats of a guest who is now user %s will be moved later: %s", user.pk, error)
         return
@@ -107,6 +110,7 @@ def delete_all_permanently(visitor: Visitor) -> int:
         own.filter(deleted_at=None).update(deleted_at=moments.now())  # from here on no run starts in them
     for session_id in own.filter(runs__status__in=Run.LIVE).values_list("pk", flat=True).distinct():
         stop_run(session_id, by=visitor.name)
+    removal.remove(File.objects.of(visitor).filter(session=None))
     deleted = 0
     while keys := list(own.order_by("pk").values_list("pk", flat=True)[:BATCH_SIZE]):
         deleted += delete_permanently(own, keys)[ChatSession]
@@ -115,12 +119,18 @@ def delete_all_permanently(visitor: Visitor) -> int:
 
 
 def delete_permanently(chats: "QuerySet[ChatSession]", keys: Collection[UUID]) -> Counter[type[Model]]:
-    """Delete those of the chats that have these keys, permanently. Return the number of rows deleted per table."""
+    """Delete those of the chats that have these keys, permanently, and what the storage has of their files. Return the
+    number of rows deleted per table. What the storage cannot delete now, a supervisor does later.
+    """
     with lock_timeout(USER_TIMEOUT_SECONDS):
         # Lock, then filter again: a message may have come in, and none can any more.
         list(ChatSession.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
+        files = list(File.objects.filter(session__in=chats.filter(pk__in=keys)).values_list("pk", flat=True))
         _, gone = chats.filter(pk__in=keys).delete()
-    return Counter({apps.get_model(label): count for label, count in gone.items()})
+    deleted: Counter[type[Model]] = Counter({apps.get_model(label): count for label, count in gone.items()})
+    if files:
+        deleted[File] += removal.remove(File.objects.filter(pk__in=files, session=None))
+    return deleted
 
 
 def stop_run(session_id: UUID, *, by: str) -> None:

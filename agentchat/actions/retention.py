@@ -1,7 +1,8 @@
 """How long chats are kept: `RETENTION_DAYS`, or `@on_connect(retention=…)`, after their last change.
 
 Then a supervisor deletes them permanently, and so those that their owners have deleted, when they can no longer be
-restored. A chat is kept while a run of it is queued or at work; one in which an agent waits for an answer is not.
+restored, and uploads that nobody has sent. A chat is kept while a run of it is queued or at work; one in which an agent
+waits for an answer is not.
 """
 
 import time
@@ -14,6 +15,7 @@ from agentchat import conf
 from agentchat.actions.chats import BATCH_SIZE, RESTORABLE, delete_permanently
 from agentchat.core import registry
 from agentchat.core.log import get_logger
+from agentchat.files import removal
 from agentchat.infra import moments
 from agentchat.models import ChatSession, Run
 from agentchat.realtime import chat_list
@@ -51,6 +53,7 @@ class Keeper:
         if self._clock() < self._next_at:
             return
         self._next_at = self._clock() + INTERVAL_SECONDS
+        removal.remove(removal.removable())
         chats = expired(moments.now())
         rows = list(chats.order_by("updated_at").values_list("pk", "owner_id", "guest_key")[:BATCH_SIZE])
         if not rows:

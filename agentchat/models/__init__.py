@@ -13,6 +13,7 @@ from agentchat.models.chats import (
     Step,
 )
 from agentchat.models.delegated_question import DelegatedQuestion
+from agentchat.models.file import File
 from agentchat.models.handover import Handover
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "DelegatedQuestion",
     "Event",
     "Feedback",
+    "File",
     "Handover",
     "InboxItem",
     "OutboxItem",

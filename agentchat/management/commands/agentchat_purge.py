@@ -20,9 +20,10 @@ from django.db.models import Exists, Model, OuterRef, QuerySet
 from agentchat.actions.chats import BATCH_SIZE, RESTORABLE
 from agentchat.actions.chats import delete_permanently as _delete
 from agentchat.actions.rate_limits import forget_empty
+from agentchat.files import removal
 from agentchat.infra import moments
 from agentchat.infra.database import is_lock_timeout
-from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step
+from agentchat.models import ChatSession, Event, Feedback, File, InboxItem, Run, Share, Step
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -83,6 +84,7 @@ class Command(BaseCommand):
         counts, locked = (_count(chosen), 0) if dry_run else _purge(chosen)
         if not dry_run:
             forget_empty()
+            removal.remove(removal.removable())
         if verbosity >= 1:
             which = f"{'deleted' if deleted else 'last changed'} before {before.isoformat(timespec='seconds')}"
             of_whom = ", of guests" if guests_only else ""
@@ -160,7 +162,7 @@ def _batches(chats: Chats) -> Iterator[list[UUID]]:
 
 def _count(chats: Chats) -> Counter[type[Model]]:
     counts: Counter[type[Model]] = Counter({ChatSession: chats.count()})
-    for model in (Run, Step, InboxItem, Event, Share, Feedback):
+    for model in (Run, Step, InboxItem, Event, Share, Feedback, File):
         lookup = "run__session" if model is Step else "session"
         counts[model] = model._default_manager.filter(**{f"{lookup}__in": chats.values("pk")}).count()
     return counts
