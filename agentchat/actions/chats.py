@@ -22,7 +22,7 @@ from agentchat.errors import DatabaseUnavailable, Rejected
 from agentchat.files import removal
 from agentchat.infra import moments
 from agentchat.infra.database import USER_TIMEOUT_SECONDS, lock_timeout
-from agentchat.models import ChatSession, File, Run
+from agentchat.models import ChatSession, Run, StoredFile
 from agentchat.models.title_request import TitleBy
 from agentchat.realtime import chat_list
 from agentchat.runs.session_lock import lock_session
@@ -45,7 +45,7 @@ def claim_guest_chats(session: MutableMapping[str, Any], user: Any) -> None:
         return
     try:
         with lock_timeout(USER_TIMEOUT_SECONDS):
-            for model in (ChatSession, File):
+            for model in (ChatSession, StoredFile):
                 of_guest = model._default_manager.filter(owner=None, guest_key=guest_digest(guest_key))
                 of_guest.update(owner=user, guest_key="")
     except OperationalError as error:
@@ -110,7 +110,7 @@ def delete_all_permanently(visitor: Visitor) -> int:
         own.filter(deleted_at=None).update(deleted_at=moments.now())  # from here on no run starts in them
     for session_id in own.filter(runs__status__in=Run.LIVE).values_list("pk", flat=True).distinct():
         stop_run(session_id, by=visitor.name)
-    removal.remove(File.objects.of(visitor).filter(session=None))
+    removal.remove(StoredFile.objects.of(visitor).filter(session=None))
     deleted = 0
     while keys := list(own.order_by("pk").values_list("pk", flat=True)[:BATCH_SIZE]):
         deleted += delete_permanently(own, keys)[ChatSession]
@@ -125,11 +125,11 @@ def delete_permanently(chats: "QuerySet[ChatSession]", keys: Collection[UUID]) -
     with lock_timeout(USER_TIMEOUT_SECONDS):
         # Lock, then filter again: a message may have come in, and none can any more.
         list(ChatSession.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
-        files = list(File.objects.filter(session__in=chats.filter(pk__in=keys)).values_list("pk", flat=True))
+        files = list(StoredFile.objects.filter(session__in=chats.filter(pk__in=keys)).values_list("pk", flat=True))
         _, gone = chats.filter(pk__in=keys).delete()
     deleted: Counter[type[Model]] = Counter({apps.get_model(label): count for label, count in gone.items()})
     if files:
-        deleted[File] += removal.remove(File.objects.filter(pk__in=files, session=None))
+        deleted[StoredFile] += removal.remove(StoredFile.objects.filter(pk__in=files, session=None))
     return deleted
 
 

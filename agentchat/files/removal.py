@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from agentchat.core.log import get_logger
 from agentchat.files import storage
 from agentchat.infra import moments
-from agentchat.models import File
+from agentchat.models import StoredFile
 
 logger = get_logger("agentchat.files")
 
@@ -19,15 +19,15 @@ UNSENT = timedelta(days=2)  # how long an upload is kept for a message that is s
 BATCH = 50
 
 
-def removable() -> QuerySet[File]:
+def removable() -> QuerySet[StoredFile]:
     """Files of chats and accounts that are gone, and uploads that were not sent in time."""
     nobodys = Q(owner=None, guest_key="")
-    return File.objects.filter(session=None).filter(
+    return StoredFile.objects.filter(session=None).filter(
         Q(sent_at__isnull=False) | nobodys | Q(created_at__lt=moments.now() - UNSENT)
     )
 
 
-def remove(files: QuerySet[File]) -> int:
+def remove(files: QuerySet[StoredFile]) -> int:
     """Delete these files with all that is stored of them. Return how many there were; one that cannot be deleted now
     stays for another time.
     """
@@ -40,5 +40,5 @@ def remove(files: QuerySet[File]) -> int:
             except Exception as error:  # whatever the storage raises
                 logger.warning("file %s cannot be deleted from its storage now: %s", file.pk, error)
             else:
-                removed += File.objects.filter(pk=file.pk).delete()[0]
+                removed += StoredFile.objects.filter(pk=file.pk).delete()[0]
     return removed

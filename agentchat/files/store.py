@@ -19,7 +19,7 @@ from agentchat.core.file_references import FileReference
 from agentchat.files import content_types, images, storage
 from agentchat.files.names import clean_name, with_extension
 from agentchat.infra import moments
-from agentchat.models import ChatSession, File, Run
+from agentchat.models import ChatSession, Run, StoredFile
 
 PIECE = 256 * 1024
 
@@ -37,7 +37,7 @@ class StoredBytes:
     width: int | None = None
     height: int | None = None
 
-    def note_in(self, file: File) -> None:
+    def note_in(self, file: StoredFile) -> None:
         """Set the row's fields, and do not save it."""
         for key, value in vars(self).items():
             setattr(file, key, value)
@@ -78,14 +78,14 @@ def store_file(
     run: Run | None = None,
     content_type: str = "",
     key: UUID | None = None,
-) -> File:
+) -> StoredFile:
     """Store what an agent sends, as a file of the chat session. Return its row.
 
     `key` is its id: with the same one it is stored once, and the row that is there is returned. `content_type` says
     what content cannot: which kind of text it is. Raise ValueError if it is larger than MAX_UPLOAD_MB, or is no file
     that can be kept.
     """
-    if key is not None and (known := File.objects.filter(pk=key, session=session).first()) is not None:
+    if key is not None and (known := StoredFile.objects.filter(pk=key, session=session).first()) is not None:
         return known
     file_id, name = key or uuid4(), clean_name(name)
     with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as content:
@@ -97,44 +97,44 @@ def store_file(
             stored = store_bytes(file_id, content, name, judged)
         except (content_types.BadArchive, images.BadImage) as error:
             raise ValueError(f"{name!r} cannot be kept: {error}") from error
-    file = File(
+    file = StoredFile(
         id=file_id,
         session=session,
         owner_id=session.owner_id,
         guest_key=session.guest_key,
         run=run,
         agent=session.agent,
-        origin=File.Origin.AGENT,
-        state=File.State.READY,
+        origin=StoredFile.Origin.AGENT,
+        state=StoredFile.State.READY,
         received=stored.size,
         sent_at=moments.now(),
     )
     stored.note_in(file)
-    created, is_new = File.objects.get_or_create(
-        pk=file_id, defaults={f.attname: getattr(file, f.attname) for f in File._meta.fields if f.attname != "id"}
+    created, is_new = StoredFile.objects.get_or_create(
+        pk=file_id, defaults={f.attname: getattr(file, f.attname) for f in StoredFile._meta.fields if f.attname != "id"}
     )
     if not is_new:  # another process has stored it at the same time
         storage.delete(stored.storage_name, stored.thumbnail_name)
     return created
 
 
-def open_file(file: File) -> IO[bytes]:
+def open_file(file: StoredFile) -> IO[bytes]:
     """Open what is stored of a file, for reading bytes. Raise FileNotFoundError if the storage has lost it."""
     return storage.open_stored(file.storage_name)
 
 
-def read_file(file: File, limit: int | None = None) -> bytes:
+def read_file(file: StoredFile, limit: int | None = None) -> bytes:
     """The bytes of a file, or its first ones."""
     with open_file(file) as content:
         return content.read() if limit is None else content.read(limit)
 
 
-def find_file(session_id: UUID, file_id: UUID) -> File | None:
+def find_file(session_id: UUID, file_id: UUID) -> StoredFile | None:
     """A file of this chat session that can be read."""
-    return File.objects.filter(pk=file_id, session=session_id, state=File.State.READY).first()
+    return StoredFile.objects.filter(pk=file_id, session=session_id, state=StoredFile.State.READY).first()
 
 
-def reference_of(file: File) -> FileReference:
+def reference_of(file: StoredFile) -> FileReference:
     """What events and the journal carry of a file."""
     reference = FileReference(
         id=str(file.pk), name=file.name, contentType=file.content_type, size=file.size, sha256=file.sha256

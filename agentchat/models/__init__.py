@@ -13,7 +13,7 @@ from agentchat.models.chats import (
     Step,
 )
 from agentchat.models.delegated_question import DelegatedQuestion
-from agentchat.models.file import File
+from agentchat.models.file import StoredFile
 from agentchat.models.handover import Handover
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "DelegatedQuestion",
     "Event",
     "Feedback",
-    "File",
     "Handover",
     "InboxItem",
     "OutboxItem",
@@ -30,4 +29,5 @@ __all__ = [
     "Run",
     "Share",
     "Step",
+    "StoredFile",
 ]

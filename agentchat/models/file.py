@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from agentchat.visitors import Visitor
 
 
-class FileQuerySet(models.QuerySet["File"]):
+class FileQuerySet(models.QuerySet["StoredFile"]):
     def of(self, visitor: "Visitor") -> "FileQuerySet":
         """Those that the visitor has uploaded, and those of agents in the visitor's chats."""
         owned = visitor.owned_columns
         return self.none() if owned is None else self.filter(**owned)
 
 
-class File(models.Model):
+class StoredFile(models.Model):
     """One file of a chat session, or one that its owner has not sent yet."""
 
     class Origin(models.TextChoices):

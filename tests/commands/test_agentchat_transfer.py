@@ -29,7 +29,6 @@ from agentchat.models import (
     DelegatedQuestion,
     Event,
     Feedback,
-    File,
     Handover,
     InboxItem,
     OutboxItem,
@@ -37,6 +36,7 @@ from agentchat.models import (
     Run,
     Share,
     Step,
+    StoredFile,
 )
 from tests.faults.page import Guest
 from tests.postgresql import new_database
@@ -173,7 +173,7 @@ def fill() -> ChatSession:
         session=session, run=run, request="handover-1", is_asked=True, to_kind="staff", opened_at=LONG_AGO
     )
     session.save()
-    File.objects.create(session=session, owner=user, run=run, name="é.png", size=5_000_000_000, parts=["a/b"])
+    StoredFile.objects.create(session=session, owner=user, run=run, name="é.png", size=5_000_000_000, parts=["a/b"])
     RateLimit.objects.create(key="guest-chats 0a", empty_at=1_800_000_000.123456)
     ChatSession.objects.update(created_at=LONG_AGO, updated_at=LONG_AGO)
     return session

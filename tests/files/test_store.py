@@ -10,7 +10,7 @@ from agentchat import files
 from agentchat.actions.chats import delete_permanently
 from agentchat.files import removal, storage
 from agentchat.infra import moments
-from agentchat.models import ChatSession, File
+from agentchat.models import ChatSession, StoredFile
 from tests.files import hostile
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ def chat():
 
 def test_what_is_stored_can_be_opened_and_is_what_its_reference_says(chat):
     file = files.store_file(chat, "../table.csv", b"a,b\n1,2\n", content_type="text/csv")
-    reference = files.reference_of(File.objects.get(pk=file.pk))
+    reference = files.reference_of(StoredFile.objects.get(pk=file.pk))
     assert reference == {
         "id": str(file.pk),
         "name": "table.csv",
@@ -71,7 +71,7 @@ def test_what_is_too_large_is_not_stored(chat, settings):
     settings.AGENTCHAT = {**settings.AGENTCHAT, "MAX_UPLOAD_MB": 1}
     with pytest.raises(ValueError, match="MAX_UPLOAD_MB"):
         files.store_file(chat, "a.bin", bytes(10**6 + 1))
-    assert not File.objects.exists()
+    assert not StoredFile.objects.exists()
 
 
 def test_files_go_with_their_chat_and_so_does_what_a_killed_process_left(chat, memory):
@@ -80,7 +80,7 @@ def test_files_go_with_their_chat_and_so_does_what_a_killed_process_left(chat, m
     storage.save(f"{folder}/0-part", io.BytesIO(b"left behind"))
     delete_permanently(ChatSession.objects.all(), [chat.pk])
     removal.remove(removal.removable())
-    assert not File.objects.exists()
+    assert not StoredFile.objects.exists()
     assert not memory.exists(f"{folder}/content")
     assert not memory.exists(f"{folder}/0-part")
 
@@ -91,15 +91,15 @@ def test_what_cannot_be_deleted_now_stays_for_another_time(chat, memory, monkeyp
     with monkeypatch.context() as broken:
         broken.setattr(InMemoryStorage, "delete", lambda self, name: (_ for _ in ()).throw(OSError("away")))
         assert removal.remove(removal.removable()) == 0
-    assert File.objects.filter(pk=file.pk).exists()
+    assert StoredFile.objects.filter(pk=file.pk).exists()
     assert removal.remove(removal.removable()) == 1
     assert not memory.exists(file.storage_name)
 
 
 def test_an_upload_that_was_not_sent_is_kept_for_two_days():
-    fresh = File.objects.create(guest_key="g", name="a", size=1)
-    old = File.objects.create(guest_key="g", name="b", size=1)
-    File.objects.filter(pk=old.pk).update(created_at=moments.now() - timedelta(days=2, minutes=1))
+    fresh = StoredFile.objects.create(guest_key="g", name="a", size=1)
+    old = StoredFile.objects.create(guest_key="g", name="b", size=1)
+    StoredFile.objects.filter(pk=old.pk).update(created_at=moments.now() - timedelta(days=2, minutes=1))
     assert list(removal.removable()) == [old]
     assert removal.remove(removal.removable()) == 1
-    assert File.objects.get() == fresh
+    assert StoredFile.objects.get() == fresh
