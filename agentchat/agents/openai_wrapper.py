@@ -25,6 +25,8 @@ from agentchat.llm.usage import UsageTotals
 if TYPE_CHECKING:
     from agentchat.llm.openai_client import ChatCompletion, ChatCompletionMessage
 
+_FORMS = ("tools", "functions", "tool_choice", "function_call", "response_format")
+
 
 class OpenAIWrapper:
     """The entries of a config list, asked in turn until one answers, and their usage.
@@ -49,6 +51,19 @@ class OpenAIWrapper:
         """A client that offers these tools, by their schemas, and no others. All else is shared."""
         config = {key: value for key, value in self.config.items() if key not in ("tools", "functions")}
         client = OpenAIWrapper.of_agent({**config, "tools": [*tools]} if tools else config, self.usage)
+        client._model_clients = self._model_clients
+        return client
+
+    def for_text(self) -> "OpenAIWrapper":
+        """A client whose answers are texts: it offers no tools, and asks for no result. All else is shared."""
+
+        def without_forms(config: Mapping[str, Any]) -> dict[str, Any]:
+            return {key: value for key, value in config.items() if key not in _FORMS}
+
+        config = without_forms(self.config)
+        if "config_list" in config:
+            config["config_list"] = [without_forms(entry) for entry in config["config_list"]]
+        client = OpenAIWrapper.of_agent(config, self.usage)
         client._model_clients = self._model_clients
         return client
 

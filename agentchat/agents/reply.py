@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from agentchat.agents.answering import answer, result_of
 from agentchat.agents.conversable import ConversableAgent
-from agentchat.agents.protocols import Message
+from agentchat.agents.reply_history import HistoryChoice, check_history, messages_to_read
 from agentchat.errors import ConfigError
 from agentchat.io.base import IOStream
 from agentchat.llm.results import result_format
@@ -22,7 +22,7 @@ Tools = Sequence[Callable[..., Any]]
 
 @overload
 def reply(
-    iostream: IOStream, agent: ConversableAgent, tools: Tools = (), *, history: bool = True, max_turns: int = 8
+    iostream: IOStream, agent: ConversableAgent, tools: Tools = (), *, history: HistoryChoice = True, max_turns: int = 8
 ) -> str: ...
 
 
@@ -32,7 +32,7 @@ def reply(
     agent: ConversableAgent,
     tools: Tools = (),
     *,
-    history: bool = True,
+    history: HistoryChoice = True,
     max_turns: int = 8,
     result: type[M],
 ) -> M: ...
@@ -43,25 +43,27 @@ def reply(
     agent: ConversableAgent,
     tools: Tools = (),
     *,
-    history: bool = True,
+    history: HistoryChoice = True,
     max_turns: int = 8,
     result: type[M] | None = None,
 ) -> str | M:
     """Let the agent answer what the user has said last; return the answer, which is shown while it is written.
 
     With `history` the model reads what was said in this chat before: in earlier runs, and in this one by `input()`,
-    `reply()` and `iostream.post()`. `tools` are functions, or tools of `agent.register_for_execution`; the agent's own
-    are there as well. The model may call them until it answers, `max_turns` times at most; then it has to answer
-    without. With a `result`, a pydantic model, the answer is an instance of it, and its fields, or what its method
-    `format` returns, are shown. Blocks until the answer is there, or unwinds the agent function. Raise LLMError if no
-    model answers, LLMResultInvalid or LLMDeclined if none gives such a result, and ConfigError for an agent without a
-    model, or if the user has said nothing yet.
+    `reply()` and `iostream.post()`. A number is how many messages of that it reads, the newest; with "summary" it reads
+    a summary of the older ones, for which it is asked once in a while. `tools` are functions, or tools of
+    `agent.register_for_execution`; the agent's own are there as well. The model may call them until it answers,
+    `max_turns` times at most; then it has to answer without. With a `result`, a pydantic model, the answer is an
+    instance of it, and its fields, or what its method `format` returns, are shown. Blocks until the answer is there, or
+    unwinds the agent function. Raise LLMError if no model answers, LLMResultInvalid or LLMDeclined if none gives such a
+    result, and ConfigError for an agent without a model, or if the user has said nothing yet.
     """
+    check_history(history)
     said = iostream.said
     if not said:
         raise ConfigError("there is nothing to reply to: call iostream.input() first")
     wanted = None if result is None else result_format(result)
-    messages: list[Message] = [*iostream.history, *said] if history else _last_words(said)
+    messages = messages_to_read(history, agent, iostream, said)
     response = answer(agent, iostream, messages, tools, max_turns=max_turns, silent=bool(agent.silent), result=wanted)
     if wanted is None:
         iostream.remember("assistant", response.content)
@@ -69,9 +71,3 @@ def reply(
     instance = result_of(agent, response, wanted)
     iostream.remember("assistant", wanted.text_of(response.content))
     return instance
-
-
-def _last_words(said: Sequence[Message]) -> list[Message]:
-    """What the user has said since the last answer."""
-    last = max((n for n, each in enumerate(said) if each["role"] == "assistant"), default=-1)
-    return list(said[last + 1 :]) or list(said[-1:])

@@ -33,6 +33,7 @@ from agentchat.presentation.items import (
     RunFailed,
     RunStopped,
     SourceList,
+    SummaryNote,
     ToolCall,
     UnreadablePart,
 )
@@ -223,10 +224,9 @@ def _has_more_than_thoughts(item: Item) -> bool:
 
 
 def _head(session: ChatSession) -> str:
-    owner = name_of(session.owner) if session.owner else _("guest")
     details = {
         _("Agent"): session.agent,
-        _("Owner"): owner,
+        _("Owner"): name_of(session.owner) if session.owner else _("guest"),
         _("Started"): _time(session.created_at),
         _("Last updated"): _time(session.updated_at),
         _("Chat"): str(session.pk),
@@ -252,6 +252,8 @@ def _blocks(item: Item) -> Iterator[str]:
             yield from _message(item)
         case SourceList():
             yield from _sources(item.sources)
+        case SummaryNote():
+            yield _folded(item.text, item.heading)
         case ToolCall():
             yield from _tool_call(item)
         case PrintedText():
@@ -281,10 +283,8 @@ def _message(message: Message) -> Iterator[str]:
     yield _heading(message.name, message)
     if message.is_from_staff:
         yield _aside(_("Staff"))
-    if message.is_typed:
-        thoughts, text = "", message.content
-    else:
-        thoughts, text = split_thoughts(without_end_signal(message.content))
+    content = message.content
+    thoughts, text = ("", content) if message.is_typed else split_thoughts(without_end_signal(content))
     if message.thoughts:
         yield _folded(message.thoughts, message.thought_for)
     if thoughts:
@@ -308,8 +308,8 @@ def _sources(sources: list[Source]) -> Iterator[str]:
     yield as_markdown(sources)
 
 
-def _folded(thoughts: str, heading: str) -> str:
-    return _quoted(f"<details><summary>{heading}</summary>\n\n{thoughts}\n\n</details>")
+def _folded(text: str, heading: str) -> str:
+    return _quoted(f"<details><summary>{heading}</summary>\n\n{text}\n\n</details>")
 
 
 def _tool_call(call: ToolCall) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from agentchat.core.model_json import read_json
 from agentchat.core.text import utf16_len, with_visible_characters
@@ -161,6 +161,10 @@ class Message(NamedItem):
         return not self.writing and not self.cut_off and self.content.strip() in ("", END_SIGNAL)
 
     @property
+    def may_have_sources(self) -> bool:
+        return not (self.is_from_user or self.writing or self.has_no_text)
+
+    @property
     def html(self) -> SafeString:
         return message_html(self.content, key=self.id)
 
@@ -194,6 +198,30 @@ class SourceList(Item):
 
     kind = "sources"
     sources: list[Source] = field(default_factory=list)
+
+
+@dataclass(kw_only=True, eq=False)
+class SummaryNote(Item):
+    """From here on a model reads a summary of the first `messages` messages instead of them."""
+
+    kind = "summary"
+    text: str
+    messages: int
+
+    @property
+    def heading(self) -> str:
+        # Translators: under this line is what a language model reads instead of the older part of a chat
+        text = ngettext(
+            "The agent now reads a summary of %(count)d earlier message",
+            "The agent now reads a summary of %(count)d earlier messages",
+            self.messages,
+        )
+        return text % {"count": self.messages}
+
+    @property
+    def html(self) -> SafeString:
+        """The summary, folded under that line."""
+        return folded(message_html(self.text, key=self.key), self.heading)
 
 
 @dataclass(kw_only=True, eq=False)

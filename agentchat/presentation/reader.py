@@ -20,6 +20,7 @@ from agentchat.presentation.items import (
     RunFailed,
     RunStopped,
     SourceList,
+    SummaryNote,
     ToolCall,
     UnreadablePart,
     UsageLine,
@@ -136,7 +137,7 @@ class TranscriptReader:
             self.has_read_messages = bool(self._unread) or self._may_be_unread
             self._may_be_unread = False
             self._unread.clear()
-        if type_ not in ("USAGE", "SOURCES"):
+        if type_ not in ("USAGE", "SOURCES", "HISTORY_SUMMARIZED"):
             self._last_type = type_
 
     def _mark_changed(self, *items: Item) -> None:
@@ -188,7 +189,7 @@ class TranscriptReader:
         message.cut_off = payload.get("finishReason")
         message.writing = False
         message.end_seq = self._seq
-        if self._sources and _may_have_sources(message):
+        if self._sources and message.may_have_sources:
             message.sources, self._sources = joined(self._sources), []
         self._mark_changed(message)
         if message.is_from_user and self._read.state == "idle":
@@ -204,11 +205,14 @@ class TranscriptReader:
     def _sources_named(self, payload: Mapping[str, Any]) -> None:
         sources = list(sources_in(payload))
         last = next((each for each in reversed(self._current_items) if is_shown(each)), self._last_flushed)
-        if isinstance(last, Message) and _may_have_sources(last):
+        if isinstance(last, Message) and last.may_have_sources:
             last.sources = joined(last.sources, sources)
             self._mark_changed(last)
         else:
             self._sources = joined(self._sources, sources)
+
+    def _history_summarized(self, payload: Mapping[str, Any]) -> None:
+        self._add(SummaryNote(text=payload["summary"], messages=payload["messages"]))
 
     def _add_sources(self) -> None:
         """No answer has followed on these: they are shown by themselves."""
@@ -363,6 +367,7 @@ class TranscriptReader:
         "TEXT_MESSAGE_END": _text_message_end,
         "REASONING_MESSAGE_END": _reasoning_message_end,
         "SOURCES": _sources_named,
+        "HISTORY_SUMMARIZED": _history_summarized,
         "TOOL_CALL_START": _tool_call_start,
         "TOOL_CALL_ARGS": _tool_call_args,
         "TOOL_CALL_END": _tool_call_end,
@@ -392,7 +397,3 @@ class TranscriptReader:
         "STEP_FINISHED",
         "INPUT_ANSWERED",
     }
-
-
-def _may_have_sources(message: Message) -> bool:
-    return not (message.is_from_user or message.writing or message.has_no_text)

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from agentchat.core import text
+from agentchat.core.summaries import HistorySummarized
 from agentchat.events import ReasoningMessageEnd
 from agentchat.markup.thoughts import without_thoughts
 from agentchat.models import Event, Share
@@ -25,9 +26,9 @@ TITLE_CHARS = 80
 
 
 def events_of(link: Share) -> QuerySet[Event]:
-    """The events that the link shows: without thoughts of models. Nothing else decides which those are."""
+    """The events that the link shows: without what models think or are told. Nothing else decides which those are."""
     shown = tree.events_of(link.session, head=link.head_id, up_to=link.last_seq)
-    return shown.exclude(type=ReasoningMessageEnd.type)
+    return shown.exclude(type__in=[ReasoningMessageEnd.type, HistorySummarized.type])
 
 
 def items_of(link: Share) -> Iterator[Item]:

@@ -1,20 +1,21 @@
 """What was said in a chat session before a run."""
 
 from agentchat.core.handovers import staff_content
+from agentchat.core.summaries import History, HistorySummarized
 from agentchat.events import TextMessageEnd, TextMessageStart
 from agentchat.models import Event, InboxItem
 from agentchat.runs.branching.tree import Tree
 from agentchat.runs.leases import Claim
 
 
-def history_before(claim: Claim) -> list[dict[str, str]]:
+def history_before(claim: Claim) -> History:
     """The messages of the branch before this run, oldest first: role, name and content of each.
 
     The same at every execution of the run: neither its own messages nor those of other branches are in it, nor is a
     message that this run may still read from its inbox.
     """
     if claim.number == 1:
-        return []
+        return History()
     tree = Tree.of(claim.session_id)
     parent = tree.lineage(claim.run_id)[0].node.parent  # a retried run has the history of the run that it forked from
     before = {segment.node.pk for segment in tree.branch(parent)}
@@ -22,10 +23,13 @@ def history_before(claim: Claim) -> list[dict[str, str]]:
     later = InboxItem.objects.filter(session=claim.session_id).exclude(run__in=before)
     to_be_read = {str(client_id) for client_id in later.values_list("client_id", flat=True)}
     starts: dict[str, dict[str, str]] = {}
-    messages = []
-    for event in emitted.filter(type__in=[TextMessageStart.type, TextMessageEnd.type]).order_by("seq"):
+    messages = History()
+    read = (TextMessageStart.type, TextMessageEnd.type, HistorySummarized.type)
+    for event in emitted.filter(type__in=read).order_by("seq"):
         if event.type == TextMessageStart.type:
             starts[event.payload["messageId"]] = event.payload
+        elif event.type == HistorySummarized.type:
+            messages.note(event.payload)
         elif event.type == TextMessageEnd.type and event.payload["messageId"] not in to_be_read:
             start = starts.get(event.payload["messageId"])
             if start is None or not event.payload["content"]:

@@ -336,3 +336,21 @@ def test_sources_are_numbered_below_the_answer_and_are_copied_with_it(tab):
     reply(tab).get_by_role("button", name="Copy").last.click()
     expect(tab.page.get_by_role("status")).to_contain_text("Copied")
     assert read() == "Wipe it.\n\n1. [The manual](<https://www.shop.example/manual>)\n2. Not a link"
+
+
+def test_what_the_model_reads_instead_of_older_messages_is_folded_and_opens_by_keyboard(make_tab, library_site):
+    tab = make_tab(library_site)
+    tab.open_agent("Chat with Companion")
+    tab.say("Go on.")
+    expect(reply(tab)).to_contain_text("You said")
+    note = tab.transcript.locator(".summary-note")
+    heading = note.locator("summary")
+    expect(heading).to_have_text("The agent now reads a summary of 17 earlier messages")
+    expect(note.get_by_text("You said:")).to_be_hidden()
+    heading.press("Enter")
+    expect(note.get_by_text("You said:")).to_be_visible()
+    assert_accessible(tab.page)
+    before = markup(tab)
+    tab.page.reload()
+    expect(note.locator("summary")).to_be_visible()
+    assert markup(tab).replace(' open=""', "") == before.replace(' open=""', "")

@@ -45,6 +45,7 @@ MORE = start("u2", "user", "ada"), end("One more thing", "u2")
 LONG = "line\n" * 40
 HANDED_OVER = "HANDOVER_REQUESTED", {"request": "handover-3"}
 TAKEN_OVER = "HANDOVER_REQUESTED", {"request": "handover-3", "taken": True}
+SUMMED_UP = "HISTORY_SUMMARIZED", {"summary": "**Ada** has 3 chairs.", "messages": 17, "kept": 1, "first": "aa"}
 JOINED = "HANDOVER_JOINED", {"request": "handover-3", "name": "Grace"}
 BY_STAFF = start("s1", "staff", "Grace"), end("<b>Hello</b>\n" * 40, "s1")
 WHOLE = {"decision": "approve", "arguments": {"order_id": "A8"}}
@@ -99,7 +100,7 @@ CHATS = {
     "usage": [at(1, STARTED), at(2, USED), at(3, asked()), at(9, answered()), at(10, USED), at(12, FAILED)],
     "a handover": [
         *(*HELLO, STARTED, USED, HANDED_OVER, *MORE, JOINED, *BY_STAFF),
-        *(("HANDOVER_ENDED", {"request": "handover-3", "name": "Grace"}), *REPLY, FINISHED),
+        *(("HANDOVER_ENDED", {"request": "handover-3", "name": "Grace"}), SUMMED_UP, *REPLY, FINISHED),
     ],
     "a takeover of an agent that asks": [
         *(*HELLO, STARTED, asked(), answered(value=None, expired=True), TAKEN_OVER, JOINED, *BY_STAFF),

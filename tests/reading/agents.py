@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, on_connect, register_function
+from agentchat import ConversableAgent, IOStream, UserProxyAgent, llm_config, on_connect, register_function, reply
 
 
 def look_up(word: Annotated[str, "what is looked for"], lines: Annotated[int, "how many lines are wanted"] = 3) -> str:
@@ -31,3 +31,11 @@ def library(iostream: IOStream) -> None:
     register_function(look_up, caller=agent, executor=person, description="Look a word up.")
     register_function(wait_for_it, caller=agent, executor=person, description="Wait for a word.")
     person.initiate_chat(agent, message=message)
+
+
+@on_connect("companion", title="Companion", description="Remembers more than a model would read.")
+def companion(iostream: IOStream) -> None:
+    for number in range(24):
+        iostream.remember("user" if number % 2 == 0 else "assistant", f"Line {number}")
+    iostream.input()
+    reply(iostream, ConversableAgent("companion", llm_config=llm_config()), history="summary")
