@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agentchat.core.addressees import owner as owner
     from agentchat.core.addressees import staff as staff
     from agentchat.core.current_call import current_call as current_call
+    from agentchat.core.files import File as File
     from agentchat.core.registry import on_connect as on_connect
     from agentchat.errors import AgentChatError as AgentChatError
     from agentchat.errors import ConfigError as ConfigError
@@ -51,6 +52,7 @@ _HOMES = {
     "ChatResult": "agentchat.agents",
     "ConfigError": "agentchat.errors",
     "ConversableAgent": "agentchat.agents",
+    "File": "agentchat.core.files",
     "GroupChat": "agentchat.agents",
     "GroupChatManager": "agentchat.agents",
     "IOConsole": "agentchat.io",
@@ -89,6 +91,7 @@ __all__ = [
     "ChatResult",
     "ConfigError",
     "ConversableAgent",
+    "File",
     "GroupChat",
     "GroupChatManager",
     "IOConsole",

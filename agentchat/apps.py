@@ -17,7 +17,7 @@ class AgentchatConfig(AppConfig):
         from agentchat import checks, conf  # noqa: F401  (checks and receivers register themselves)
         from agentchat.actions import notifications, outbox, retention, titles
         from agentchat.core import addressees
-        from agentchat.llm import timeouts
+        from agentchat.llm import file_parts, timeouts
         from agentchat.llm.config import set_source
         from agentchat.runs import delegated_questions, row_watch, supervisor
         from agentchat.tools import execution
@@ -26,6 +26,9 @@ class AgentchatConfig(AppConfig):
         conf.note_secrets()
         set_source(lambda: conf.app.llm)
         timeouts.default_first_word = lambda: conf.app.llm_timeout_s
+        file_parts.file_limits = lambda: file_parts.FileLimits(
+            file=conf.app.model_file_mb * 10**6, request=conf.app.model_files_mb * 10**6
+        )
         execution.default_timeout = lambda: conf.app.tool_timeout_s
         supervisor.CHORES[:] = [
             outbox.deliver_overdue,

@@ -304,6 +304,12 @@ class AppSettings:
     max_upload_mb = _count(50)
     """Millions of bytes in one file of a chat."""
 
+    model_file_mb = _count(10)
+    """Millions of bytes in one file that is sent to a model; of a larger one it reads the name."""
+
+    model_files_mb = _count(20)
+    """Millions of bytes in all files of one request to a model, the newest first."""
+
     max_image_pixels = _count(40_000_000)
     """Pixels of an image: decoding one takes some four bytes of memory for each."""
 

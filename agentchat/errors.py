@@ -24,6 +24,7 @@
     │   └── LLMStreamTruncated        it stopped in the middle of an answer
     ├── StepFailed                    the function of an iostream.step() raised something
     ├── ToolError                     a tool could not be called: unknown, or arguments that do not fit
+    ├── FileUnreadable                there is no text in a file that could be read
     ├── InputExpired                  a question was not answered in time
     ├── Interrupted                   the process of a run that cannot be resumed has ended
     ├── MaxRecoveryAttemptsExceeded   one process after the other has died with a run
@@ -235,6 +236,14 @@ class ToolError(AgentChatError):
     """A tool that is not there, or arguments that do not fit its schema. The model reads the message."""
 
     code = "tool"
+
+
+class FileUnreadable(AgentChatError):
+    """There is no text in a file, or none that can be read: it is broken, locked, or of another kind."""
+
+    code = "file_unreadable"
+    user_message = gettext_noop("This file cannot be read.")
+    may_retry = False
 
 
 class InputExpired(AgentChatError):

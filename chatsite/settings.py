@@ -178,6 +178,8 @@ _AGENTCHAT = {
     "GUEST_MESSAGES_PER_MINUTE": env.int,
     "GUEST_MB_PER_DAY": env.int,
     "MAX_UPLOAD_MB": env.int,
+    "MODEL_FILE_MB": env.int,
+    "MODEL_FILES_MB": env.int,
     "MAX_IMAGE_PIXELS": env.int,
     "GUEST_SOCKETS": env.int,
     "TITLES": env.str,

@@ -24,7 +24,7 @@ from django.utils import translation
 from agentchat.actions import rate_limits
 from agentchat.core import registry
 from agentchat.infra import moments
-from agentchat.llm import amendments, profiles
+from agentchat.llm import amendments, file_parts, profiles
 from agentchat.llm.results import request_form
 from agentchat.markup import budget
 from tests.services import standing
@@ -187,6 +187,7 @@ def nothing_learned() -> Iterator[None]:
     profiles.forget_learned()
     amendments.forget_learned()
     request_form.forget_learned()
+    file_parts.forget_learned()
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agentchat.agents.protocols import Agent, Message
+from agentchat.core.files import references_in
 from agentchat.core.json_values import as_text
 from agentchat.llm.response import REASONING_FIELDS
 
@@ -68,6 +69,8 @@ def _text_of_part(part: Any) -> str:
     if not isinstance(part, Mapping):
         return as_text(part)
     type_ = part.get("type", "text")
+    if references_in(part):
+        return ""  # a card shows the file
     return as_text(part.get("text", "")) if type_ == "text" else _PLACEHOLDERS.get(type_, f"<{type_}>")
 
 

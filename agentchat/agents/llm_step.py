@@ -11,10 +11,12 @@ from contextvars import ContextVar
 from typing import Any
 
 from agentchat.agents.answer_stream import AnswerStream
+from agentchat.agents.file_messages import with_file_parts
 from agentchat.agents.message_events import Visible, call_events, calls_of, hosted_call_events
 from agentchat.agents.protocols import Message
 from agentchat.cache import Cache
 from agentchat.core.async_bridge import bridge_of
+from agentchat.core.files import File
 from agentchat.core.json_values import as_json
 from agentchat.core.steps import StepAttempt, step
 from agentchat.errors import Aborted, NonDeterminismError
@@ -63,10 +65,13 @@ def ask(
     config = {key: value for key, value in llm_config.items() if key != "tools"}
     cache = cache or _cache.get()
     stream_of_answer: AnswerStream | None = None  # None: the answer is recorded
+    files: dict[str, File] = {}  # that the messages refer to
 
     @functools.cache
     def request() -> dict[str, Any]:
-        return {"messages": as_json(messages()), "tools": as_json(llm_config.get("tools") or [])}
+        asked, found = with_file_parts(messages(), getattr(stream, "find_file", lambda reference: None))
+        files.update(found)
+        return {"messages": as_json(asked), "tools": as_json(llm_config.get("tools") or [])}
 
     def send(event: ChatEvent) -> None:
         if not silent:
@@ -88,6 +93,7 @@ def ask(
                     cache=cache,
                     context=context,
                     result=result,
+                    files=files,
                 ),
                 on_delta=written.on_delta,
             )

@@ -18,6 +18,7 @@ MIN_CHARS = 8  # shorter ones are words of any text
 MAX_RECENT = 1_000  # a site may have a key for each of its users
 
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^\s/@\"']*:[^\s/@\"']+(?=@)")
+_FILE = re.compile(r"(?<=;base64,)[A-Za-z0-9+/=]+|(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{200,}={0,2}")  # services repeat it
 _OTHER = re.compile(r"[^\x21-\x7e]+")  # what libraries escape, each in its way, in their messages
 
 _lock = threading.Lock()
@@ -73,10 +74,12 @@ def note_url(url: str, *, lasting: bool = False) -> None:
 
 
 def mask(text: str) -> str:
-    """The text without the secrets that were noted, and without passwords in URLs."""
+    """The text without the secrets that were noted, passwords in URLs, and the bytes of files."""
     for secret, shown in _known:
         if secret in text:
             text = text.replace(secret, shown)
+    if len(text) > 200 or ";base64," in text:
+        text = _FILE.sub("…", text)
     return _PASSWORD_IN_URL.sub("…", text) if "@" in text else text
 
 

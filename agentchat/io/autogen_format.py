@@ -48,6 +48,13 @@ def _(event: events.Sources) -> str:
 
 
 @text_of.register
+def _(event: events.FileSent) -> str:
+    return "".join(
+        f">>>>>>>> FILE {each['name']} ({each['contentType']}, {each['size']} bytes)\n" for each in event.files
+    )
+
+
+@text_of.register
 def _(event: events.ToolCallStart) -> str:
     return _suggestion(event.tool_call_id, event.tool_call_name) + "\n"
 

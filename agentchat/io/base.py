@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Optional, Protocol, TypeVar, runtime_checkable
 
 from agentchat.core.addressees import delegation_of
 from agentchat.core.approvals import Approval, Decision, M, approve_by_text, ask_by_text
+from agentchat.core.files import Data, File, files_of_text
 from agentchat.core.handovers import HandoverResult, check_summary, hand_over_by_text, handover_addressee
 from agentchat.core.model_json import read_json
 from agentchat.core.per_run import own_objects
@@ -24,6 +25,7 @@ from agentchat.core.steps import StepAttempt, gathered_name, own_step
 from agentchat.errors import ConfigError
 from agentchat.events import ChatEvent, Sources
 from agentchat.io import autogen_format
+from agentchat.io.files import FileFolder, send_file
 from agentchat.io.post import post
 
 T = TypeVar("T")
@@ -164,6 +166,31 @@ class IOStream(InputStream, OutputStream, Protocol):
         """
         if named := given_sources(sources):
             self.send(Sources(sources=named))
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The files of the message that `input` has returned last."""
+        return next((files_of_text(each["content"]) for each in reversed(self.said) if each["role"] == "user"), ())
+
+    def send_file(self, name: str, data: Data | Any, content_type: str = "", *, title: str = "") -> File:
+        """Show a file to the user: bytes, a text, a path, a picture, a chart or a table. Return it.
+
+        In a run it is a step: it is sent once. Without a `content_type` that is judged by the data and the name.
+        `title` says what is in it, to those who cannot see it. Raise ConfigError for what is no file.
+        """
+        return send_file(self, name, data, content_type, title=title)
+
+    def keep_file(self, file: File, key: str) -> File:
+        """Keep a file that is sent, so that `find_file` finds it. `key` is the same at each attempt of a step."""
+        return self._folder().keep(file)
+
+    def find_file(self, reference: Mapping[str, Any] | str) -> File | None:
+        """The file that a reference stands for, if it is one of this chat: one of the journal, or of a message."""
+        return self._folder().find(reference)
+
+    def _folder(self) -> FileFolder:
+        folder: FileFolder = vars(self).setdefault("_files", FileFolder())
+        return folder
 
     @property
     def said(self) -> list[dict[str, str]]:

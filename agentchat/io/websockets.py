@@ -24,6 +24,7 @@ from websockets.frames import CloseCode
 from websockets.sync.server import ServerConnection
 
 from agentchat.core.approvals import Approval, Decision, M
+from agentchat.core.files import MessageText
 from agentchat.errors import ConfigError, Disconnected
 from agentchat.events import ChatEvent, TextMessageContent, TextMessageEnd
 from agentchat.io.base import IOStream, check_addressee
@@ -150,7 +151,9 @@ class IOWebsockets(IOStream):
             self.cancel()
             raise Disconnected from None
 
-    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None, **addressee: Any) -> str:
+    def input(
+        self, prompt: str = "", *, password: bool = False, name: str | None = None, **addressee: Any
+    ) -> MessageText:
         """Send the prompt as a frame, unless it is empty, and return the next message of the client.
 
         Messages that arrived earlier are returned first. Hiding a password is up to the client. Raise ConfigError if
@@ -163,7 +166,7 @@ class IOWebsockets(IOStream):
         with self._condition:
             self._condition.wait_for(lambda: self._received or self.bridge.reason)
             self.bridge.check()
-            message = self._received.popleft()
+            message = MessageText(self._received.popleft())
             self._unread -= len(message) + MESSAGE_OVERHEAD
         if not password:
             self.remember("user", message)

@@ -15,11 +15,12 @@ import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from agentchat.cache import Cache
 from agentchat.core.async_bridge import begin_in_thread, contained
+from agentchat.core.files import File
 from agentchat.core.log import get_logger
 from agentchat.core.secrets import mask, mask_error
 from agentchat.errors import LLMError, LLMNotFound, LLMRefused
@@ -58,6 +59,7 @@ async def complete(
     cache: Cache | None = None,
     context: Any = None,
     result: ResultFormat[Any] | None = None,
+    files: Mapping[str, File] = MappingProxyType({}),
 ) -> ModelResponse:
     """Ask for the next message, and call `on_delta` with each piece of its text, on the loop, when it arrives.
 
@@ -65,11 +67,14 @@ async def complete(
     `clients` are the custom model clients, by the positions of their entries. With a `cache`, or an entry's
     `cache_seed`, the same request is sent once. `context` is for a `filter_func`; the last answer counts, whatever that
     says. With a `result`, or a pydantic model as `response_format`, the answer is the JSON of one, unless it calls
-    tools. Raise LLMError, or the subclass that fits, if no entry of the config list answers: also an instance of the
-    SDK's class of that kind. Raise ConfigError if the llm_config cannot be used.
+    tools. `files` are those that the messages refer to, by their references. Raise LLMError, or the subclass that fits,
+    if no entry of the config list answers: also an instance of the SDK's class of that kind. Raise ConfigError if the
+    llm_config cannot be used.
     """
     sdk = await _load_sdk()
-    requests = requests_for(llm_config, messages, tools=tools, clients=clients or {}, cache=cache, result=result)
+    requests = requests_for(
+        llm_config, messages, tools=tools, clients=clients or {}, cache=cache, result=result, files=files
+    )
     emitter = _DeltaEmitter(on_delta, on_thought)
     refused: list[dict[str, Any]] = []
     for position, request in enumerate(requests):
@@ -192,7 +197,13 @@ async def _ask(sdk: ModuleType, request: ModelRequest, emitter: _DeltaEmitter) -
         attempts += 1
         emitter.restart()
         body = amended(entry, request.body)
-        outcome = await _ask_once(sdk, entry, body, emitter)
+        sent = await asyncio.to_thread(request.with_data, body) if request.files else body
+        outcome = await _ask_once(sdk, entry, sent, emitter)
+        if isinstance(outcome, Failure) and (other := request.without_refused(str(outcome.error))) is not None:
+            logger.info("%s. Asking again with text instead.", outcome.error)
+            request, attempts = other, 0
+            simpler_requests, refusal = request.simpler(), None
+            continue
         if _is_refused(outcome):
             learn(entry, body, str(outcome.error))
             if amended(entry, request.body) != body:  # learned now, or meanwhile in another chat
@@ -228,7 +239,7 @@ def _is_refused(outcome: ModelResponse | Failure) -> TypeGuard[Failure]:
 
 async def _ask_client(client: ModelClient, request: ModelRequest, emitter: _DeltaEmitter) -> ModelResponse | Failure:
     try:
-        response: ModelResponse = await _in_thread(lambda: response_of(client, dict(request.body)))
+        response: ModelResponse = await _in_thread(lambda: response_of(client, dict(request.with_data(request.body))))
     except Exception as error:  # a client may raise anything, and the next entry may answer
         mask_error(error)
         return Failure(error=LLMError(mask(f"{request.entry}: {error!r}")), cause=error)

@@ -7,9 +7,10 @@ and where it is known from, is in docs/models.md.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
+from agentchat.core.files import PartKind
 from agentchat.llm.learned import Learned
 from agentchat.llm.tool_schemas import Schemas
 
@@ -24,6 +25,8 @@ class CallIds(NamedTuple):
 
 ResultForm = Literal["schema", "tool", "prompt"]
 """How an answer of a certain type is asked for (`results.request_form`)."""
+
+ALL_KINDS: frozenset[PartKind] = frozenset(get_args(PartKind))
 
 ANY_ID = CallIds(re.compile(r".+", re.DOTALL))
 SHORT_ID = CallIds(re.compile(r"[a-zA-Z0-9_-]{1,40}"))
@@ -44,6 +47,7 @@ class Profile:
     `answer_after_tool`: the user speaks only after an answer. `user_last`: the request does not end with an answer.
     `calls_need_tools`: no calls in a conversation without tools. `named_results`: a result names its tool. `schemas`:
     how much of JSON Schema tools may use (`tool_schemas`). `results`: how typed answers are asked for, at first.
+    `media`: the kinds of files that parts of messages may be, at first (`file_parts`).
     """
 
     name: str
@@ -64,6 +68,7 @@ class Profile:
     named_results: bool = False
     schemas: Schemas = "full"
     results: ResultForm = "schema"
+    media: frozenset[PartKind] = ALL_KINDS
 
 
 GENERIC = Profile(name="generic")
@@ -85,12 +90,15 @@ STRICT = Profile(
     calls_need_tools=True,
     schemas="plain",
     results="prompt",
+    media=frozenset(),
 )
 
 _CLOSED: dict[str, Any] = {"reasoning": "none", "signatures": "none", "functions": False, "extra_fields": False}
 _TEMPLATES: dict[str, Any] = {  # models behind a chat template
     **{"names": "none", "system": "first", "functions": False, "schemas": "inlined"},
 }
+_SEEN: frozenset[PartKind] = frozenset({"image"})
+_SEEN_AND_HEARD: frozenset[PartKind] = frozenset({"image", "audio"})
 _SERVICES = (
     Profile(name="openai", names="any", reasoning="none", signatures="none"),
     Profile(name="azure", reasoning="none", signatures="none"),
@@ -103,6 +111,7 @@ _SERVICES = (
         system="first",
         answer_after_tool=True,
         user_last=True,
+        media=_SEEN_AND_HEARD,
         **_CLOSED,
     ),
     Profile(
@@ -112,6 +121,7 @@ _SERVICES = (
         signatures="none",
         functions=False,
         parts=False,
+        media=frozenset(),
         results="tool",
     ),
     Profile(
@@ -123,6 +133,7 @@ _SERVICES = (
         signatures="none",
         functions=False,
         parts=False,
+        media=_SEEN,
         schemas="inlined",
     ),
     Profile(
@@ -134,10 +145,11 @@ _SERVICES = (
         alternating=True,
         named_results=True,
         functions=False,
+        media=_SEEN_AND_HEARD,
         schemas="plain",
     ),
-    Profile(name="groq", no_content="empty", parts=False, **_CLOSED),
-    Profile(name="cerebras", no_content="empty", parts=False, **_CLOSED),
+    Profile(name="groq", no_content="empty", parts=False, media=_SEEN, **_CLOSED),
+    Profile(name="cerebras", no_content="empty", parts=False, media=frozenset(), **_CLOSED),
     Profile(
         name="anthropic",
         system="first",
@@ -147,12 +159,13 @@ _SERVICES = (
         user_last=True,
         calls_need_tools=True,
         functions=False,
+        media=_SEEN,  # it ignores the others
         results="tool",  # it ignores response_format
     ),
     Profile(name="openrouter", empty_answers=False, functions=False),
-    Profile(name="ollama", no_content="empty", **_TEMPLATES),
-    Profile(name="vllm", **_TEMPLATES),
-    Profile(name="llama.cpp", no_content="empty", parts=False, alternating=True, **_TEMPLATES),
+    Profile(name="ollama", no_content="empty", media=_SEEN, **_TEMPLATES),
+    Profile(name="vllm", media=_SEEN_AND_HEARD, **_TEMPLATES),
+    Profile(name="llama.cpp", no_content="empty", parts=False, alternating=True, media=_SEEN_AND_HEARD, **_TEMPLATES),
     GENERIC,
     STRICT,
 )
@@ -206,7 +219,7 @@ _NEW_GEMINI = re.compile(r"gemini-([3-9]|[12][0-9])")  # 3 and later refuse call
 def profile_for(*, api_type: str, base_url: str, model: str) -> Profile:
     """The profile of a model at a service."""
     if api_type == "demo":
-        return replace(GENERIC, results="tool")  # with all rules: nothing guarantees a schema there
+        return replace(GENERIC, results="tool", media=frozenset())  # with all rules: nothing guarantees a schema there
     profile = PROFILES["azure" if api_type == "azure" else _service_at(base_url)]
     if profile.name == "gemini" and _NEW_GEMINI.search(model):
         return replace(profile, signatures="required")

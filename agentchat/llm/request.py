@@ -9,13 +9,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal
 
 from agentchat.cache import Cache
+from agentchat.core.files import File
 from agentchat.core.json_values import as_json
 from agentchat.core.log import get_logger
 from agentchat.core.model_json import arguments_of
 from agentchat.errors import ConfigError
+from agentchat.llm import file_parts
 from agentchat.llm.config_entries import RESPONSES, ConfigEntry, entries_of
 from agentchat.llm.history import normalized
 from agentchat.llm.model_client import ModelClient
@@ -30,7 +33,10 @@ logger = get_logger("agentchat.llm")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRequest:
-    """`body` is what is sent. `client` is asked instead of a service. `result` is asked for in the way `form`."""
+    """`body` is what is sent, once the `files` that it refers to are in it, those of `media` as parts of their own.
+
+    `client` is asked instead of a service. `result` is asked for in the way `form`.
+    """
 
     entry: ConfigEntry
     profile: Profile
@@ -40,6 +46,8 @@ class ModelRequest:
     cache: Cache | None = None
     result: ResultFormat[Any] | None = None
     form: ResultForm = "prompt"
+    files: Mapping[str, File] = field(default_factory=dict, repr=False)
+    media: file_parts.Media = frozenset()
 
     @property
     def has_tools(self) -> bool:
@@ -52,7 +60,8 @@ class ModelRequest:
         if result is not None:
             parameters.pop("response_format", None)
         told = result is not None and self.form == "prompt"
-        messages = request_form.with_instruction(self.messages, result) if result and told else self.messages
+        messages = file_parts.with_pictures_after_results(self.messages, self.files, self.media)
+        messages = request_form.with_instruction(messages, result) if result and told else messages
         body = {
             "model": entry.model,
             "messages": normalized(messages, self.profile, has_tools=self.has_tools or self.form == "tool"),
@@ -73,16 +82,34 @@ class ModelRequest:
 
     def simpler(self) -> "Iterator[ModelRequest]":
         """The same request in forms that more services accept, as far as they differ from this one."""
-        tried = [self.body]
+        tried = [(self.body, self.sent_kinds)]
         for profile in fallbacks(self.profile):
-            request = replace(self, profile=profile)
-            if request.body not in tried:
-                tried.append(request.body)
+            request = replace(self, profile=profile, media=self.media & profile.media)
+            if (request.body, request.sent_kinds) not in tried:
+                tried.append((request.body, request.sent_kinds))
                 yield request
 
     def learn(self) -> None:
         """Begin with this form from now on: the service has accepted it, after it had refused others."""
         learn(self.profile, base_url=self.entry.base_url, model=self.entry.model)
+
+    # --- files (see `file_parts`) -------------------------------------------------------------------------------------
+
+    @property
+    def sent_kinds(self) -> file_parts.Media:
+        """The kinds of files that are sent as they are."""
+        return file_parts.kinds_in(self.messages, self.files) & self.media
+
+    def with_data(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body with its files. Blocks if there are some."""
+        return file_parts.with_data(body, self.files, self.media) if self.files else body
+
+    def without_refused(self, words: str) -> "ModelRequest | None":
+        """The request with text in place of the files that the service has refused with these words; None: of none."""
+        where = {"base_url": self.entry.base_url, "model": self.entry.model}
+        sent = self.sent_kinds
+        refused = file_parts.refused_kinds(words, sent, **where) if sent else frozenset()
+        return replace(self, media=self.media - refused) if refused else None
 
     # --- a result (see `results.request_form`) -----------------------------------------------------------------------
 
@@ -124,7 +151,10 @@ class ModelRequest:
         of = [entry.client_class or entry.base_url, entry.deployment, entry.query]
         asked = self if self.result is None else replace(self, form="schema")  # in whichever way it is asked for
         request = {"of": of, "body": asked.body, **({"hosted": entry.hosted_tools} if entry.hosted_tools else {})}
-        return hashlib.sha256(json.dumps(request, sort_keys=True, default=repr).encode()).hexdigest()
+        written = json.dumps(request, sort_keys=True, default=repr)
+        for reference, file in self.files.items():  # the same file again is another one with the same contents
+            written = written.replace(reference, f"sha256:{file.sha256}")
+        return hashlib.sha256(written.encode()).hexdigest()
 
     def cached_response(self) -> ModelResponse | None:
         """The answer, if the cache has it. Blocks. What it has may be anything; if it is no answer, there is none."""
@@ -151,6 +181,7 @@ def requests_for(
     clients: Mapping[int, ModelClient],
     cache: Cache | None,
     result: ResultFormat[Any] | None = None,
+    files: Mapping[str, File] = MappingProxyType({}),
 ) -> list[ModelRequest]:
     """A request for each entry, for this result. Raise ConfigError if one of them could never be asked."""
     tools = [*(llm_config.get("tools") or ()), *tools]
@@ -161,12 +192,14 @@ def requests_for(
         own_cache = None if entry.cache_seed is None else Cache.disk(entry.cache_seed)
         request = ModelRequest(
             entry=entry,
-            profile=_profile_of(entry),
+            profile=(profile := _profile_of(entry)),
             messages=messages,
             tools=tools,
             client=clients.get(position),
             cache=own_cache if cache is None else cache,
             result=result or _result_of(entry),
+            files=files,
+            media=file_parts.media_for(profile.media, base_url=entry.base_url, model=entry.model),
         )
         requests.append(replace(request, form=_form_of(request)))
     return requests
@@ -190,7 +223,7 @@ def _profile_of(entry: ConfigEntry) -> Profile:
     profile = _chat_profile_of(entry)
     if entry.api == RESPONSES:
         reasoning: Literal["items", "none"] = "none" if profile.name == "strict" else "items"
-        return replace(profile, reasoning=reasoning, names="none", functions=False)
+        return replace(profile, reasoning=reasoning, names="none", functions=False, media=profile.media - {"audio"})
     return profile
 
 

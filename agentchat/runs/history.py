@@ -1,5 +1,10 @@
 """What was said in a chat session before a run."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agentchat.core.file_references import references_in
+from agentchat.core.files import File, MessageText
 from agentchat.core.handovers import staff_content
 from agentchat.core.summaries import History, HistorySummarized
 from agentchat.events import TextMessageEnd, TextMessageStart
@@ -8,8 +13,8 @@ from agentchat.runs.branching.tree import Tree
 from agentchat.runs.leases import Claim
 
 
-def history_before(claim: Claim) -> History:
-    """The messages of the branch before this run, oldest first: role, name and content of each.
+def history_before(claim: Claim, find_file: Callable[[Mapping[str, Any]], File | None]) -> History:
+    """The messages of the branch before this run, oldest first: role, name and content of each, which may have files.
 
     The same at every execution of the run: neither its own messages nor those of other branches are in it, nor is a
     message that this run may still read from its inbox.
@@ -32,10 +37,13 @@ def history_before(claim: Claim) -> History:
             messages.note(event.payload)
         elif event.type == TextMessageEnd.type and event.payload["messageId"] not in to_be_read:
             start = starts.get(event.payload["messageId"])
-            if start is None or not event.payload["content"]:
+            files = [find_file(each) for each in references_in(event.payload.get("files"))]
+            if start is None or not (event.payload["content"] or files):
                 continue
             role, name, content = start["role"], start["name"], event.payload["content"]
             if role == "staff":  # in a handover; a model has no such role
                 role, content = "assistant", staff_content(name, content)
+            if files:
+                content = MessageText(content, filter(None, files))
             messages.append({"role": role, "name": name, "content": content})
     return messages

@@ -50,6 +50,7 @@ from agentchat.runs import limits
 from agentchat.runs.async_bridge import RunBridge, outside_event_loops
 from agentchat.runs.determinism import digest_of
 from agentchat.runs.developer_warnings import warn_developer
+from agentchat.runs.files import RunFiles
 from agentchat.runs.history import history_before
 from agentchat.runs.journal import Journal
 from agentchat.runs.origins import OriginSequence
@@ -64,7 +65,7 @@ from agentchat.tools.memory import MemoryWatch
 T = TypeVar("T")
 
 
-class RunIOStream(Waits, IOStream):
+class RunIOStream(Waits, RunFiles, IOStream):
     """What an agent function prints to, asks and is recorded by, when it runs for a chat session.
 
     `user` and `session` are as they were when this execution of the run began.
@@ -98,7 +99,7 @@ class RunIOStream(Waits, IOStream):
         The same at every execution of the run: it has neither later messages of this run nor those of other branches.
         """
         claim = self._journal.claim
-        return retry_transaction(lambda _: history_before(claim), timeout=RUN_TIMEOUT_SECONDS)
+        return retry_transaction(lambda _: history_before(claim, self.find_file), timeout=RUN_TIMEOUT_SECONDS)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -262,7 +263,7 @@ class RunIOStream(Waits, IOStream):
             return str(self._answer("input", question, delegation))
         if password:
             return decrypt(self._answer("password", replace(question, password=True)))
-        text = str(self._answer("input", question, accepts_unsolicited=True))
+        text = self._message(self._answer("input", question, accepts_unsolicited=True))
         self._last_input = text
         self.remember("user", text)
         return text

@@ -22,16 +22,19 @@ from agentchat.testing.databases import pytest_configure, pytest_unconfigure
 from agentchat.testing.fixtures import agent_chat, scripted_llm
 from agentchat.testing.llm_server import ScriptedLLM
 from agentchat.testing.script import Scripted, call, cut, fail, give, hang, raw, say
+from agentchat.testing.sent_files import SentFile, files_in
 from agentchat.testing.stream import RecordingStream
 
 __all__ = [
     "RecordingStream",
     "Scripted",
     "ScriptedLLM",
+    "SentFile",
     "agent_chat",
     "call",
     "cut",
     "fail",
+    "files_in",
     "give",
     "hang",
     "pytest_configure",

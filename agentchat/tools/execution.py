@@ -27,7 +27,8 @@ from agentchat.core.model_json import arguments_of
 from agentchat.core.secrets import mask
 from agentchat.core.steps import StepAttempt, StepSpec, memory_only, steps, takes_effect
 from agentchat.errors import ConfigError, RunInterrupt, ToolError, text_of
-from agentchat.events import ChatEvent, LostMemory, Notice, ToolCallResult
+from agentchat.events import ChatEvent, FileSent, LostMemory, Notice, ToolCallResult
+from agentchat.tools.files import FILES, kept_files, returned_text, tool_text
 from agentchat.tools.memory import MemoryWatch
 from agentchat.tools.schema import Tool
 
@@ -75,7 +76,7 @@ class ToolCalls:
         return self._answer_all([self._step(call, _Outcome(lambda: (reason, False)), tools) for call in self.calls])
 
     def _answer_all(self, several: Sequence[StepSpec]) -> list[str]:
-        return [str(result["content"]) for result in steps(self.stream, several, send=self.send)]
+        return [tool_text(result, self.stream) for result in steps(self.stream, several, send=self.send)]
 
     def _outcome(self, call: Mapping[str, Any], tool: Tool | None) -> "_Outcome":
         """How to get the result of a call, when its turn comes."""
@@ -200,13 +201,21 @@ class ToolCalls:
                 with self._answering(try_.key):
                     content, ok = outcome.make()
             duration_ms = round((time.monotonic() - start) * 1000)
-            return {"content": content, "ok": ok, "duration_ms": duration_ms, "message_id": try_.key}
+            try:
+                files = kept_files(content, self.stream, try_.key)
+            except ConfigError as error:
+                content, ok, files = f"Error: {error}", False, {}
+            return {"content": str(content), "ok": ok, "duration_ms": duration_ms, "message_id": try_.key, **files}
 
         def events(result: Mapping[str, Any]) -> Iterable[ChatEvent]:
-            if not self.silent:
-                yield ToolCallResult(
-                    tool_call_id=call["id"], tool_call_name=name, name=self.by, to=self.to, visible=visible, **result
-                )
+            if self.silent:
+                return
+            shown = {key: value for key, value in result.items() if key != FILES}
+            yield ToolCallResult(
+                tool_call_id=call["id"], tool_call_name=name, name=self.by, to=self.to, visible=visible, **shown
+            )
+            if result.get(FILES):
+                yield FileSent(files=result[FILES], name=self.by, visible=visible)
 
         def replay(result: Mapping[str, Any]) -> None:
             with self._answering(result["message_id"]):
@@ -288,7 +297,7 @@ def _call_tool(tool: Tool, arguments: Mapping[str, Any], bridge: Bridge) -> tupl
             if inspect.isawaitable(value):  # of an async function that is wrapped in a plain one
                 rest = max(0.0, until - time.monotonic())
                 value = bridge.run(lambda: _without_exit(lambda: value), timeout=rest, tool=tool.name)
-        return _as_text(value), True
+        return returned_text(value, tool.name, is_seen=tool.visible in (None, "all"), as_text=_as_text), True
     except (RunInterrupt, KeyboardInterrupt, SystemExit):
         raise  # of a script on a console; in a run, the bridge has made an error of the last two
     except BaseException as error:  # a tool may raise anything, and the model should know

@@ -45,6 +45,8 @@ COUNTS = (
     "MAX_MESSAGE_CHARS",
     "MAX_STEPS",
     "MAX_UPLOAD_MB",
+    "MODEL_FILE_MB",
+    "MODEL_FILES_MB",
     "MAX_IMAGE_PIXELS",
     "MAX_RUN_TOKENS",
 )

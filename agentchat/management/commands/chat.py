@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from agentchat.core import registry
+from agentchat.core.files import MessageText
 from agentchat.errors import AgentChatError
 from agentchat.io import IOConsole, IOStream
 
@@ -23,7 +24,9 @@ class Terminal(IOConsole):
     def __init__(self, user: Any) -> None:
         self.user = user
 
-    def input(self, prompt: str = "", *, password: bool = False, name: str | None = None, **addressee: Any) -> str:
+    def input(
+        self, prompt: str = "", *, password: bool = False, name: str | None = None, **addressee: Any
+    ) -> MessageText:
         return super().input(prompt or "> ", password=password, **addressee)
 
 
