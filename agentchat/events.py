@@ -127,19 +127,6 @@ class Sources(ChatEvent):
     sources: Sequence[Mapping[str, str]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileSent(ChatEvent):
-    """Files from `name`, an agent: references, each with an `id`, a `name`, a `contentType` and a `size`, never bytes.
-
-    A `title` says what is in it. `visible` is that of the tool that has returned them: without one, users see them.
-    """
-
-    type = "FILE_SENT"
-    files: Sequence[Mapping[str, Any]]
-    name: str
-    visible: Visibility | None = None
-
-
 # --- tools ----------------------------------------------------------------------------------------------------------
 
 

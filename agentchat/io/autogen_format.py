@@ -8,6 +8,7 @@ result has one header (there the first has two).
 from functools import singledispatch
 
 from agentchat import events
+from agentchat.core.file_events import FileSent
 
 _RULE = "\n" + "-" * 80 + "\n"
 
@@ -48,7 +49,7 @@ def _(event: events.Sources) -> str:
 
 
 @text_of.register
-def _(event: events.FileSent) -> str:
+def _(event: FileSent) -> str:
     return "".join(
         f">>>>>>>> FILE {each['name']} ({each['contentType']}, {each['size']} bytes)\n" for each in event.files
     )

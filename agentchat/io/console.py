@@ -4,8 +4,9 @@ import getpass
 from pathlib import Path
 from typing import Any
 
+from agentchat.core.file_events import FileSent
 from agentchat.core.files import File, MessageText
-from agentchat.events import ChatEvent, FileSent
+from agentchat.events import ChatEvent
 from agentchat.io.base import IOStream, check_addressee
 
 ATTACH = "/file "

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from agentchat.core.file_events import FileSent
 from agentchat.core.file_values import file_of
 from agentchat.core.files import REFERENCE, File
 from agentchat.core.steps import StepAttempt, step
 from agentchat.errors import ConfigError
-from agentchat.events import ChatEvent, FileSent
+from agentchat.events import ChatEvent
 
 
 class SendsFiles(Protocol):

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from agentchat.core.file_events import FileSent
 from agentchat.core.files import File, MessageText
-from agentchat.events import ChatEvent, FileSent, TextMessage, TextMessageEnd
+from agentchat.events import ChatEvent, TextMessage, TextMessageEnd
 from agentchat.io.base import IOStream, check_addressee
 
 Answer = str | tuple[str, Sequence[File]]

@@ -22,12 +22,13 @@ from agentchat.core.addressees import Delegation, delegation_of, staff
 from agentchat.core.approvals import Approval, approve
 from agentchat.core.async_bridge import Bridge, bridge_of, contained
 from agentchat.core.current_call import CurrentCall, calling
+from agentchat.core.file_events import FileSent
 from agentchat.core.log import get_logger
 from agentchat.core.model_json import arguments_of
 from agentchat.core.secrets import mask
 from agentchat.core.steps import StepAttempt, StepSpec, memory_only, steps, takes_effect
 from agentchat.errors import ConfigError, RunInterrupt, ToolError, text_of
-from agentchat.events import ChatEvent, FileSent, LostMemory, Notice, ToolCallResult
+from agentchat.events import ChatEvent, LostMemory, Notice, ToolCallResult
 from agentchat.tools.files import FILES, kept_files, returned_text, tool_text
 from agentchat.tools.memory import MemoryWatch
 from agentchat.tools.schema import Tool

@@ -7,9 +7,10 @@ from PIL import Image
 
 import agentchat
 from agentchat import ConversableAgent, File, UserProxyAgent, llm_config, register_function
+from agentchat.core.file_events import FileSent
 from agentchat.core.files import MessageText
 from agentchat.errors import ConfigError
-from agentchat.events import FileSent, TextMessage, ToolCallResult
+from agentchat.events import TextMessage, ToolCallResult
 from agentchat.io import IOConsole, IOStream
 from agentchat.testing import RecordingStream, call, files_in, say
 from tests.sample_files import pdf, png

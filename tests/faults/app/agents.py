@@ -4,8 +4,11 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models.signals import post_save
 
 from agentchat import (
     ConversableAgent,
@@ -155,3 +158,26 @@ def bomb(iostream: IOStream) -> None:
     if not (FOLDER / "defused").exists():
         os.kill(os.getpid(), signal.SIGKILL)
     iostream.print("It was a clock.")
+
+
+@on_connect("sender")
+def sender(iostream: IOStream) -> None:
+    """Sends a file; its process dies first while that is stored, and then before it is recorded."""
+    iostream.input()
+    ledger.pass_door(FOLDER, "label")
+    sent = iostream.send_file("label.txt", f"parcel {len(ledger.read(FOLDER))}")
+    iostream.print(sent.read().decode())
+
+
+def _die_over_a_label(instance: Any, **_: Any) -> None:
+    if instance.name != "label.txt":
+        return
+    ledger.write(FOLDER, f"stored {len(ledger.read(FOLDER))}")
+    match sum(ledger.read(FOLDER).values()):
+        case 1:  # the bytes are stored, and the row is not committed
+            os.kill(os.getpid(), signal.SIGKILL)
+        case 2:  # both are, and the step is not recorded
+            transaction.on_commit(lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+post_save.connect(_die_over_a_label, sender="agentchat.StoredFile")
