@@ -40,7 +40,24 @@ class AgentchatConfig(AppConfig):
         ]
         post_save.connect(row_watch.after_save, dispatch_uid="agentchat_awaited_rows")
         addressees.check_permission = _check_permission
+        _observe(conf.app.values.get("OPENTELEMETRY") is True)  # a wrong value is reported by the checks
         autodiscover_modules("agents")
+
+
+def _observe(is_wanted: bool) -> None:
+    """Have an observer, or none. Raise ConfigError if the package for it is not installed."""
+    from agentchat.core import observing
+
+    if not is_wanted:
+        return
+    try:
+        from agentchat.telemetry.genai import GenAIObserver
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"AGENTCHAT['OPENTELEMETRY'] is True, and {error.name} is not installed: pip install "
+            f"'agentchat[opentelemetry]'"
+        ) from error
+    observing.observer = GenAIObserver()
 
 
 def _check_permission(permission: str) -> None:

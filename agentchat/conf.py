@@ -276,6 +276,9 @@ class AppSettings:
     guest_addresses = _optional_count(20)
     """All guests together may use what those of so many addresses may; None: no limit for all of them."""
 
+    opentelemetry = _flag(False)
+    """Whether traces and metrics are emitted (`agentchat/telemetry/genai.py`), to the site's own providers."""
+
     titles = _choice("message", "model")
     """What names a chat: its "message", the first one; or a "model" after the first answer, the one of `llm_config()`.
     A user's own title stays in any case."""

@@ -183,6 +183,7 @@ _AGENTCHAT = {
     "MAX_IMAGE_PIXELS": env.int,
     "GUEST_SOCKETS": env.int,
     "TITLES": env.str,
+    "OPENTELEMETRY": env.bool,
     "RETENTION_DAYS": env.int,
     "GUEST_ADDRESSES": env.int,
     "NOTIFY": env.str,
@@ -292,9 +293,10 @@ LOGGING = {
             "()": "agentchat.core.log.LineFormatter",  # nothing that is logged can look like a line of its own
             "format": "{asctime} {levelname} {name}: {message}",
             "style": "{",
-        }
+        },
+        "json": {"()": "agentchat.telemetry.json_logs.JSONFormatter"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": env.str("LOG_FORMAT", default="line")}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
     "loggers": {
         # Their own handlers would log it twice, or (without DEBUG) mail it to nobody.

@@ -19,6 +19,7 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from agentchat.cache import Cache
+from agentchat.core import observing
 from agentchat.core.async_bridge import begin_in_thread, contained
 from agentchat.core.files import File
 from agentchat.core.log import get_logger
@@ -248,6 +249,14 @@ async def _ask_client(client: ModelClient, request: ModelRequest, emitter: _Delt
 
 
 async def _ask_once(
+    sdk: ModuleType, entry: ConfigEntry, body: Mapping[str, Any], emitter: _DeltaEmitter
+) -> ModelResponse | Failure:
+    with observing.model_call(entry, body) as report:
+        report(outcome := await _request(sdk, entry, body, emitter))
+        return outcome
+
+
+async def _request(
     sdk: ModuleType, entry: ConfigEntry, body: Mapping[str, Any], emitter: _DeltaEmitter
 ) -> ModelResponse | Failure:
     parser = (ResponsesParser if entry.api == RESPONSES else StreamParser)(

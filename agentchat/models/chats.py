@@ -140,6 +140,7 @@ class Run(models.Model):
     started_at = MomentField(_("started"), null=True, blank=True)
     finished_at = MomentField(_("finished"), null=True, blank=True)
     state: "models.JSONField[Any, Any]" = StoredJSONField(null=True, editable=False)  # `iostream.state` at its end
+    traceparent = models.CharField(max_length=55, default="", db_default="", editable=False)  # of its last trace
 
     class Meta:
         verbose_name = _("run")

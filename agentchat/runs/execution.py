@@ -7,7 +7,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 
 from agentchat import conf
-from agentchat.core import registry
+from agentchat.core import observing, registry
 from agentchat.core.log import get_logger
 from agentchat.errors import (
     Aborted,
@@ -69,12 +69,20 @@ def _run(claim: Claim, active: ActiveRuns) -> Ended | None:
     if active.is_draining:
         stream.bridge.reason = LeaseLost
     try:
-        return _call(claim, agent, stream, durable=durable)
+        with observing.execution(claim) as report:
+            return _call(claim, agent, stream, report, durable=durable)
     finally:
         stream.close()
 
 
-def _call(claim: Claim, agent: registry.AgentFunction | None, stream: RunIOStream, *, durable: bool) -> Ended | None:
+def _call(
+    claim: Claim,
+    agent: registry.AgentFunction | None,
+    stream: RunIOStream,
+    report: observing.Report,
+    *,
+    durable: bool,
+) -> Ended | None:
     try:
         status, event = _outcome(claim, agent, stream)
     except Suspended:
@@ -86,7 +94,9 @@ def _call(claim: Claim, agent: registry.AgentFunction | None, stream: RunIOStrea
             stream.release()
             return None
         status, event = Run.Status.INTERRUPTED, run_error(claim, Interrupted("the server stops"))
-    return _end(claim, stream, status, event)
+    ended = _end(claim, stream, status, event)
+    report((str(status), getattr(event, "code", "")))
+    return ended
 
 
 def _outcome(

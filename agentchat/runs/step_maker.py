@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from agentchat.core import observing
 from agentchat.core.addressees import Delegation
 from agentchat.core.model_json import read_json
 from agentchat.core.steps import StepAttempt, StepSpec, before_effect
@@ -90,7 +91,9 @@ class StepMaker:
         key = f"{self._key(outer.step)}.{next(outer).ordinal}"
         self._journal.save_printed()
         try:
-            result = step.call(StepAttempt(key=key, attempt=self._journal.claim.epoch))
+            with observing.step(step.kind, step.name, outer.step, step.made_request) as report:
+                result = step.call(StepAttempt(key=key, attempt=self._journal.claim.epoch))
+                report(result)
         except AgentChatError:
             for end in self._output.ends_of(key):
                 self._output.publish(self._journal.save(end, outer))
@@ -162,8 +165,13 @@ class StepMaker:
                 raise error  # the step is made, and recorded
 
         try:
-            with _within(OriginSequence(number)), before_effect(lambda: self._uncalled.discard(number)):
+            with (
+                _within(OriginSequence(number)),
+                before_effect(lambda: self._uncalled.discard(number)),
+                observing.step(step.kind, step.name, number, step.made_request) as report,
+            ):
                 result = clean_json(step.call(attempt))  # as a later execution will read it
+                report(result)
         except DatabaseUnavailable:
             raise
         except AgentChatError as error:

@@ -82,7 +82,7 @@ class RunIOStream(Waits, RunFiles, IOStream):
         self._durable, self._journal, self._session_id = durable, journal, self.session.pk
         self.output = RunOutput(self._session_id, self.bridge.loop, owner=lambda: journal.owner)
         journal.late.begin(self.bridge.loop, self.output.publish_soon, self.bridge.cancel)
-        self.agent_name = journal.claim.agent
+        self.agent_name, self.run_number = journal.claim.agent, journal.claim.number
         self.memory_watch: MemoryWatch | None = None
         self._state = RunState(self._read_state)
         self._questions = QuestionMaker(journal, self.bridge, self.output, self.wake_event, durable=durable)

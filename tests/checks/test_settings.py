@@ -17,6 +17,7 @@ WRONG = {
     "GUESTS": ["no", "False", "", 0, 1, None, []],
     "EMBED_ORIGINS": ["https://shop.example", {"https://shop.example": 1}, [None]],
     "SHOW_USAGE": [True, None, "Staff", {"staff"}],
+    "OPENTELEMETRY": ["yes", 0, 1, None],
     "TITLES": [True, None, "", "Model", ["model"]],
     "SHOW_TOOLS": [True, None, "staff", ["all"]],
     "WEBSOCKET_PATH": ["chats/", "/chats", "https://a.example/", "/a b/", 7, ""],
