@@ -227,6 +227,9 @@ class AppSettings:
     keep_reasoning = _flag(True)
     """Whether what models think before they answer is stored. If not, it is only shown while it is written."""
 
+    keep_requests = _flag(False)
+    """Whether what models are asked is stored, for admin: without secrets, and of bounded size."""
+
     tool_timeout_s = _seconds(60, minimum=0.001)
     """Seconds that one tool call may take, where the tool does not say otherwise."""
 

@@ -165,6 +165,7 @@ _AGENTCHAT = {
     "MAX_MESSAGE_CHARS": env.int,
     "LLM_TIMEOUT_S": env.float,
     "KEEP_REASONING": env.bool,
+    "KEEP_REQUESTS": env.bool,
     "TOOL_TIMEOUT_S": env.float,
     "DRAIN_S": env.float,
     "WAIT_S": env.float,

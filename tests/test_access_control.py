@@ -86,6 +86,9 @@ OF_STAFF = [
     ("inbox_event_text", "GET", {}),
 ]
 
+# And these files of them, for those who may view chats and export them.
+OF_EXPORTERS = [("inbox_export_markdown", "GET", {}), ("inbox_export_json", "GET", {})]
+
 # A shared link is for whoever has it; the others know of no chat.
 FOR_EVERYBODY = {"shared", "shared_event_text", "set_language", "set_appearance", "healthz", "readyz"}
 
@@ -310,6 +313,27 @@ def test_chats_of_others_are_found_by_those_alone_who_may_view_or_take_them_over
     assert Handover.objects.exists() == (method == "POST")
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("stranger", ["the owner", *STAFF_STRANGERS])
+@pytest.mark.parametrize(("name", "method", "data"), OF_EXPORTERS)
+def test_chats_of_others_are_exported_by_those_alone_who_may_view_and_export_them(
+    settings, name, method, data, stranger
+):
+    client, own = owner_of("an account")
+    chat = chat_of(own)
+    theirs = client if stranger == "the owner" else stranger_of(stranger, settings)
+    before = kept()
+    for each in (theirs, may("viewer", "view_chatsession"), may("exporter", "export_chatsession")):
+        answer = ask(each, name, method, data, chat_id=chat.pk)
+        assert answer.status_code in (302, 404)
+        assert "umbrella" not in told(answer).lower()
+    assert kept() == before
+    settings.AGENTCHAT = {"GUESTS": True}
+    both = account("both")
+    both.user_permissions.set(Permission.objects.filter(codename__in=["view_chatsession", "export_chatsession"]))
+    assert "umbrella" in told(ask(signed_in(both), name, method, data, chat_id=chat.pk)).lower()
+
+
 VIEWER_AND_BOSS = [("viewer", "view_chatsession"), ("boss", "take_over_chatsession")]
 
 
@@ -320,7 +344,7 @@ def may(name, right):
     return signed_in(user)
 
 
-ROWS = {(name, method) for name, method, *_ in (*OF_A_CHAT, *OF_ONES_OWN, *OF_COLLEAGUES, *OF_STAFF)}
+ROWS = {(name, method) for name, method, *_ in (*OF_A_CHAT, *OF_ONES_OWN, *OF_COLLEAGUES, *OF_STAFF, *OF_EXPORTERS)}
 
 
 @pytest.mark.parametrize("name", [each.name for each in urls.urlpatterns if each.name not in FOR_EVERYBODY])

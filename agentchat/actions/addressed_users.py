@@ -10,6 +10,7 @@ from django.contrib.auth import get_backends, get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Q, QuerySet
 
+from agentchat.actions.staff_access import may_see
 from agentchat.models import DelegatedQuestion
 
 
@@ -38,9 +39,9 @@ def users_of(kind: str, value: str) -> QuerySet[Any]:
     return found.filter(is_active=True) if _has_field("is_active") else found
 
 
-def users_for(question: DelegatedQuestion) -> QuerySet[Any]:
+def users_for(question: DelegatedQuestion) -> list[Any]:
     """Those who may answer this question now, as far as they can be listed."""
-    return users_of(question.to_kind, question.to_value)
+    return [user for user in users_of(question.to_kind, question.to_value) if may_see(user, question.session)]
 
 
 def _with_permission(permission: str) -> set[Any]:

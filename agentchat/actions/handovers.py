@@ -1,8 +1,8 @@
 """What staff do in the chats of others: look on, take a chat over, speak in it, and give it back to the agent.
 
 Whether somebody may is judged at the moment when they act, in the transaction that takes it, with the user as the
-database has them. Who takes part is in the transcript; who has taken a chat over and given it back is in the log of
-Django's admin, too.
+database has them. Who takes part is in the transcript; who has read a chat, taken it over, joined, spoken and given it
+back is in the log of Django's admin, too.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,10 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext
 
-from agentchat.actions.colleagues import fresh_user, is_addressed, lock_chat, log_change, may_answer
+from agentchat.actions.colleagues import fresh_user, is_addressed, lock_chat, may_answer
 from agentchat.actions.inbox import checked_text
+from agentchat.actions.staff_access import has_rules, may_see
+from agentchat.actions.staff_log import log_act, log_once
 from agentchat.actions.transactions import ActionResult, commit, live_run, publish_and_wake
 from agentchat.core.addressees import Addressee
 from agentchat.errors import Rejected
@@ -28,6 +30,7 @@ from agentchat.runs.session_lock import append
 from agentchat.visitors import Visitor, name_of
 
 VIEW, TAKE_OVER = "agentchat.view_chatsession", "agentchat.take_over_chatsession"
+ANSWER, EXPORT = "agentchat.answer_chatsession", "agentchat.export_chatsession"
 
 MAX_LISTED = 200  # handovers of an inbox; of those for whom a function decides, so many are looked at
 
@@ -36,17 +39,23 @@ MAX_LISTED = 200  # handovers of an inbox; of those for whom a function decides,
 
 
 def may_take_over(user: Any) -> bool:
-    """Whether they may take over any chat, unasked."""
+    """Whether they may take over any chat, unasked, of the agents whose chats they may see."""
     return is_addressed(user, "permission", TAKE_OVER)
 
 
 def may_take_part(user: Any, handover: Handover) -> bool:
-    """Whether they may answer in this handover: it is for them, or they may take over any chat."""
-    return may_take_over(user) or may_answer(user, handover)
+    """Whether they may answer in this handover: it is for them, or they may answer in any, or take over any chat."""
+    if has_rules() and not may_see(user, handover.session):
+        return False
+    return may_take_over(user) or is_addressed(user, "permission", ANSWER) or may_answer(user, handover)
 
 
 def may_watch(user: Any, session_id: UUID) -> bool:
     """Whether they may read this chat of somebody else's: as in admin, or since they may take part in it now."""
+    if has_rules():
+        session = ChatSession.objects.filter(pk=session_id).first()
+        if session is None or not may_see(user, session):
+            return False
     if is_addressed(user, "permission", VIEW) or may_take_over(user):
         return True
     handover = find_open(session_id)
@@ -123,8 +132,8 @@ def take_over(session_id: UUID, visitor: Visitor) -> None:
         if handover is not None:
             _check(may_take_part(user, handover))
             return _join(session, handover, user), None
-        _check(may_take_over(user))
-        log_change(session, visitor, "Took the chat over.")
+        _check(may_take_over(user) and may_see(user, session))
+        log_act(session, user, "Took the chat over.")
         handover = handovers.open_(session, Addressee(kind="permission", value=TAKE_OVER), is_asked=False)
         handovers.join(session, handover, user.pk, name_of(user))
         run = live_run(session)
@@ -150,6 +159,7 @@ def say(session_id: UUID, visitor: Visitor, *, client_id: UUID, text: str) -> No
         if starts.exists():
             return [], None  # sent again
         frames = _join(session, handover, user)
+        log_once(session, user, "Wrote in the chat.")
         return frames + append(session, handover.run, _message(client_id, text, name_of(user), "staff")), None
 
     _apply(session_id, visitor, apply)
@@ -160,7 +170,7 @@ def give_back(session_id: UUID, visitor: Visitor) -> None:
 
     def apply(session: ChatSession, user: Any) -> ActionResult:
         handover = _open(session, user)
-        log_change(session, visitor, "Gave the chat back to the agent.")
+        log_act(session, user, "Gave the chat back to the agent.")
         run = handover.run
         if run is None or not handover.has_begun:
             handovers.close(session, handover, Handover.Outcome.CANCELLED)
@@ -193,7 +203,7 @@ def _open(session: ChatSession, user: Any) -> Handover:
     """The open handover, in which this user may take part. Raise Rejected."""
     handover = handovers.open_handover(session)
     if handover is None:
-        _check(may_take_over(user) or is_addressed(user, "permission", VIEW))
+        _check(may_see(user, session) and (may_take_over(user) or is_addressed(user, "permission", VIEW)))
         raise Rejected("not_handed_over", gettext("This chat was given back to the agent."))
     _check(may_take_part(user, handover))
     return handover
@@ -205,6 +215,8 @@ def _check(is_allowed: bool) -> None:
 
 
 def _join(session: ChatSession, handover: Handover, user: Any) -> list[Frame]:
+    if all(each["id"] != str(user.pk) for each in handover.staff):
+        log_act(session, user, "Joined the chat.")
     return handovers.join(session, handover, user.pk, name_of(user))
 
 

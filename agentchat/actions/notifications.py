@@ -98,7 +98,7 @@ def _notification(item: OutboxItem, question: DelegatedQuestion) -> Notification
     return Notification(
         id=item.key,
         question=question,
-        users=list(users_for(question)),
+        users=users_for(question),
         url=f"{conf.app.site_url}{reverse('agentchat:inbox_question', args=[question.pk])}",
         is_escalated=bool(item.value["escalated"]),
     )

@@ -17,6 +17,8 @@ from django.db.models import Count, Max, QuerySet, Sum, Value
 from agentchat.actions.addressed_users import can_be_listed, users_of
 from agentchat.actions.colleagues import MAX_LISTED, Addressed, may_answer, open_questions
 from agentchat.actions.handovers import unattended, waiting_handovers
+from agentchat.actions.staff_access import may_see_agent
+from agentchat.core import registry
 from agentchat.models import ChatSession, DelegatedQuestion
 
 
@@ -112,25 +114,43 @@ def read_board() -> Board:
     """One query, and one for each addressee for whom something is open."""
     shares: list[WaitingCount] = []
     judged: list[Addressed] = []
-    users: dict[tuple[str, str], frozenset[str]] = {}
-    for what, kind, value, *mark in _open_by_addressee():
+    users: dict[tuple[str, str, str], frozenset[str]] = {}
+    for what, kind, value, agent, *mark in _open_by_addressee():
         if can_be_listed(kind):
-            if (kind, value) not in users:
-                users[kind, value] = frozenset(map(str, users_of(kind, value).values_list("pk", flat=True)))
-            mark_text = f"{what} {kind} {value} {mark}"
-            shares.append(WaitingCount(users=users[kind, value], count=mark[0], mark=mark_text))
+            rule = agent if _has_rule(agent) else ""
+            if (kind, value, rule) not in users:
+                users[kind, value, rule] = _users(kind, value, rule)
+            mark_text = f"{what} {kind} {value} {agent} {mark}"
+            shares.append(WaitingCount(users=users[kind, value, rule], count=mark[0], mark=mark_text))
         else:
-            judged += _OPEN[what]().filter(to_kind=kind, to_value=value).order_by("pk")[:MAX_LISTED]
+            found = _OPEN[what]().filter(to_kind=kind, to_value=value, session__agent=agent)
+            judged += found.select_related("session").order_by("pk")[:MAX_LISTED]
     return Board(shares=shares, judged=judged)
+
+
+def _has_rule(agent: str) -> bool:
+    function = registry.find(agent)
+    return function is not None and function.staff is not None
+
+
+def _users(kind: str, value: str, agent: str) -> frozenset[str]:
+    """The keys of those whom this means; of those with an `agent`, who may see its chats."""
+    users = users_of(kind, value)
+    if not agent:
+        return frozenset(map(str, users.values_list("pk", flat=True)))
+    return frozenset(str(user.pk) for user in users if may_see_agent(user, agent))
 
 
 def _open_by_addressee() -> QuerySet[Any]:
     """What is open of each kind, for whom, how much, and what changes when any of it does."""
     questions, handovers = (
-        opened().order_by().values("to_kind", "to_value").annotate(what=Value(what), n=Count("pk"), keys=Sum("pk"))
+        opened()
+        .order_by()
+        .values("to_kind", "to_value", "session__agent")
+        .annotate(what=Value(what), n=Count("pk"), keys=Sum("pk"))
         for what, opened in _OPEN.items()
     )
-    columns = ("what", "to_kind", "to_value", "n", "keys", "last")
+    columns = ("what", "to_kind", "to_value", "session__agent", "n", "keys", "last")
     questions = questions.annotate(last=Max("asked_at")).values_list(*columns)
     found: QuerySet[Any] = questions.union(handovers.annotate(last=Max("opened_at")).values_list(*columns), all=True)
     return found

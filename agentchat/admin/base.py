@@ -3,13 +3,27 @@
 import re
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from agentchat.actions.staff_access import visible_to
 from agentchat.admin.keyset_lists import KeysetAdmin
 
 
+def may_stop(user: Any) -> bool:
+    """Whether they may stop runs. "change" is the permission of earlier versions; it opens no form."""
+    return bool(user.has_perm("agentchat.stop_chatsession") or user.has_perm("agentchat.change_chatsession"))
+
+
+def may_purge(user: Any) -> bool:
+    """Whether they may delete chats permanently. "delete" is the permission of earlier versions."""
+    return bool(user.has_perm("agentchat.purge_chatsession") or user.has_perm("agentchat.delete_chatsession"))
+
+
 class ReadOnlyAdmin(KeysetAdmin):
-    """Read-only pages. "change" is the permission to stop runs; it opens no form."""
+    """Read-only pages of the chats that a member of staff may see. `agent_field` leads to the agent's name."""
+
+    agent_field = "session__agent"
 
     list_per_page = 100
     view_on_site = False  # the chat page is its owner's
@@ -30,6 +44,9 @@ class ReadOnlyAdmin(KeysetAdmin):
                 if lookup == field or lookup.startswith(f"{field}__"):
                     return True
         return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return visible_to(request.user, super().get_queryset(request), self.agent_field)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,30 +1,37 @@
 """Chat sessions in Django admin: search, read, stop, delete.
 
-Nothing is added or edited here: the journal writes these tables. Users with the permission to change chat sessions may
-stop their runs; with the permission to delete them, delete them with all messages. Each page takes a fixed number of
-queries, and shows a limited part of what is long.
+Nothing is added or edited here: the journal writes these tables. What staff may do has permissions of its own: to view
+chats, to stop their runs, to delete them with all messages, to export them. What they do is in admin's log, that they
+have read a chat, too. Each page takes a fixed number of queries, and shows a limited part of what is long.
 """
 
 from functools import reduce
 from operator import and_
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from agentchat.actions import chats
 from agentchat.actions import messages as chat_messages
-from agentchat.actions.handovers import may_watch
-from agentchat.admin.base import ReadOnlyAdmin, parse_number
+from agentchat.actions.handovers import EXPORT, may_watch
+from agentchat.actions.staff_log import log_reading
+from agentchat.admin.base import ReadOnlyAdmin, may_purge, may_stop, parse_number
+from agentchat.admin.dashboard import statistics_response
 from agentchat.admin.keyset_lists import AgentFilter, CursorFilter
+from agentchat.admin.replay import moment_of
 from agentchat.infra.database import USER_TIMEOUT_SECONDS, lock_timeout
 from agentchat.infra.ids import parse_uuid
-from agentchat.models import ChatSession, Event, InboxItem, Run, Step
+from agentchat.models import ChatSession, Event, InboxItem, Run, Step, StepRequest
 from agentchat.presentation.pagination import page_of
 from agentchat.realtime import chat_list
 from agentchat.runs.branching.tree import Tree
@@ -56,6 +63,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
     list_filter = (CursorFilter, StatusFilter, AgentFilter, "created_at", ("deleted_at", admin.EmptyFieldListFilter))
     list_select_related = ("owner",)
     listed_by = "created_at"
+    agent_field = "agent"
     ordering = ("-created_at",)
     search_fields = ("title",)
     search_help_text = _("Search by title, ID, or the start of an owner's name")
@@ -63,6 +71,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
     actions = ("stop",)
     fields = ("name", "id", "owner_name", "agent", "status", "tokens", "cost", "created_at", "updated_at", "deleted_at")
     change_form_template = "agentchat/admin/chat_session.html"
+    change_list_template = "agentchat/admin/chat_sessions.html"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ChatSession], search_term: str
@@ -113,7 +122,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
     # --- stopping ---
 
     def has_stop_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("agentchat.change_chatsession")
+        return may_stop(request.user)
 
     @admin.action(description=_("Stop selected chat sessions"), permissions=["stop"])
     def stop(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -126,6 +135,9 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         self.message_user(request, message % len(stopped), level)
 
     # --- deleting ---
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_purge(request.user)
 
     def delete_model(self, request: HttpRequest, obj: ChatSession) -> None:
         self.delete_queryset(request, ChatSession.objects.filter(pk=obj.pk))
@@ -150,7 +162,8 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         """What is deleted with them, as numbers: Django's own list would name every step and event."""
         keys = [session.pk for session in objs]
         counts = {ChatSession._meta.verbose_name_plural: len(keys)}
-        for model, lookup in ((Run, "session"), (Step, "run__session"), (InboxItem, "session"), (Event, "session")):
+        in_run = ((Step, "run__session"), (StepRequest, "run__session"))
+        for model, lookup in ((Run, "session"), *in_run, (InboxItem, "session"), (Event, "session")):
             counts[model._meta.verbose_name_plural] = model._default_manager.filter(**{f"{lookup}__in": keys}).count()
         return [str(session) for session in objs], {str(name): count for name, count in counts.items()}, set(), []
 
@@ -161,6 +174,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         session = self.get_object(request, object_id)
         if session is not None and self.has_view_permission(request, session):
+            log_reading(session, request.user)
             before = request.GET.get("before", "")
             tree = Tree.of(session.pk)
             head = tree.head_of(session)
@@ -181,15 +195,42 @@ class ChatSessionAdmin(ReadOnlyAdmin):
                 "has_more_runs": len(runs) > MAX_RUNS_SHOWN,
                 "has_open_questions": session.delegated_questions.filter(closed_at=None).exists(),
                 "can_watch": may_watch(request.user, session.pk),
+                "can_export": session.deleted_at is None and request.user.has_perm(EXPORT),
                 "can_stop": session.newest_status in Run.LIVE and self.has_stop_permission(request),
             }
         return super().change_view(request, object_id, form_url, extra_context)
 
+    # --- one chat session, as it was ---
 
-# --- runs -----------------------------------------------------------------------------------------------------------
+    def get_urls(self) -> list[URLPattern]:
+        replay = self.admin_site.admin_view(self.replay_view)
+        statistics = self.admin_site.admin_view(self.statistics_view)
+        return [
+            path("<uuid:chat_id>/replay/", replay, name="agentchat_replay"),
+            path("statistics/", statistics, name="agentchat_statistics"),
+            *super().get_urls(),
+        ]
 
+    def statistics_view(self, request: HttpRequest) -> HttpResponse:
+        """How many runs there were, how they ended, what they used: by day, agent or owner."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return statistics_response(request, {**self.admin_site.each_context(request), "opts": self.opts})
 
-# --- feedback -------------------------------------------------------------------------------------------------------
-
-
-# --- shared links ---------------------------------------------------------------------------------------------------
+    def replay_view(self, request: HttpRequest, chat_id: UUID) -> HttpResponse:
+        """The chat as it was at one of its events: `?at=`."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        session = self.get_object(request, str(chat_id))
+        if session is None:
+            raise Http404
+        log_reading(session, request.user)
+        at, before = (parse_number(request.GET.get(name, "")) for name in ("at", "before"))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("The chat as it was"),
+            "original": session,
+            "moment": moment_of(session, at, before),
+        }
+        return TemplateResponse(request, "agentchat/admin/replay.html", context)

@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from agentchat.admin.base import ReadOnlyAdmin
+from agentchat.actions.staff_log import log_reading
+from agentchat.admin.base import ReadOnlyAdmin, may_purge
 from agentchat.admin.keyset_lists import AgentOfChatFilter, CursorFilter
 from agentchat.events import TextMessageEnd
 from agentchat.models import Event, Feedback, Share
@@ -47,7 +48,15 @@ class FeedbackAdmin(ReadOnlyAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Admin checks it when a chat session or its owner is deleted with all its feedback.
-        return request.user.has_perm("agentchat.delete_chatsession")
+        return may_purge(request.user)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        feedback = self.get_object(request, object_id)
+        if feedback is not None and self.has_view_permission(request, feedback):
+            log_reading(feedback.session, request.user)  # of the answer that is rated
+        return super().change_view(request, object_id, form_url, extra_context)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -80,4 +89,4 @@ class ShareAdmin(ReadOnlyAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Links are deleted with their chat session: admin checks the permissions for both.
-        return request.user.has_perm("agentchat.delete_share") or request.user.has_perm("agentchat.delete_chatsession")
+        return request.user.has_perm("agentchat.delete_share") or may_purge(request.user)

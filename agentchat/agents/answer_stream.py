@@ -29,6 +29,7 @@ class AnswerStream:
         self, try_: StepAttempt, send: Callable[[ChatEvent], None], result: ResultFormat[Any] | None = None
     ) -> None:
         self._try, self._send, self._result = try_, send, result
+        self._began = monotonic()
         self._restart(1)
 
     def _restart(self, number: int) -> None:
@@ -41,6 +42,8 @@ class AnswerStream:
         self._readable = _readable(self._result)
 
     def on_delta(self, delta: Delta) -> None:
+        if self._try.notes.first_token_ms is None:
+            self._try.notes.first_token_ms = round((monotonic() - self._began) * 1000)
         if delta.number > self._number:
             self._restart(delta.number)
             self._send(Notice(text=_RESTARTED))  # a page replaces what was shown; a console cannot

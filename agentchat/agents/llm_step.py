@@ -103,6 +103,8 @@ def ask(
                 send_to(stream, event)
             raise
         written.end()
+        if response.cached:
+            try_.notes.first_token_ms = None  # no model was waited for
         if result is not None:
             written.send_rest(_shown(response, result))
         return {**response.to_json(), "message_id": try_.key}

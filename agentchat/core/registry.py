@@ -36,6 +36,7 @@ class AgentFunction:
     allow: Callable[[Any], bool] | None = None
     durable: bool = True
     retention: timedelta | None = None
+    staff: Callable[[Any], Any] | None = None
 
     def is_open_to(self, user: Any) -> bool:
         """Whether this user (None for a guest) may use it."""
@@ -60,6 +61,7 @@ def on_connect(
     allow: Callable[[Any], bool] | None = None,
     durable: bool = True,
     retention: timedelta | None = None,
+    staff: Callable[[Any], Any] | None = None,
 ) -> Callable[[F], F]:
     """Register the agent function `name`, and leave the function as it is.
 
@@ -67,8 +69,9 @@ def on_connect(
     welcome. `allow(user)` says who may use it; a guest's user is None. `durable=False` is for a function that cannot
     be called again from the top: it keeps its thread while it waits, for WAIT_S at most, and its run ends as
     interrupted if its process does. `retention` is how long its chats are kept after their last change, instead of the
-    site's RETENTION_DAYS. Raise ConfigError if the name is taken by another function or cannot be a part of
-    an address, or if the function is async, a generator, or takes anything but the stream.
+    site's RETENTION_DAYS. `staff(user)` says which of those with the permission may see its chats and act in them.
+    Raise ConfigError if the name is taken by another function or cannot be a part of an address, or if the function is
+    async, a generator, or takes anything but the stream.
     """
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARS:
         hint = f"@on_connect({name.__name__!r})" if inspect.isroutine(name) else '@on_connect("weather")'
@@ -82,8 +85,11 @@ def on_connect(
         )
     if isinstance(prompts, str):
         raise ConfigError(f"prompts={prompts!r} of agent function {name!r}: use a list of texts")
-    if allow is not None and (not callable(allow) or inspect.iscoroutinefunction(allow)):
-        raise ConfigError(f"allow={allow!r} of agent function {name!r}: use a plain function of the user, or None")
+    for option, rule in (("allow", allow), ("staff", staff)):
+        if rule is not None and (not callable(rule) or inspect.iscoroutinefunction(rule)):
+            raise ConfigError(
+                f"{option}={rule!r} of agent function {name!r}: use a plain function of the user, or None"
+            )
     if retention is not None and not (isinstance(retention, timedelta) and retention >= MIN_RETENTION):
         raise ConfigError(
             f"retention={retention!r} of agent function {name!r}: use a timedelta of an hour or more, as in "
@@ -104,6 +110,7 @@ def on_connect(
             allow=allow,
             durable=durable,
             retention=retention,
+            staff=staff,
         )
         return function
 

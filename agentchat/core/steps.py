@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from agentchat.core.addressees import Delegation
@@ -21,6 +21,13 @@ from agentchat.events import ChatEvent, Visibility
 Kind = Literal["llm", "tool", "input", "step"]
 
 ANSWERS_PER_ATTEMPT = 1000  # the number of `attempt` values of deltas per attempt of a step
+
+
+@dataclass(kw_only=True)
+class StepNotes:
+    """What is noted of a step while it is made. `first_token_ms`: until the answer of a model has begun."""
+
+    first_token_ms: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +42,7 @@ class StepAttempt:
     key: str
     attempt: int = 1
     outcome_unknown: bool = False
+    notes: StepNotes = field(default_factory=StepNotes, compare=False)
 
     def attempt_of_answer(self, number: int) -> int:
         """The `attempt` of the deltas of an answer: `number` is 1 for the first one, and rises with each restart.

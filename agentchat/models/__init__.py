@@ -4,7 +4,6 @@ from agentchat.models.chats import (
     ChatSession,
     ChatSignal,
     Event,
-    Feedback,
     InboxItem,
     OutboxItem,
     RateLimit,
@@ -13,8 +12,10 @@ from agentchat.models.chats import (
     Step,
 )
 from agentchat.models.delegated_question import DelegatedQuestion
+from agentchat.models.feedback import Feedback
 from agentchat.models.file import StoredFile
 from agentchat.models.handover import Handover
+from agentchat.models.step_request import StepRequest
 
 __all__ = [
     "ChatSession",
@@ -29,5 +30,6 @@ __all__ = [
     "Run",
     "Share",
     "Step",
+    "StepRequest",
     "StoredFile",
 ]

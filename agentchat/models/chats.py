@@ -71,7 +71,13 @@ class ChatSession(models.Model):
     class Meta:
         verbose_name = _("chat session")
         verbose_name_plural = _("chat sessions")
-        permissions = [("take_over_chatsession", "Can take over chats")]
+        permissions = [
+            ("take_over_chatsession", "Can take over chats"),
+            ("answer_chatsession", "Can answer in chats that are handed over"),
+            ("stop_chatsession", "Can stop chats"),
+            ("purge_chatsession", "Can delete chats permanently"),
+            ("export_chatsession", "Can export chats"),
+        ]
         indexes = [
             # With the key, for cursors of lists. Because of the conditions, a guest's list is not searched among all
             # chats without an account.
@@ -190,11 +196,22 @@ class Step(models.Model):
     state: "models.JSONField[Any, Any]" = StoredJSONField(null=True, editable=False)
     started_at = MomentField(_("started"))
     done_at = MomentField(_("done"), null=True, blank=True)
+    # For statistics. The first: until a model's answer has begun; the second: of calls of models and tools.
+    first_token_ms = models.PositiveIntegerField(null=True, editable=False)
+    duration_ms = models.PositiveIntegerField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("step")
         verbose_name_plural = _("steps")
         constraints = [models.UniqueConstraint(fields=["run", "number"], name="agentchat_step_number")]
+        # With all that statistics read of a step: its result may be long.
+        indexes = [
+            models.Index(
+                fields=["kind", "started_at", "duration_ms", "first_token_ms", "run"],
+                condition=Q(duration_ms__isnull=False),
+                name="agentchat_timed_steps",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.number}: {self.kind} {self.name}"
@@ -369,29 +386,3 @@ class RateLimit(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class Feedback(models.Model):
-    """A user's rating of an agent's message."""
-
-    class Value(models.TextChoices):
-        UP = "up", _("good")
-        DOWN = "down", _("bad")
-
-    session = models.ForeignKey(
-        ChatSession, verbose_name=_("chat session"), on_delete=models.CASCADE, related_name="feedback"
-    )
-    message_id = models.CharField(_("message"), max_length=100)
-    value = models.CharField(_("value"), max_length=4, choices=Value.choices)
-    comment = models.TextField(_("comment"), blank=True)
-    created_at = MomentField(_("submitted"), auto_now_add=True)
-    updated_at = MomentField(_("last updated"), auto_now=True)
-
-    class Meta:
-        verbose_name = _("feedback")
-        verbose_name_plural = _("feedback")
-        constraints = [models.UniqueConstraint(fields=["session", "message_id"], name="agentchat_one_feedback")]
-        indexes = [models.Index(fields=["-updated_at", "-id"], name="agentchat_newest_feedback")]
-
-    def __str__(self) -> str:
-        return f"{self.value}: {self.message_id}"

@@ -13,12 +13,13 @@ Synchronous, for the agent's thread. What is saved is returned as frames; publis
 responsibility.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from agentchat.core.addressees import Delegation
+from agentchat.core.kept_requests import SealedTexts
 from agentchat.core.log import get_logger
 from agentchat.core.state import StateChange
 from agentchat.errors import AgentChatError, LeaseLost
@@ -45,12 +46,11 @@ from agentchat.runs.limits import RunUsage, cost_so_far
 from agentchat.runs.origins import Origin, OriginSequence, Phase
 from agentchat.runs.questions import WAITING, Question, is_expired, is_the_same, request_id
 from agentchat.runs.recorded import Recorded
+from agentchat.runs.step_rows import keep_request
 from agentchat.runs.transactions import JournalTransaction, committed_end, reset_crash_count, saved_step, step_columns
 from agentchat.runs.waits import KIND, Wait
 
 logger = get_logger("agentchat.runs")
-
-T = TypeVar("T")
 
 
 class Journal:
@@ -68,7 +68,7 @@ class Journal:
         self.session = run.session  # as it was when this execution began
         self._recorded = Recorded(claim, run)
         self.late, self.close = self._recorded.late, self._recorded.close
-        self._next_number = 1
+        self._next_number, self.sealed = 1, SealedTexts()
         self.after_step = OriginSequence(0, Phase.AFTER)  # the origins of what is shown between two steps
         self.usage = RunUsage(
             steps=sum(
@@ -159,7 +159,7 @@ class Journal:
         result: Any,
         events: Sequence[ChatEvent],
         *,
-        started_at: Any,
+        times: Mapping[str, Any],
         status: Step.Status = Step.Status.DONE,
         state: StateChange | None = None,
     ) -> list[Frame]:
@@ -175,10 +175,10 @@ class Journal:
                 result=clean_json(result),
                 usage=clean_json(usage[0].payload()) if usage else None,
                 state=clean_json(state),
-                started_at=started_at,
-                done_at=moments.now(),
+                **times,
             )
             insert([step], or_update=("run", "number"))
+            keep_request(step, request, self.sealed)
             return self._recorded.append(tx, events, OriginSequence(number, Phase.RESULT))
 
         frames = self._recorded.write(finish)

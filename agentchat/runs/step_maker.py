@@ -27,6 +27,7 @@ from agentchat.runs.journal import Journal
 from agentchat.runs.origins import OriginSequence
 from agentchat.runs.output import RunOutput
 from agentchat.runs.state import RunState
+from agentchat.runs.step_rows import times_of
 
 # Set while a step is made, in its thread and in the threads that it starts.
 _current_step: ContextVar[OriginSequence | None] = ContextVar("agentchat_current_step", default=None)
@@ -156,7 +157,7 @@ class StepMaker:
                     step.made_request(),
                     result,
                     events,
-                    started_at=started_at,
+                    times=times_of(step.kind, started_at, attempt.notes),
                     status=status,
                     state=change,
                 )

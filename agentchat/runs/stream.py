@@ -262,7 +262,7 @@ class RunIOStream(Waits, RunFiles, IOStream):
                 raise ConfigError("input(password=True, to=…): a password is asked of the user alone")
             return str(self._answer("input", question, delegation))
         if password:
-            return decrypt(self._answer("password", replace(question, password=True)))
+            return self._journal.sealed.note(decrypt(self._answer("password", replace(question, password=True))))
         text = self._message(self._answer("input", question, accepts_unsolicited=True))
         self._last_input = text
         self.remember("user", text)

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.utils.translation import gettext
 
 from agentchat.actions import handovers
+from agentchat.actions.staff_log import log_reading
 from agentchat.errors import Rejected
 from agentchat.infra.db_threads import in_db_thread
 from agentchat.models import ChatSession
@@ -23,8 +24,11 @@ class StaffConsumer(ChatConsumer):
     def find_watched(session_id: UUID, visitor: Visitor) -> tuple[str, int] | None:
         if not handovers.may_watch(visitor.user, session_id):
             return None
-        chats = ChatSession.objects.filter(pk=session_id, deleted_at=None)
-        return chats.values_list("agent", "next_seq").first()
+        found = ChatSession.objects.filter(pk=session_id, deleted_at=None).first()
+        if found is None:
+            return None
+        log_reading(found, visitor.user)
+        return found.agent, found.next_seq
 
     async def handle(self, frame: Any) -> None:
         if not isinstance(frame, Send):

@@ -14,6 +14,7 @@ WRONG = {
     "LLM": [{"model": "m"}, [], "m", ["m"], [{}]],
     "FALLBACK_PRICE": [0.01, [0.01], [0.01, "0.03"], [0.01, -1], [math.nan, 1]],
     "KEEP_REASONING": ["no", 1, None],
+    "KEEP_REQUESTS": ["no", 1, None],
     "GUESTS": ["no", "False", "", 0, 1, None, []],
     "EMBED_ORIGINS": ["https://shop.example", {"https://shop.example": 1}, [None]],
     "SHOW_USAGE": [True, None, "Staff", {"staff"}],

@@ -23,7 +23,7 @@ from agentchat.actions.rate_limits import forget_empty
 from agentchat.files import removal
 from agentchat.infra import moments
 from agentchat.infra.database import is_lock_timeout
-from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step, StoredFile
+from agentchat.models import ChatSession, Event, Feedback, InboxItem, Run, Share, Step, StepRequest, StoredFile
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -162,8 +162,8 @@ def _batches(chats: Chats) -> Iterator[list[UUID]]:
 
 def _count(chats: Chats) -> Counter[type[Model]]:
     counts: Counter[type[Model]] = Counter({ChatSession: chats.count()})
-    for model in (Run, Step, InboxItem, Event, Share, Feedback, StoredFile):
-        lookup = "run__session" if model is Step else "session"
+    for model in (Run, Step, StepRequest, InboxItem, Event, Share, Feedback, StoredFile):
+        lookup = "run__session" if model in (Step, StepRequest) else "session"
         counts[model] = model._default_manager.filter(**{f"{lookup}__in": chats.values("pk")}).count()
     return counts
 

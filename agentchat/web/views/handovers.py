@@ -17,12 +17,17 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agentchat.actions import handovers
+from agentchat.actions.staff_access import may_see
+from agentchat.actions.staff_log import log_act, log_reading
 from agentchat.errors import Rejected
 from agentchat.models import ChatSession, Event
+from agentchat.presentation import export
+from agentchat.presentation.chat_list import agent_title
 from agentchat.presentation.items import Message
 from agentchat.runs.branching.tree import Tree
 from agentchat.visitors import Visitor
 from agentchat.web.chat_page import chat_context, shown_page
+from agentchat.web.downloads import download, file_name
 from agentchat.web.forms import EventsForm
 from agentchat.web.page import page_context
 from agentchat.web.views.inbox import for_users
@@ -35,6 +40,7 @@ from agentchat.web.views.whole_events import text_response
 def chat(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> HttpResponseBase:
     """The chat as it goes on, or an older part of it (`?before=`). `POST` with `do`: `take`, `say` or `give-back`."""
     found = _chat_for(visitor, chat_id)
+    log_reading(found, visitor.user)
     if request.method == "POST":
         complaint = _act(visitor, chat_id, request.POST)
         if not complaint:
@@ -50,6 +56,7 @@ def chat(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> HttpResp
 def earlier(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> HttpResponseBase:
     """The page of the chat before a number, as a fragment."""
     found = _chat_for(visitor, chat_id)
+    log_reading(found, visitor.user)
     context = _older_part(request, visitor, found)
     return HttpResponseBadRequest() if context is None else render(request, "agentchat/inbox/part.html", context)
 
@@ -58,8 +65,39 @@ def earlier(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> HttpR
 @for_users
 def event_text(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID, seq: int) -> HttpResponseBase:
     """The whole text of an event, of which the page shows the head."""
-    found = get_object_or_404(Event, session=_chat_for(visitor, chat_id), seq=seq)
+    watched = _chat_for(visitor, chat_id)
+    found = get_object_or_404(Event, session=watched, seq=seq)
+    log_reading(watched, visitor.user)
     return text_response(request, found, shows_details=visitor.may_see_details)
+
+
+@require_safe
+@for_users
+def export_markdown(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> HttpResponseBase:
+    """The transcript as a file, for those who may export chats."""
+    found = _exported(visitor, chat_id, "Exported the chat as Markdown.")
+    name = file_name(found.title or agent_title(found.agent), "md")
+    text = export.markdown_of(found, shows_details=visitor.may_see_details)
+    return download(request, text, name=name, content_type="text/markdown")
+
+
+@require_safe
+@for_users
+def export_json(request: HttpRequest, visitor: Visitor, chat_id: uuid.UUID) -> HttpResponseBase:
+    """Every event as a file, for those who may export chats."""
+    found = _exported(visitor, chat_id, "Exported the chat as JSON.")
+    name = file_name(found.title or agent_title(found.agent), "json")
+    sees = {"shows_usage": visitor.may_see_usage, "shows_details": visitor.may_see_details}
+    return download(request, export.json_of(found, **sees), name=name, content_type="application/json")
+
+
+def _exported(visitor: Visitor, chat_id: uuid.UUID, entry: str) -> ChatSession:
+    """The chat, if this user may read and export it; it is logged that they do. Raise Http404."""
+    if not visitor.user.has_perm(handovers.EXPORT):
+        raise Http404
+    found = _chat_for(visitor, chat_id)
+    log_act(found, visitor.user, entry)
+    return found
 
 
 def _chat_for(visitor: Visitor, chat_id: uuid.UUID) -> ChatSession:
@@ -106,7 +144,8 @@ def _page(
         **chat_context(request, visitor, found),
         **_common(found),
         "handover": handover,
-        "may_take": (may_answer and not is_here) or (handover is None and handovers.may_take_over(visitor.user)),
+        "may_take": (may_answer and not is_here) or (handover is None and _may_take_over(visitor, found)),
+        "may_export": visitor.user.has_perm(handovers.EXPORT),
         "may_answer": may_answer,
         "is_open": may_answer,  # the composer is, and the agent: it is there for them
         "pending": Message(id="", role="staff", name=visitor.name, writing=False),
@@ -114,6 +153,10 @@ def _page(
         **more,
     }
     return render(request, "agentchat/inbox/chat.html", context, status=status)
+
+
+def _may_take_over(visitor: Visitor, found: ChatSession) -> bool:
+    return handovers.may_take_over(visitor.user) and may_see(visitor.user, found)
 
 
 def _older_page(request: HttpRequest, visitor: Visitor, found: ChatSession) -> HttpResponseBase:

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from agentchat.actions import colleagues, validation
 from agentchat.actions.handovers import own_handovers
 from agentchat.actions.staff_inbox import InboxEntry, read_board, waiting_for
+from agentchat.actions.staff_log import log_reading
 from agentchat.errors import Rejected
 from agentchat.models import ChatSession, DelegatedQuestion
 from agentchat.presentation.chat_list import agent_title
@@ -144,6 +145,8 @@ def _page(
     status = more.pop("status", 200)
     state = read_board().state_of(visitor.user)
     chat = question.session
+    if may_read(visitor):
+        log_reading(chat, visitor.user)
     context: Mapping[str, Any] = {
         "question": question,
         "inbox_count": state.count,
