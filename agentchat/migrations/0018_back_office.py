@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("agentchat", "0016_files"),
+        ("agentchat", "0017_traceparent"),
     ]
 
     operations = [
