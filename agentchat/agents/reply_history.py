@@ -5,11 +5,12 @@ step, so a resumed run has it from its journal, and an event, so users can read 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from agentchat.agents.history import text_of
 from agentchat.agents.protocols import Message
 from agentchat.agents.replying_agent import ReplyingAgent
+from agentchat.core.files import files_of_text
 from agentchat.core.summaries import HistorySummarized, Summary, digest_of, keep_together
 from agentchat.errors import ConfigError
 from agentchat.io.base import IOStream, send_to
@@ -100,7 +101,7 @@ def _parts(messages: Sequence[Message]) -> Iterator[list[Message]]:
     """The messages in parts for one request each; a long one in several pieces, so that nothing is left out."""
     part: list[Message] = []
     for message in messages:
-        text = text_of(message["content"])
+        text = _with_file_names(message["content"])
         for start in range(0, len(text), MAX_PART_CHARS):
             piece = text[start : start + MAX_PART_CHARS]
             if part and _length(part) + len(piece) > MAX_REQUEST_CHARS:
@@ -109,6 +110,12 @@ def _parts(messages: Sequence[Message]) -> Iterator[list[Message]]:
             part.append({"role": message["role"], "content": piece})
     if part:
         yield part
+
+
+def _with_file_names(content: Any) -> str:
+    """The text of a message, and the names of its files: what is in them is not summed up."""
+    files = (f"[File {file.name} ({file.content_type}, {file.size_text})]" for file in files_of_text(content))
+    return "\n".join(filter(None, [text_of(content), *files]))
 
 
 def _summed_up(agent: ReplyingAgent, earlier: str, messages: Sequence[Message]) -> str:

@@ -7,6 +7,7 @@ import pytest
 import agentchat
 from agentchat import ConversableAgent, llm_config
 from agentchat.agents.reply_history import KEPT_MESSAGES, MAX_CHARS, MAX_MESSAGES
+from agentchat.core.files import File, MessageText
 from agentchat.core.summaries import History, digest_of, keep_together
 from agentchat.errors import ConfigError, LLMError
 from agentchat.io import IOStream
@@ -123,6 +124,19 @@ def test_a_long_message_is_summed_up_in_pieces_and_the_answer_is_bounded(scripte
     ]
     assert "".join(each["user"] for each in lines if "user" in each) == text
     assert len(read_by(scripted_llm.requests[-1])[0]) < MAX_SUMMARY_CHARS + 200
+
+
+def test_of_older_files_the_names_are_summed_up(scripted_llm):
+    scripted_llm.always(answering)
+    stream = RecordingStream(*map(str, range(TURNS)))
+    stream.remember("user", MessageText("", [File("plan.pdf", b"%PDF-1.7 x")]))
+    with IOStream.set_default(stream):
+        for _ in range(TURNS):
+            stream.input()
+            agentchat.reply(stream, clerk(), history="summary")
+    [request] = filter(is_summary, scripted_llm.requests)
+    first = json.loads(request["messages"][1]["content"].splitlines()[0])
+    assert first == {"user": "[File plan.pdf (application/pdf, 10 bytes)]"}
 
 
 def test_no_summary_and_nothing_is_left_out(scripted_llm):

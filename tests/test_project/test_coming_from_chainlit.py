@@ -30,6 +30,7 @@ TALKS = {
     "tickets": (["Hello", {"summary": "It is cold", "priority": "High"}], ["It is cold, with priority High"]),
     "counter": (["a", "b"], ["You sent 1 message(s)!", "You sent 2 message(s)!"]),
     "loop": (["a", "b"], ["You sent 1 message(s)!", "You sent 2 message(s)!"]),
+    "reports": (["Here"], ["Read: []"]),
     "ledger": (["today"], ["ada, nothing was booked for “today”."]),
 }
 
@@ -66,6 +67,8 @@ def test_what_you_write_does_what_you_wrote(page, name, agent_chat, scripted_llm
             chat.send(text)
         eventually(lambda turn=turn: sum(frame["type"] in STOPS for frame in chat.frames) == turn)
     assert [content for speaker, content in chat.said if content not in texts] == wanted
+    sent = [file["name"] for frame in chat.frames if frame["type"] == "FILE_SENT" for file in frame["files"]]
+    assert sent == (["report.csv"] if name == "reports" else [])
     chat.replayed()
 
 
@@ -76,6 +79,6 @@ def test_what_is_not_for_everybody_is_for_nobody_else(page):
 
 def test_what_you_wrote_is_python():
     written = blocks(PAGE, "py")
-    assert len(written) == 8
+    assert len(written) == 9
     for _, block in written:
         ast.parse(block)
