@@ -43,13 +43,13 @@ def laboratory(**environment: str) -> Iterator[tuple[Site, ScriptedLLM]]:
             site.close()
 
 
-def begin_chats(number: int) -> list[uuid.UUID]:
+def begin_chats(number: int, guest: str = GUEST) -> list[uuid.UUID]:
     """Make chat sessions with the assistant, each with its first message; the site finds them in the database."""
     from agentchat.actions import messages
     from agentchat.models import ChatSession
     from agentchat.visitors import Visitor, guest_digest
 
-    visitor = Visitor(guest_key=guest_digest(GUEST))
+    visitor = Visitor(guest_key=guest_digest(guest))
     chats = []
     for _ in range(number):
         session = ChatSession.objects.create(agent="assistant", **visitor.owner_fields)
@@ -58,7 +58,7 @@ def begin_chats(number: int) -> list[uuid.UUID]:
     return chats
 
 
-def cookie() -> str:
+def cookie(guest: str = GUEST) -> str:
     """The cookie of the guest who owns the chats."""
     from importlib import import_module
 
@@ -67,7 +67,7 @@ def cookie() -> str:
     from agentchat.visitors import GUEST_KEY
 
     session = import_module(settings.SESSION_ENGINE).SessionStore()
-    session[GUEST_KEY] = GUEST
+    session[GUEST_KEY] = guest
     session.save()
     return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
 
@@ -77,7 +77,9 @@ def page(site: Site, chat: uuid.UUID, cookie: str) -> Iterator[ClientConnection]
     """A page of the chat that has caught up."""
     [(last,)] = site.rows("SELECT next_seq - 1 FROM agentchat_chatsession WHERE id = ?", chat.hex)
     address = f"{site.url.replace('http', 'ws')}/ws/chat/{chat}/"
-    with connect(address, origin=site.url, additional_headers={"Cookie": cookie}, proxy=None) as socket:
+    headers = {"Cookie": cookie}
+    # Some are not read for minutes.
+    with connect(address, origin=site.url, additional_headers=headers, proxy=None, ping_interval=None) as socket:
         socket.send(json.dumps({"type": "hello", "after": last}))
         socket.send(json.dumps({"type": "ping"}))
         until(socket, type="pong")

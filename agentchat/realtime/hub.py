@@ -69,7 +69,10 @@ class Hub:
         self.sender: Sender | None = None
 
     def channel(self, session_id: UUID) -> ChatChannel:
-        return self._channels.setdefault(session_id, ChatChannel())
+        channel = self._channels.get(session_id)
+        if channel is None:
+            channel = self._channels[session_id] = ChatChannel()
+        return channel
 
     def discard_if_idle(self, session_id: UUID) -> None:
         """Drop a channel that has no subscriber and no message being written."""
