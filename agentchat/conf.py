@@ -91,6 +91,12 @@ def _choice(*choices: str) -> Setting[str]:
     return Setting(_one_of(choices), choices[0], wanted=f"{', '.join(others)} or {last}")
 
 
+def _some_of(*choices: str) -> Setting[tuple[str, ...]]:
+    """A list of some of the texts. The default is none."""
+    wanted = f"a list of some of {', '.join(map(repr, choices))}" if len(choices) > 1 else f"[{choices[0]!r}] or []"
+    return Setting(_subset(choices), (), wanted=wanted)
+
+
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError
@@ -126,6 +132,15 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:
         if not isinstance(value, str) or value not in choices:
             raise ValueError
         return value
+
+    return read
+
+
+def _subset(choices: tuple[str, ...]) -> Callable[[Any], tuple[str, ...]]:
+    def read(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple | set | frozenset) or not all(each in choices for each in value):
+            raise ValueError
+        return tuple(value)
 
     return read
 
@@ -318,6 +333,14 @@ class AppSettings:
 
     max_image_pixels = _count(40_000_000)
     """Pixels of an image: decoding one takes some four bytes of memory for each."""
+
+    apis = _some_of("openai")
+    """The APIs for programs that the site has. Without any there are neither keys nor addresses for them."""
+
+    api_origins = Setting[tuple[str, ...]](
+        _origins, (), wanted="a list of origins, such as 'https://shop.example', as in EMBED_ORIGINS"
+    )
+    """Origins whose pages may call the APIs with a key (CORS), besides the site's own."""
 
     trusted_proxies = _optional_number(None)
     """Proxies of the site's own in front of it, each of which adds the address it sees to X-Forwarded-For. 0: none, the

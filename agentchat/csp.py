@@ -9,9 +9,11 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
+from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.templatetags.static import static
+from django.utils.decorators import sync_and_async_middleware
 
 DIRECTIVES = {
     "default-src": "'none'",
@@ -61,14 +63,20 @@ def strict_policy(view: View) -> View:
     return with_policy
 
 
-class StrictPolicyMiddleware:
-    """Set the policy on every response that has none."""
+@sync_and_async_middleware
+def StrictPolicyMiddleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Set the policy on every response that has none. Requests that wait under ASGI hold no thread for it."""
+    if iscoroutinefunction(get_response):
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
+        async def respond_async(request: HttpRequest) -> HttpResponseBase:
+            return _with_policy(await get_response(request))
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return _with_policy(self.get_response(request))
+        return respond_async
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        return _with_policy(get_response(request))
+
+    return respond
 
 
 def _with_policy(response: HttpResponseBase) -> HttpResponseBase:

@@ -6,6 +6,7 @@ everyone, and a load balancer has no account. While the database is unavailable,
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
 from django.contrib.auth.decorators import login_not_required
 from django.http.response import HttpResponseBase
@@ -13,6 +14,8 @@ from django.urls import URLPattern
 from django.urls import path as django_path
 from django.views.i18n import set_language
 
+from agentchat import conf
+from agentchat.errors import ConfigError
 from agentchat.web import appearance
 from agentchat.web.unavailable import available_again_soon
 from agentchat.web.views import (
@@ -71,3 +74,24 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]
+
+
+def _of_programs() -> list[URLPattern]:
+    """The addresses of the APIs that are set, and the page of their keys. Nothing of the others is imported."""
+    try:
+        apis = conf.app.apis
+    except ConfigError:
+        return []  # a system check says so
+    if not apis:
+        return []
+    from agentchat.web.views import api_keys
+
+    found = [path("chat/keys/", api_keys.keys, name="api_keys")]
+    for api in apis:
+        found += import_module(f"agentchat.programs.{_PACKAGES[api]}.urls").urlpatterns
+    return found
+
+
+_PACKAGES = {"openai": "openai_api"}
+
+urlpatterns += _of_programs()

@@ -193,6 +193,8 @@ _AGENTCHAT = {
     "MAX_SOCKETS": env.int,
     "MAX_BODY_BYTES": env.int,
     "TRUSTED_PROXIES": env.int,
+    "APIS": env.list,
+    "API_ORIGINS": env.list,
 }
 
 

@@ -9,12 +9,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import ngettext
 
 from agentchat.actions.rate_limits import Bucket, BucketFull, give_back, key_of, use
@@ -93,14 +95,24 @@ class PasswordChangeView(views.PasswordChangeView):
         return {**super().get_form_kwargs(), "request": self.request}
 
 
-def too_many_requests(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+@sync_and_async_middleware
+def too_many_requests(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
     """Middleware: a page that refuses a try says so in its status, too."""
 
-    def respond(request: HttpRequest) -> HttpResponseBase:
-        response = get_response(request)
+    def with_status(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if (seconds := request.META.get("retry_after")) is not None:
             response.status_code = 429
             response.headers["Retry-After"] = str(seconds)
         return response
+
+    if iscoroutinefunction(get_response):
+
+        async def respond_async(request: HttpRequest) -> HttpResponseBase:
+            return with_status(request, await get_response(request))
+
+        return respond_async
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        return with_status(request, get_response(request))
 
     return respond

@@ -5,11 +5,15 @@ server can send, module scripts that import one another by those names, and the 
 development they are served as they are.
 """
 
+from collections.abc import Callable
+from inspect import isawaitable
 from pathlib import Path, PurePath
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.core.files.base import ContentFile
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from rjsmin import jsmin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
@@ -18,7 +22,23 @@ from agentchat.storage import HashedModules
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # WhiteNoise has no types
-    """WhiteNoise, with complete bodies instead of open files."""
+    """WhiteNoise, with complete bodies instead of open files, and without a thread for requests that wait."""
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any], *args: Any, **kwargs: Any) -> None:
+        super().__init__(get_response, *args, **kwargs)
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self._respond_async(request) if iscoroutinefunction(self) else super().__call__(request)
+
+    async def _respond_async(self, request: HttpRequest) -> HttpResponseBase:
+        # Files are looked for and read in a thread; where there is none, what it returns is still to be awaited.
+        answer: Any = await sync_to_async(super().__call__)(request)
+        response: HttpResponseBase = await answer if isawaitable(answer) else answer
+        return response
 
     def add_files(self, root: str, prefix: str | None = None) -> None:
         # Before `collectstatic` there is no folder. That is an error for pages, but not for commands.

@@ -21,6 +21,7 @@ import hypothesis
 import pytest
 from django.utils import translation
 
+from agentchat import urls  # noqa: F401  (with the settings of the tests, before one of them changes these)
 from agentchat.actions import rate_limits
 from agentchat.core import registry
 from agentchat.infra import moments

@@ -4,6 +4,7 @@ A new address or frame needs a row here. A stranger is whoever has an account, o
 who would have to sign in first.
 """
 
+import json
 import uuid
 from typing import get_args
 
@@ -17,7 +18,7 @@ from django.utils import timezone
 
 from agentchat import server, urls
 from agentchat.core import registry
-from agentchat.models import ChatSession, DelegatedQuestion, Feedback, Handover, InboxItem, Run, Share
+from agentchat.models import ApiKey, ChatSession, DelegatedQuestion, Feedback, Handover, InboxItem, Run, Share
 from agentchat.visitors import guest_digest
 from agentchat.websocket import client_frames
 from agentchat.websocket.chat_consumer import ChatConsumer
@@ -88,6 +89,20 @@ OF_STAFF = [
 
 # And these files of them, for those who may view chats and export them.
 OF_EXPORTERS = [("inbox_export_markdown", "GET", {}), ("inbox_export_json", "GET", {})]
+
+# The keys of a user's programs.
+OF_KEYS = [
+    ("api_keys", "GET", {}),
+    ("api_keys", "POST", {"name": "Mine", "access": "write", "agent": "all", "days": "30"}),
+    ("api_keys", "POST", {"revoke": LINK}),
+]
+
+# For programs, which show a key: no cookie counts, whosever it is.
+OF_PROGRAMS = [
+    ("v1_models", "GET", {}),
+    ("v1_model", "GET", {}),
+    ("v1_chat_completions", "POST", {"model": "oracle", "messages": [{"role": "user", "content": "Let me in"}]}),
+]
 
 # A shared link is for whoever has it; the others know of no chat.
 FOR_EVERYBODY = {"shared", "shared_event_text", "set_language", "set_appearance", "healthz", "readyz"}
@@ -166,7 +181,7 @@ def address(name, **known):
 
 
 def ask(client, name, method, data, **known):
-    known = {"agent_name": "oracle", "seq": 5, "question_id": 0, **known}
+    known = {"agent_name": "oracle", "model_name": "oracle", "seq": 5, "question_id": 0, **known}
     return getattr(client, method.lower())(address(name, **known), data)
 
 
@@ -344,7 +359,42 @@ def may(name, right):
     return signed_in(user)
 
 
-ROWS = {(name, method) for name, method, *_ in (*OF_A_CHAT, *OF_ONES_OWN, *OF_COLLEAGUES, *OF_STAFF, *OF_EXPORTERS)}
+@pytest.mark.django_db
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize(("name", "method", "data"), OF_KEYS)
+def test_keys_are_seen_and_revoked_by_their_owner_alone(settings, name, method, data, stranger):
+    settings.AGENTCHAT = {"GUESTS": True, "APIS": ["openai"]}
+    client, own = owner_of("an account")
+    key = ApiKey.objects.create(pk=LINK, name="Umbrella", hint="agentchat_abc", digest="d" * 64, **own)
+    answer = ask(stranger_of(stranger, settings), name, method, data)
+    has_account = stranger in ("another account", "staff")
+    assert answer.status_code == (404 if "revoke" in data else 200) if has_account else is_shut_out(answer, name)
+    assert "Umbrella" not in told(answer)
+    key.refresh_from_db()
+    assert key.revoked_at is None
+    assert ApiKey.objects.filter(owner=key.owner).count() == 1
+    settings.AGENTCHAT = {"GUESTS": True, "APIS": ["openai"]}
+    assert ask(client, name, method, data).status_code == (302 if "revoke" in data else 200)
+    assert (ApiKey.objects.get(pk=LINK).revoked_at is not None) == ("revoke" in data)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("stranger", ["the owner", *STRANGERS])
+@pytest.mark.parametrize(("name", "method", "data"), OF_PROGRAMS)
+def test_no_cookie_counts_where_programs_show_a_key(settings, name, method, data, stranger):
+    theirs = owner_of("an account")[0] if stranger == "the owner" else stranger_of(stranger, settings)
+    before = kept()
+    for key in (None, "Bearer agentchat_none", "Basic YTpi"):
+        headers = {"Authorization": key} if key else {}
+        answer = theirs.generic(method, address(name, model_name="oracle"), json.dumps(data), headers=headers)
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert kept() == before
+
+
+ROWS = {
+    (name, method)
+    for name, method, *_ in (*OF_A_CHAT, *OF_ONES_OWN, *OF_COLLEAGUES, *OF_STAFF, *OF_EXPORTERS, *OF_KEYS, *OF_PROGRAMS)
+}
 
 
 @pytest.mark.parametrize("name", [each.name for each in urls.urlpatterns if each.name not in FOR_EVERYBODY])

@@ -4,7 +4,7 @@ Each is one transaction on the locked chat session (`transactions.py`): the mess
 subscribers, and its run is woken or stopped. `branches.py` has retry, edit and the selection of a branch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from agentchat.actions import colleagues, validation
 from agentchat.actions.guest_limits import size_of, use_as_guest
 from agentchat.actions.handovers import begun_handover, say_to_staff
 from agentchat.actions.inbox import checked_text, deliver, message_events, open_question
+from agentchat.actions.seeding import ClientMessage, seed
 from agentchat.actions.transactions import (
     ActionResult,
     apply_once,
@@ -47,14 +48,27 @@ def send(session_id: UUID, visitor: Visitor, *, client_id: UUID, text: str) -> N
     apply_once(session_id, visitor, client_id, _sending(visitor, client_id, checked_text(text)))
 
 
-def start_chat(session_id: UUID, agent: str, visitor: Visitor, *, client_id: UUID, text: str) -> None:
+def start_chat(
+    session_id: UUID,
+    agent: str,
+    visitor: Visitor,
+    *,
+    client_id: UUID,
+    text: str,
+    earlier: Sequence[ClientMessage] = (),
+) -> None:
     """Create the visitor's chat session and send its first message: both, or neither; once, however often it is called.
 
-    Raise Rejected as `send` does.
+    `earlier`: what was said before, as the client says. Raise Rejected as `send` does.
     """
-    create_and_apply_once(
-        session_id, agent, visitor, client_id, _sending(visitor, client_id, checked_text(text), chats=1)
-    )
+    sending = _sending(visitor, client_id, checked_text(text), chats=1)
+
+    def apply(session: ChatSession) -> ActionResult:
+        frames = seed(session, visitor, earlier) if earlier and session.next_seq == 1 else []
+        more, run = sending(session)
+        return frames + more, run
+
+    create_and_apply_once(session_id, agent, visitor, client_id, apply)
 
 
 def message_from_code(session_id: UUID, author: Visitor, *, client_id: UUID, text: str) -> None:

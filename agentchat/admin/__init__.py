@@ -1,3 +1,3 @@
-"""Django admin: chat sessions, runs, feedback and shared links. Importing it registers them."""
+"""Django admin: chat sessions, runs, feedback, shared links and API keys. Importing it registers them."""
 
-from agentchat.admin import chats, feedback, runs  # noqa: F401
+from agentchat.admin import api_keys, chats, feedback, runs  # noqa: F401

@@ -8,9 +8,9 @@ more of the processor than others wait before that (`processor_shares.py`). Requ
 that has too many waiting is refused, or one that would wait too long.
 
 A place is held from the moment when the request's body is there until the response begins: neither a slow upload nor a
-download occupies one. Requests from addresses that are not known (`addresses.py`) are served in turn, as if each came
-from an address of its own. Other pages of the same project, which may be slow for reasons of their own, take no places;
-nor do health checks.
+download occupies one. A view that says that it holds no thread needs none. Requests from addresses that are not known
+(`addresses.py`) are served in turn, as if each came from an address of its own. Other pages of the same project, which
+may be slow for reasons of their own, take no places; nor do health checks.
 """
 
 import asyncio
@@ -36,6 +36,8 @@ MAX_REQUESTS = 64
 """Requests that one address may have at work and in the line."""
 RETRY_AFTER_SECONDS = 5
 HEALTH_CHECKS = ("healthz", "readyz")
+HOLDS_NO_THREAD = "holds_no_thread"
+"""The attribute of an async view that may wait for long, and has limits of its own."""
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -181,7 +183,8 @@ def _is_limited(scope: Scope) -> bool:
         found = resolve(scope["path"].removeprefix(scope.get("root_path", "")))
     except Resolver404:
         return False
-    return "agentchat" in found.app_names and found.url_name not in HEALTH_CHECKS
+    is_ours = "agentchat" in found.app_names and found.url_name not in HEALTH_CHECKS
+    return is_ours and not getattr(found.func, HOLDS_NO_THREAD, False)
 
 
 async def _refuse(send: Send) -> None:

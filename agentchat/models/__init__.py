@@ -15,11 +15,14 @@ from agentchat.models.delegated_question import DelegatedQuestion
 from agentchat.models.feedback import Feedback
 from agentchat.models.file import StoredFile
 from agentchat.models.handover import Handover
+from agentchat.models.program import ApiKey, ClientThread
 from agentchat.models.step_request import StepRequest
 
 __all__ = [
+    "ApiKey",
     "ChatSession",
     "ChatSignal",
+    "ClientThread",
     "DelegatedQuestion",
     "Event",
     "Feedback",

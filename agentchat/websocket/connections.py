@@ -5,7 +5,7 @@ seconds; and a server that stops closes all of them, with a code that asks clien
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import IntEnum
 from typing import Any, Protocol
 from uuid import UUID
@@ -35,8 +35,14 @@ class CloseCode(IntEnum):
     TOO_MANY = 4429
 
 
+VisitorFinder = Callable[[Collection[str]], dict[str, Visitor]]
+
+FINDERS: dict[str, VisitorFinder] = {}
+"""Who else has connections than those who have a browser's session, by how their `session_key` begins."""
+
+
 class Connection(Protocol):
-    """A consumer, as far as this module is concerned."""
+    """A consumer, or a stream of events over HTTP, as far as this module is concerned."""
 
     session_key: str
     session_id: UUID | None  # None: it shows the list of the visitor's chats
@@ -144,7 +150,7 @@ Admission = tuple[str, UUID | None, Visitor, bool]
 def _refused(admitted: Iterable[Admission]) -> dict[Admission, CloseCode]:
     """Those that would not be admitted now, and why."""
     admitted = list(admitted)
-    now = visitors_of({key for key, *_ in admitted})
+    now = _visitors_of({key for key, *_ in admitted})
     agents = dict(
         ChatSession.objects.filter(
             pk__in={session for _, session, *_ in admitted if session}, deleted_at=None
@@ -162,3 +168,10 @@ def _refused(admitted: Iterable[Admission]) -> dict[Admission, CloseCode]:
         ):
             refused[admission] = CloseCode.NOT_FOUND
     return refused
+
+
+def _visitors_of(keys: set[str]) -> dict[str, Visitor]:
+    found: dict[str, Visitor] = {}
+    for prefix, find in FINDERS.items():
+        found |= find({key for key in keys if key.startswith(prefix)})
+    return found | visitors_of(keys - found.keys())

@@ -24,8 +24,10 @@ from django.utils import timezone
 from agentchat.infra.encryption import decrypt, encrypt
 from agentchat.management.commands import agentchat_transfer
 from agentchat.models import (
+    ApiKey,
     ChatSession,
     ChatSignal,
+    ClientThread,
     DelegatedQuestion,
     Event,
     Feedback,
@@ -173,6 +175,8 @@ def fill() -> ChatSession:
         session=session, run=run, request="handover-1", is_asked=True, to_kind="staff", opened_at=LONG_AGO
     )
     session.save()
+    ApiKey.objects.create(owner=user, name="é", hint="agentchat_é", digest="d" * 64, agents=["weather"])
+    ClientThread.objects.create(session=session, key="k" * 64, whose="w", agent="weather", client_id=uuid.uuid4())
     StoredFile.objects.create(session=session, owner=user, run=run, name="é.png", size=5_000_000_000, parts=["a/b"])
     RateLimit.objects.create(key="guest-chats 0a", empty_at=1_800_000_000.123456)
     ChatSession.objects.update(created_at=LONG_AGO, updated_at=LONG_AGO)

@@ -12,6 +12,7 @@ NAMES = {
     "<str:token>": "<token>",
     "<int:seq>": "<seq>",
     "<int:question_id>": "<number>",
+    "<str:model_name>": "<agent>",
 }
 
 

@@ -45,7 +45,7 @@ def test_every_block_is_in_the_table_and_nothing_else():
         "agentchat/embed.html": blocks_of("agentchat/embed.html") - base,
         "agentchat/share.html": blocks_of("agentchat/share.html") - base,
     }
-    for name in ("chats", "chat", "share_links", "options", "my_data", "my_data_delete"):
+    for name in ("chats", "chat", "share_links", "options", "my_data", "my_data_delete", "api_keys"):
         template = f"agentchat/{name}.html"
         own[template] = blocks_of(template) - app - base
     assert blocks_in_docs() == own

@@ -37,8 +37,8 @@ def test_the_python_on_a_page_runs_from_its_first_block_to_its_last(page, known_
     """Later blocks use the names of earlier ones. The tests in them are run with their fixtures."""
     names = {"__name__": f"docs_{page.stem.replace('-', '_')}"}
     for line, block in blocks(page, "python"):
-        if block.startswith("# mysite/"):
-            continue  # these are lines for a project of one's own: test_wheel.py makes one
+        if block.startswith(("# mysite/", "# program.py")):
+            continue  # lines for a project of one's own, which test_wheel.py makes; and of tests/programs/test_docs.py
         known = set(names)
         exec(compile("\n" * line + block, str(page), "exec"), names)
         for name in [name for name in names if name.startswith("test_") and name not in known]:

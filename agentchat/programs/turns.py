@@ -1,0 +1,203 @@
+"""A turn: what a program says to an agent, and all that comes of it until it is the program's turn again.
+
+The same for all protocols. `begin` sends a message, or answers the question that is open; `frames_of` follows what
+comes of it. A turn ends with the run, with a question to the caller, or where the agent waits for something that the
+caller cannot give: a colleague's answer, a signal, staff. The run does not depend on anybody who follows it.
+"""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from django.utils.translation import gettext
+
+from agentchat.actions import messages
+from agentchat.actions.inbox import open_question
+from agentchat.actions.seeding import ClientMessage
+from agentchat.actions.transactions import live_run
+from agentchat.errors import Rejected
+from agentchat.events import (
+    HandoverRequested,
+    InputAnswered,
+    InputRequested,
+    RunError,
+    RunFinished,
+    RunWaiting,
+    TextMessageStart,
+)
+from agentchat.infra.database import retry_until_available
+from agentchat.infra.db_threads import in_read_thread
+from agentchat.models import ChatSession, ClientThread, InboxItem
+from agentchat.programs.callers import Caller
+from agentchat.programs.event_stream import EventStream
+from agentchat.programs.threads import (
+    new_thread,
+    note_request,
+    thread_named,
+    thread_of_request,
+    thread_with_history,
+)
+from agentchat.realtime.frames import Frame
+from agentchat.runs.questions import Question
+
+Waiting = Literal["colleague", "signal", "staff"]
+
+MAX_HISTORY = 1_000  # messages
+MAX_NAME_CHARS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a program says, and in which conversation.
+
+    `thread` is its name for it; without one, `history` is a digest of what was said before. `earlier` is what it says
+    was said before, for a conversation that is not known here. `request` is the same if the request is sent again;
+    `is_repeat`: it may have been.
+    """
+
+    agent: str
+    text: str
+    thread: str | None = None
+    history: str = ""
+    earlier: Sequence[ClientMessage] = ()
+    request: str = ""
+    is_repeat: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A turn that has begun. `waiting`: what the agent waits for, so that nothing comes of it for now."""
+
+    thread: ClientThread
+    answered: str = ""  # the question that it answers
+    waiting: Waiting | None = None
+
+    @property
+    def session_id(self) -> UUID:
+        found: UUID = self.thread.session_id
+        return found
+
+    @property
+    def client_id(self) -> UUID:
+        assert self.thread.client_id is not None
+        return self.thread.client_id
+
+
+def begin(caller: Caller, said: Said) -> Turn:
+    """Send a message, or answer the open question with it. In a thread for database work.
+
+    Sent again, it counts once. Raise Rejected or ProgramError; nothing was sent then.
+    """
+    visitor = caller.visitor
+    thread = thread_of_request(visitor, said.agent, said.request) if said.is_repeat else None
+    is_repeat = thread is not None
+    if thread is None and said.thread is not None:
+        thread = thread_named(visitor, said.agent, said.thread)
+    elif thread is None and said.history:
+        thread = thread_with_history(visitor, said.agent, said.history)
+    if thread is None:
+        thread = new_thread(visitor, said.agent)
+    session = ChatSession.objects.filter(pk=thread.session_id).first()
+    if not is_repeat:
+        note_request(thread, said.request, after=session.next_seq - 1 if session else 0)
+    assert thread.client_id is not None
+    if session is None:
+        messages.start_chat(
+            thread.session_id, said.agent, visitor, client_id=thread.client_id, text=said.text, earlier=said.earlier
+        )
+        return Turn(thread=thread)
+    return _continue(caller, thread, session, said.text)
+
+
+def _continue(caller: Caller, thread: ClientThread, session: ChatSession, text: str) -> Turn:
+    assert thread.client_id is not None
+    sent = InboxItem.objects.filter(session=session, client_id=thread.client_id).first()
+    if sent is not None:
+        return Turn(thread=thread, answered=sent.request_id)
+    own = {"client_id": thread.client_id}
+    run = live_run(session)
+    question = open_question(run) if run is not None else None
+    if session.handover_id is not None or run is None or question is None:
+        waits = run is not None and run.waits_for is not None
+        messages.send(session.pk, caller.visitor, text=text, **own)
+        return Turn(thread=thread, waiting="staff" if session.handover_id else "signal" if waits else None)
+    if question.get("colleague"):
+        messages.send(session.pk, caller.visitor, text=text, **own)
+        return Turn(thread=thread, waiting="colleague")
+    value = answer_in(question, text)
+    messages.answer(session.pk, caller.visitor, request=question["request"], value=value, **own)
+    return Turn(thread=thread, answered=question["request"])
+
+
+def answer_in(question: Question, text: str) -> Any:
+    """The answer that a text is: itself, a decision, or the JSON of one or of a form. Raise Rejected("invalid")."""
+    if question["kind"] == "text":
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict):
+        return value
+    word, _, reason = text.strip().partition(" ")
+    if question["kind"] == "approval" and word.casefold().rstrip(".,:!") in ("approve", "reject"):
+        decision = word.casefold().rstrip(".,:!")
+        return (
+            {"decision": decision, "reason": reason.strip()}
+            if reason and decision == "reject"
+            else {"decision": decision}
+        )
+    if question["kind"] == "approval":
+        raise Rejected("invalid", gettext("Approve or reject this."))
+    raise Rejected("invalid", gettext("Answer this form with a JSON object."))
+
+
+# --- what comes of it -------------------------------------------------------------------------------------------------
+
+
+def waiting_in(frame: Frame) -> Waiting | None:
+    """What the run waits for from this event on, that its user cannot give."""
+    match frame["type"]:
+        case HandoverRequested.type:
+            return "staff"
+        case RunWaiting.type if not frame.get("over"):
+            return "signal"
+        case InputRequested.type if frame.get("colleague"):
+            return "colleague"
+    return None
+
+
+async def frames_of(turn: Turn, stream: EventStream, *, pause: float) -> AsyncIterator[Frame | None]:
+    """The frames of the turn up to its end, which comes last; None after each pause of so many seconds."""
+    has_begun = False
+    while True:
+        frame = await stream.next(pause)
+        if frame is None:
+            yield None
+            continue
+        has_begun = has_begun or _begins(turn, frame)
+        if not has_begun:
+            continue
+        yield frame
+        if await _ends(turn, frame):
+            return
+
+
+def _begins(turn: Turn, frame: Frame) -> bool:
+    if turn.answered and frame["type"] == InputAnswered.type:
+        return bool(frame["request"] == turn.answered)
+    return frame["type"] == TextMessageStart.type and bool(frame["messageId"] == str(turn.client_id))
+
+
+async def _ends(turn: Turn, frame: Frame) -> bool:
+    if frame["type"] in (RunFinished.type, RunError.type):
+        return not await retry_until_available(lambda: in_read_thread(_is_unread)(turn))
+    return frame["type"] == InputRequested.type or waiting_in(frame) is not None
+
+
+def _is_unread(turn: Turn) -> bool:
+    """Whether the message came too late for the run that has ended, and is read by the next one."""
+    unread = InboxItem.objects.filter(session=turn.session_id, client_id=turn.client_id, run=None)
+    return unread.exists()
