@@ -19,6 +19,7 @@ from agentchat.infra.fair_queue import enter_lanes
 from agentchat.infra.keyset import in_order
 from agentchat.infra.loop_scope import owned
 from agentchat.models import ChatSession
+from agentchat.models.title_request import TitleBy
 from agentchat.presentation.chat_list import LISTED_BY, MAX_CHATS, STATUS_FIELDS, agent_title, status_of, with_status
 from agentchat.realtime.chat_list import ChatListNotifier, current_notifier, group_of_visitor
 from agentchat.visitors import Visitor
@@ -117,9 +118,9 @@ def _read(visitor: Visitor) -> dict[str, Row]:
     """The newest of the visitor's chats, as the wire has them."""
     listed = with_status(ChatSession.objects.of(visitor)).filter(next_seq__gt=1)
     chats = in_order(listed, LISTED_BY)[:MAX_CHATS]
-    fields = ("pk", "title", "agent", "updated_at", *STATUS_FIELDS)
+    fields = ("pk", "title", "title_by", "agent", "updated_at", *STATUS_FIELDS)
     rows: dict[str, Row] = {}
-    for pk, title, name, at, *run in chats.values_list(*fields):  # a fifth of what instances cost
+    for pk, title, title_by, name, at, *run in chats.values_list(*fields):  # a fifth of what instances cost
         agent = agent_title(name)
         rows[str(pk)] = {
             "id": str(pk),
@@ -127,5 +128,6 @@ def _read(visitor: Visitor) -> dict[str, Row]:
             "agent": title_of(agent, MAX_AGENT_CHARS),
             "status": status_of(*run),
             "at": at.isoformat(timespec="microseconds"),  # as exact as the order of the list
+            **({"byModel": True} if title_by == TitleBy.MODEL else {}),  # no page announces such a title
         }
     return rows

@@ -189,6 +189,21 @@ async def test_a_run_shows_in_every_tab_of_its_owner_from_its_start_to_its_end(a
     await other.close()
 
 
+async def test_a_title_of_a_model_comes_by_itself_until_the_owner_gives_another(ada, tab, settings, monkeypatch):
+    settings.AGENTCHAT = {**settings.AGENTCHAT, "TITLES": "model"}
+    monkeypatch.setenv("AGENTCHAT_DEMO_RATE", "0")
+    registry.on_connect("answers")(lambda iostream: iostream.post(f"About: {iostream.input()}"))
+    session, visitor = await chat_of(ada, agent="answers"), Visitor(user=ada)
+    text = "Hello, can you find my lost luggage please?"
+    await sync_to_async(messages.send)(session.pk, visitor, client_id=uuid.uuid4(), text=text)
+    await tab.take_until(lambda tab: tab.titles == ["Can you find my lost luggage"])
+    assert tab.rows[str(session.pk)]["byModel"] is True
+    await sync_to_async(chats.rename)(session.pk, visitor, "Luggage")
+    await tab.take_until(lambda tab: tab.titles == ["Luggage"])
+    assert "byModel" not in tab.rows[str(session.pk)]
+    registry.unregister("answers")
+
+
 async def test_a_failure_that_the_owner_has_seen_is_no_news(ada, tab):
     seen, looked_at = await chat_of(ada, "one"), await chat_of(ada, "two")
     await sync_to_async(Run.objects.update)(status=Run.Status.FAILED)

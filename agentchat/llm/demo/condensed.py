@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentchat.llm.condensing import SUMMARY_TASK, TITLE_TASK
+from agentchat.llm.demo.words import UNSPECIFIC
 
 MAX_WORDS, MAX_SENTENCES = 6, 24
 _GREETING = re.compile(r"^(?:(?:hello|hi|hey|hallo|good (?:morning|day|evening)|please)\b[\s,!.]*)+", re.I)
@@ -25,7 +26,10 @@ def condensed(messages: Sequence[Mapping[str, Any]]) -> str:
 def _title(said: Sequence[tuple[str, str]]) -> str:
     first = next((text for role, text in said if role == "user"), "")
     words = _GREETING.sub("", first).split() or first.split()
-    title = " ".join(words[:MAX_WORDS]).rstrip("?!.,;: ")
+    words = words[:MAX_WORDS]
+    while len(words) > 1 and words[-1].lower() in UNSPECIFIC:
+        words.pop()
+    title = " ".join(words).rstrip("?!.,;: ")
     return title[:1].upper() + title[1:]
 
 

@@ -146,7 +146,7 @@ def test_it_reports_another_tools_result(ask):
 def test_it_names_conversations(ask):
     said = [{"role": "user", "content": "Hello, please find my order 4711, which is late"}]
     assert ask(CONFIG, *title_request([*said, {"role": "assistant", "content": "I will."}])).content == (
-        "Find my order 4711, which is"
+        "Find my order 4711"
     )
 
 

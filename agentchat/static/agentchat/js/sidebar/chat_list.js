@@ -23,7 +23,7 @@ export class ChatList {
 
   /**
    * `changed({id, title, status, before, isCurrent})` is called when an entry's status changes, and
-   * `renamed({id, title, isCurrent})` when its title does, in another tab.
+   * `renamed({title, byModel, isCurrent})` when its title does: in another tab, or by a model.
    */
   constructor(root, strings, changed, renamed) {
     this.#root = root;
@@ -103,7 +103,7 @@ export class ChatList {
     }
   }
 
-  #update({ id, title, agent, status, at }, isFirst) {
+  #update({ id, title, agent, status, at, byModel }, isFirst) {
     let entry = this.#entries.get(id);
     if (!entry) {
       entry = { id, element: this.#createEntry(id, agent), status: isFirst ? status : "", title: "" };
@@ -112,7 +112,7 @@ export class ChatList {
     entry.at = exactTime(at);
     if (!isTruncated(title, entry.title)) {
       this.#setTitle(entry, title);
-      this.#renamed({ id, title, isCurrent: isCurrent(entry) });
+      this.#renamed({ title, byModel, isCurrent: isCurrent(entry) });
     }
     const before = entry.status;
     entry.status = status;

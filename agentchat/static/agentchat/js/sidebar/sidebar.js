@@ -51,12 +51,12 @@ function reportSeen() {
   }
 }
 
-/** This page's chat has another title than the page shows: somebody has renamed it in another tab. */
-function renamedElsewhere({ title, isCurrent }) {
+/** This page's chat has another title than the page shows: a model has named it, or somebody in another tab. */
+function renamedElsewhere({ title, byModel, isCurrent }) {
   const heading = isCurrent && find("chat-title");
   if (heading && heading.dataset.untitled === undefined && !isTruncated(title, heading.textContent)) {
     showTitle(title);
-    showToast(strings.renamedTo.replace("{title}", title));
+    byModel || showToast(strings.renamedTo.replace("{title}", title));
   }
 }
 
