@@ -16,6 +16,7 @@ class AgentchatConfig(AppConfig):
     def ready(self) -> None:
         from agentchat import checks, conf  # noqa: F401  (checks and receivers register themselves)
         from agentchat.actions import notifications, outbox, retention, titles
+        from agentchat.budgets.roll_up import RollUp
         from agentchat.core import addressees
         from agentchat.llm import file_parts, timeouts
         from agentchat.llm.config import set_source
@@ -31,6 +32,7 @@ class AgentchatConfig(AppConfig):
         )
         execution.default_timeout = lambda: conf.app.tool_timeout_s
         supervisor.CHORES[:] = [
+            RollUp().look,
             outbox.deliver_overdue,
             row_watch.check_next,
             delegated_questions.escalate_due,

@@ -5,7 +5,6 @@ settings. A value of the wrong kind is never guessed at ("no" is no False): it r
 report all of them at start, through `problems()`.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -15,7 +14,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise  # what reverse_lazy() returns
 
+from agentchat.core.budget_rules import BudgetRule, budget_rules
 from agentchat.core.secrets import note_secret, note_url
+from agentchat.core.setting_values import boolean, natural_number, number, one_of, or_none, subset, whole_number
 from agentchat.errors import ConfigError
 from agentchat.llm.timeouts import seconds_from_environment
 
@@ -61,92 +62,50 @@ class Setting(Generic[T]):
 
 
 def _flag(default: bool | Callable[[], bool]) -> Setting[bool]:
-    return Setting(_bool, default, wanted="True or False")
+    return Setting(boolean, default, wanted="True or False")
 
 
 def _count(default: int) -> Setting[int]:
-    return Setting(_int, default, wanted="a whole number of at least 1")
+    return Setting(whole_number, default, wanted="a whole number of at least 1")
 
 
 def _optional_count(default: int | Callable[[], int | None] | None) -> Setting[int | None]:
-    return Setting(_or_none(_int), default, wanted="a whole number of at least 1, or None for no limit")
+    return Setting(or_none(whole_number), default, wanted="a whole number of at least 1, or None for no limit")
 
 
 def _optional_number(default: int | None) -> Setting[int | None]:
     """None is not the same as 0."""
-    return Setting(_or_none(_natural), default, wanted="a whole number, or None if it is not known")
+    return Setting(or_none(natural_number), default, wanted="a whole number, or None if it is not known")
 
 
 def _seconds(default: float | Callable[[], float], *, minimum: float) -> Setting[float]:
-    return Setting(_number(minimum), default, wanted=f"a number of seconds, at least {minimum:g}")
+    return Setting(number(minimum), default, wanted=f"a number of seconds, at least {minimum:g}")
 
 
 def _optional_amount(default: float | None) -> Setting[float | None]:
-    return Setting(_or_none(_number(0.0001)), default, wanted="a number of at least 0.0001, or None for no limit")
+    return Setting(or_none(number(0.0001)), default, wanted="a number of at least 0.0001, or None for no limit")
 
 
 def _choice(*choices: str) -> Setting[str]:
     """One of the texts. The first is the default."""
     *others, last = map(repr, choices)
-    return Setting(_one_of(choices), choices[0], wanted=f"{', '.join(others)} or {last}")
+    return Setting(one_of(choices), choices[0], wanted=f"{', '.join(others)} or {last}")
 
 
 def _some_of(*choices: str) -> Setting[tuple[str, ...]]:
     """A list of some of the texts. The default is none."""
     wanted = f"a list of some of {', '.join(map(repr, choices))}" if len(choices) > 1 else f"[{choices[0]!r}] or []"
-    return Setting(_subset(choices), (), wanted=wanted)
-
-
-def _bool(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
-
-
-def _int(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError
-    return value
-
-
-def _natural(value: Any) -> int:
-    return 0 if type(value) is int and value == 0 else _int(value)
-
-
-def _number(minimum: float) -> Callable[[Any], float]:
-    def read(value: Any) -> float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or value < minimum:
-            raise ValueError
-        return float(value)
-
-    return read
-
-
-def _or_none(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    return lambda value: None if value is None else read(value)
-
-
-def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise ValueError
-        return value
-
-    return read
-
-
-def _subset(choices: tuple[str, ...]) -> Callable[[Any], tuple[str, ...]]:
-    def read(value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list | tuple | set | frozenset) or not all(each in choices for each in value):
-            raise ValueError
-        return tuple(value)
-
-    return read
+    return Setting(subset(choices), (), wanted=wanted)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str | Promise) or not str(value).strip():
+        raise ValueError
+    return str(value)
+
+
+def _limits_ask(value: Any) -> str:
+    if value not in ("nobody", "owner", "staff") and not re.fullmatch(r"\w+\.\w+", _text(value)):
         raise ValueError
     return str(value)
 
@@ -173,7 +132,7 @@ def _origins(value: Any) -> tuple[str, ...]:
 def _price(value: Any) -> tuple[float, float]:
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError
-    prompt, completion = map(_number(0), value)
+    prompt, completion = map(number(0), value)
     return prompt, completion
 
 
@@ -195,7 +154,7 @@ class AppSettings:
     """Where runs advance: "threads", in the server's own process; "celery", in workers."""
 
     llm = Setting[list[dict[str, Any]] | None](
-        _or_none(_config_list), None, wanted="a list of dicts, each with a 'model', or None", is_secret=True
+        or_none(_config_list), None, wanted="a list of dicts, each with a 'model', or None", is_secret=True
     )
     """A config list: models to ask, in this order. None: the environment configures them."""
 
@@ -229,6 +188,21 @@ class AppSettings:
 
     max_run_s = _optional_amount(None)
     """Seconds that one run may run, waiting for the user aside, until the user is asked; None: no limit."""
+
+    limits_ask = Setting[str | None](
+        or_none(_limits_ask),
+        None,
+        wanted="'nobody', 'owner', 'staff', a permission such as 'agentchat.raise_limits', or None",
+    )
+    """Whom a run asks that has reached a limit: "owner", "staff", users with a permission, or "nobody": it ends. None:
+    staff, where somebody is."""
+
+    budgets = Setting[tuple[BudgetRule, ...]](
+        budget_rules,
+        (),
+        wanted="a list of budgets such as {'of': 'owner', 'what': 'tokens', 'limit': 200_000, 'per': 'day'}",
+    )
+    """What may be used in a day or a month, beside the budgets in admin: see docs/operating.md."""
 
     messages_per_minute = _count(30)
     """Messages that one owner may send in any 60 seconds."""
@@ -269,14 +243,14 @@ class AppSettings:
     """What users who are not staff see of tool calls, unless the tool says so itself (`visible`)."""
 
     websocket_path = Setting[str | None](
-        _or_none(_path), None, wanted="a path that begins and ends with a slash, such as '/chats/', or None"
+        or_none(_path), None, wanted="a path that begins and ends with a slash, such as '/chats/', or None"
     )
     """Where browsers open the websockets: `ws/chat/…` below this path. None: below the path of the pages."""
 
-    logout_url = Setting[str | None](_or_none(_text), None, wanted="a URL, the name of one, or None")
+    logout_url = Setting[str | None](or_none(_text), None, wanted="a URL, the name of one, or None")
     """Where users sign out, as a URL or the name of one. None: "logout" or "account_logout", if there is one."""
 
-    password_change_url = Setting[str | None](_or_none(_text), None, wanted="a URL, the name of one, or None")
+    password_change_url = Setting[str | None](or_none(_text), None, wanted="a URL, the name of one, or None")
     """Where users change their password. None: "password_change" or "account_change_password", if there is one."""
 
     guest_chats_per_hour = _optional_count(60)
@@ -309,14 +283,14 @@ class AppSettings:
     """Websockets that may be open in one process."""
 
     notify = Setting[str | None](
-        _or_none(_text), None, wanted="the path of a function, such as 'agentchat.actions.email.send', or None"
+        or_none(_text), None, wanted="the path of a function, such as 'agentchat.actions.email.send', or None"
     )
     """The path of a function that is called with a `Notification` for each question to others than a chat's owner."""
 
     notify_content = _flag(False)
     """Whether the e-mail of `agentchat.actions.email.send` says what is asked, besides the link to it."""
 
-    site_url = Setting[str | None](_or_none(_origin), None, wanted="an origin such as 'https://chat.example', or None")
+    site_url = Setting[str | None](or_none(_origin), None, wanted="an origin such as 'https://chat.example', or None")
     """The origin of the site, for links in notifications: "https://chat.example"."""
 
     max_body_bytes = _optional_count(lambda: settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

@@ -28,7 +28,8 @@
     ├── InputExpired                  a question was not answered in time
     ├── Interrupted                   the process of a run that cannot be resumed has ended
     ├── MaxRecoveryAttemptsExceeded   one process after the other has died with a run
-    ├── LimitExceeded                 a run has reached a limit, and its user did not extend it
+    ├── LimitExceeded                 a run has reached a limit, which was not extended
+    │   └── BudgetExceeded            a budget of the site is used up, for this day or month
     ├── DatabaseUnavailable           the database did not answer for as long as transactions are retried
     ├── NonDeterminismError           a resumed run took another way than its journal
     └── Rejected                      what a user sent cannot be accepted; nothing has changed
@@ -61,6 +62,8 @@ class AgentChatError(Exception):
     user_message: ClassVar[str] = gettext_noop("Something went wrong. Please try again.")
     may_retry: ClassVar[bool] = True
     """Whether the user may be offered to try again: not where the same request would be rejected again."""
+    params: Mapping[str, Any] = {}
+    """What a text for users may have in it, besides its standard words: `i18n.system_messages` has that text."""
 
 
 class ConfigError(AgentChatError, ValueError):
@@ -270,10 +273,25 @@ class MaxRecoveryAttemptsExceeded(AgentChatError):
 
 
 class LimitExceeded(AgentChatError):
-    """A run has reached its limit of steps, tokens, cost or time, and the user did not extend it."""
+    """A run has reached its limit of steps, tokens, cost or time, and whoever was asked did not extend it."""
 
     code = "cap_reached"
     user_message = gettext_noop("This run reached its usage limit. Send a message to start over.")
+
+
+class BudgetExceeded(LimitExceeded):
+    """A budget is used up: of the owner of the chat, a group, the agent function or the site.
+
+    `renews_at` is when it begins anew, as an ISO 8601 text.
+    """
+
+    code = "budget_exceeded"
+    user_message = gettext_noop("The budget for this is used up.")
+
+    def __init__(self, message: str, *, renews_at: str = "") -> None:
+        super().__init__(message)
+        self.renews_at = renews_at
+        self.params = {"renews_at": renews_at} if renews_at else {}
 
 
 class DatabaseUnavailable(AgentChatError):

@@ -28,6 +28,7 @@ from agentchat.web.views import (
     health,
     inbox,
     sharing,
+    usage,
     whole_events,
 )
 
@@ -59,6 +60,7 @@ urlpatterns = [
     path("chat/<uuid:chat_id>/share/", sharing.share, name="share"),
     path("share/<str:token>/", sharing.shared, name="shared"),
     path("share/<str:token>/events/<int:seq>.txt", whole_events.shared_event_text, name="shared_event_text"),
+    path("chat/usage/", usage.usage, name="usage"),
     path("chat/my-data/", account_data.my_data, name="my_data"),
     path("chat/my-data/download", account_data.my_data_download, name="my_data_download"),
     path("chat/my-data/delete/", account_data.my_data_delete, name="my_data_delete"),

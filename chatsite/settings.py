@@ -161,6 +161,8 @@ _AGENTCHAT = {
     "MAX_RUN_COST": env.float,
     "FALLBACK_PRICE": env.json,
     "MAX_RUN_S": env.float,
+    "LIMITS_ASK": env.str,
+    "BUDGETS": env.json,
     "MESSAGES_PER_MINUTE": env.int,
     "MAX_MESSAGE_CHARS": env.int,
     "LLM_TIMEOUT_S": env.float,

@@ -23,6 +23,7 @@ from django.utils import translation
 
 from agentchat import urls  # noqa: F401  (with the settings of the tests, before one of them changes these)
 from agentchat.actions import rate_limits
+from agentchat.budgets import metering, rules
 from agentchat.core import registry
 from agentchat.infra import moments
 from agentchat.llm import amendments, file_parts, profiles
@@ -189,6 +190,15 @@ def nothing_learned() -> Iterator[None]:
     amendments.forget_learned()
     request_form.forget_learned()
     file_parts.forget_learned()
+
+
+@pytest.fixture(autouse=True)
+def no_known_budgets() -> Iterator[None]:
+    """Forget the budgets, pauses and groups of another test's database."""
+    rules.forget()
+    metering.forget_groups()
+    yield
+    rules.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,19 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agentchat import server, urls
+from agentchat.budgets import metering
 from agentchat.core import registry
-from agentchat.models import ApiKey, ChatSession, DelegatedQuestion, Feedback, Handover, InboxItem, Run, Share
+from agentchat.models import (
+    ApiKey,
+    ChatSession,
+    DelegatedQuestion,
+    Feedback,
+    Handover,
+    InboxItem,
+    Run,
+    Share,
+    UsageBudget,
+)
 from agentchat.visitors import guest_digest
 from agentchat.websocket import client_frames
 from agentchat.websocket.chat_consumer import ChatConsumer
@@ -64,6 +75,7 @@ OF_ONES_OWN = [
     ("chats", "POST", {"id": CLIENT_ID, "agent": "oracle", "prompt": "Let me in"}, None),
     ("embed", "GET", {}, "{id}"),
     ("embed", "POST", {}, None),
+    ("usage", "GET", {}, "3 of 7 used. 4 left."),
     ("my_data", "GET", {}, "my-data/download"),
     ("my_data_download", "GET", {}, "will rain"),
     ("my_data_delete", "GET", {}, "2 chats"),
@@ -155,6 +167,12 @@ def stranger_of(kind, settings):
 
 def chat_of(own, status=Run.Status.FINISHED):
     """A chat with something of everything."""
+    UsageBudget.objects.create(of="owner", what="tokens", limit=7, per="day")
+    owner = own.get("owner")
+    metering.record(
+        metering.Spender(owner_id=owner and owner.pk, guest_key=own.get("guest_key", "")),
+        {"tokens": 3},
+    )
     chat = tell(
         ChatSession.objects.create(agent="oracle", title="Umbrella", **own),
         ("RUN_STARTED", {}),

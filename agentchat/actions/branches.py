@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext
 
+from agentchat.actions.allowances import check_paused, use_message
 from agentchat.actions.guest_limits import size_of, use_as_guest
 from agentchat.actions.inbox import checked_text, deliver, message_events
 from agentchat.actions.transactions import ActionResult, apply_once, check_agent, check_rate, live_run
@@ -35,6 +36,8 @@ def retry(session_id: UUID, visitor: Visitor, *, client_id: UUID, message_id: st
         check_rate(session)
         use_as_guest(visitor, messages=1)
         check_agent(session, visitor)
+        check_paused(session)
+        use_message(session, starts_run=True)
         frames = _park(session)
         point = (
             fork.fork_point_for_failure(session)
@@ -60,6 +63,8 @@ def edit(session_id: UUID, visitor: Visitor, *, client_id: UUID, message_id: str
         check_rate(session)
         use_as_guest(visitor, messages=1, size=size_of(text))
         check_agent(session, visitor)
+        check_paused(session)
+        use_message(session, starts_run=True)
         frames = _park(session)
         point = fork.fork_point_for_edit(session, message_id)
         run, forked, after = fork.fork(session, point)

@@ -17,6 +17,7 @@ from django.db.models import Model, QuerySet
 
 from agentchat.actions import messages
 from agentchat.actions.guest_limits import use_as_guest
+from agentchat.budgets import metering
 from agentchat.core.log import get_logger
 from agentchat.errors import DatabaseUnavailable, Rejected
 from agentchat.files import removal
@@ -48,6 +49,7 @@ def claim_guest_chats(session: MutableMapping[str, Any], user: Any) -> None:
             for model in (ChatSession, StoredFile):
                 of_guest = model._default_manager.filter(owner=None, guest_key=guest_digest(guest_key))
                 of_guest.update(owner=user, guest_key="")
+            metering.move(guest_digest(guest_key), user.pk)
     except OperationalError as error:
         logger.warning("the chats of a guest who is now user %s will be moved later: %s", user.pk, error)
         return

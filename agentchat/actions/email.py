@@ -1,4 +1,4 @@
-"""E-mail to those whom a question is for: `AGENTCHAT = {"NOTIFY": "agentchat.actions.email.send"}`.
+"""E-mail to those whom a question is for, or to staff: `AGENTCHAT = {"NOTIFY": "agentchat.actions.email.send"}`.
 
 By Django's mail, in the site's language. One message for each question, with a link to it, and with nothing of what is
 asked unless `NOTIFY_CONTENT` says so: mail is read by whoever reads it.
@@ -29,7 +29,10 @@ def send(notification: Notification) -> None:
     if getattr(connection, "timeout", 0) is None:
         connection.timeout = TIMEOUT_SECONDS
     with translation.override(settings.LANGUAGE_CODE):
-        subject, body = gettext("A question is waiting for you"), _body(notification)
+        subject = gettext("A question is waiting for you")
+        if notification.budget is not None:
+            subject = gettext("A budget is nearly used up")
+        body = _body(notification)
     for start in range(0, len(addresses), MAX_RECIPIENTS):
         EmailMessage(
             subject,
@@ -51,13 +54,15 @@ def _address_of(user: object) -> str:
 
 
 def _body(notification: Notification) -> str:
-    if notification.is_escalated:
+    if (budget := notification.budget) is not None:
+        lines = [gettext("80 percent of this budget is used:"), f"{budget} ({budget.used.normalize():f})"]
+    elif notification.is_escalated:
         lines = [gettext("A question in a chat was passed on to you, since nobody has answered it yet:")]
     else:
         lines = [gettext("A question in a chat is waiting for your answer:")]
     lines += ["", notification.url]
-    if conf.app.notify_content:
-        question = notification.question
+    question = notification.question
+    if conf.app.notify_content and question is not None:
         lines += ["", agent_title(question.session.agent), question.tool]
         lines += [f"{name}: {value}" for name, value in question.arguments.items()]
         lines += [title_of(question.prompt, MAX_CONTENT_CHARS)]

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from agentchat.actions import colleagues, validation
+from agentchat.actions.allowances import check_paused, use_message
 from agentchat.actions.guest_limits import size_of, use_as_guest
 from agentchat.actions.handovers import begun_handover, say_to_staff
 from agentchat.actions.inbox import checked_text, deliver, message_events, open_question
@@ -86,6 +87,10 @@ def _sending(
         run = live_run(session)
         frames: list[Frame] = []
         check_agent(session, visitor)
+        if session.handover_id is None:
+            check_paused(session)
+            if is_limited:
+                use_message(session, starts_run=run is None)
         if run is None:
             run, frames = start_run(session)
         if not session.title:
@@ -124,6 +129,9 @@ def answer(session_id: UUID, visitor: Visitor, *, client_id: UUID, request: str,
         check_rate(session)
         use_as_guest(visitor, messages=1, size=size_of(value))
         check_agent(session, visitor)
+        if asked is not None and _takes_messages(asked):  # as a message would
+            check_paused(session)
+            use_message(session, starts_run=False)
         run = live_run(session)
         question = open_question(run) if run is not None else None
         if run is None or question is None or asked is None or question["request"] != request:

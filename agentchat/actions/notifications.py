@@ -1,4 +1,5 @@
 """Notifying those whom a question is for: `NOTIFY`, at least once for each question, and again when it is escalated.
+And staff, of budgets that are nearly used up.
 
 A row of the outbox is written with the question, in its transaction. The supervisor has it delivered in a thread of its
 own, whatever that takes. Whoever delivers it takes the row by moving the time at which it is due: after a failure, or
@@ -12,16 +13,16 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connections
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from agentchat import conf
-from agentchat.actions.addressed_users import users_for
+from agentchat.actions.addressed_users import users_for, users_of
 from agentchat.core.log import get_logger
 from agentchat.infra import moments
 from agentchat.infra.database import close_connections
 from agentchat.infra.thread_pool import DaemonPool
-from agentchat.models import DelegatedQuestion, OutboxItem
+from agentchat.models import BudgetWarning, DelegatedQuestion, OutboxItem
 
 logger = get_logger("agentchat.outbox")
 
@@ -36,14 +37,16 @@ class Notification:
     """What `NOTIFY` is called with.
 
     `id` is the same at each attempt, and another one when the question is escalated. `users` are those who may answer
-    now, as far as they can be listed: none for a question to a function of the site.
+    now, as far as they can be listed: none for a question to a function of the site. Of a `budget` there is no
+    question: 80 % of it is used, and `users` are the staff who may view that in admin, at `url`.
     """
 
     id: uuid.UUID
-    question: DelegatedQuestion
+    question: DelegatedQuestion | None
     users: list[Any]
     url: str
     is_escalated: bool = False
+    budget: BudgetWarning | None = None
 
 
 def deliver_due() -> None:
@@ -52,10 +55,20 @@ def deliver_due() -> None:
         _POOL.submit(_deliver_all)
 
 
+def notify(notification: Notification) -> Exception | None:
+    """Call `NOTIFY`. Return what it raises."""
+    try:
+        import_string(conf.app.notify or "")(notification)
+    except Exception as error:
+        return error
+    return None
+
+
 def _deliver_all() -> None:
     try:
         while (item := _take()) is not None:
             _deliver(item)
+        deliver_warnings()
     except Exception:
         logger.exception("notifications will be delivered later")
     finally:
@@ -81,9 +94,8 @@ def _deliver(item: OutboxItem) -> None:
     if question is None or [question.to_kind, question.to_value] != item.value["to"]:
         row.delete()
         return
-    try:
-        import_string(conf.app.notify or "")(_notification(item, question))
-    except Exception as error:
+    error = notify(_notification(item, question))
+    if error is not None:
         has_failed = item.attempts + 1 >= MAX_ATTEMPTS
         if has_failed:
             row.update(error="not_notified")
@@ -107,3 +119,39 @@ def _notification(item: OutboxItem, question: DelegatedQuestion) -> Notification
 def _kind_of(error: Exception) -> str:
     code = getattr(error, "smtp_code", None) or getattr(error, "errno", None) or ""
     return f"{type(error).__name__} {code}".strip()
+
+
+# --- budgets --------------------------------------------------------------------------------------------------------
+
+
+def deliver_warnings() -> None:
+    """Tell staff of budgets of which 80 % is used, each once: by the same function, and tried again as long."""
+    due = BudgetWarning.objects.filter(due_at__isnull=False).order_by("due_at", "pk")
+    while (warning := due.filter(due_at__lte=moments.now()).first()) is not None:
+        row = BudgetWarning.objects.filter(pk=warning.pk, due_at=warning.due_at)
+        again = moments.now() + min(FIRST_PAUSE * 2 ** min(warning.attempts, 10), LONGEST_PAUSE)
+        if not row.update(due_at=again, attempts=warning.attempts + 1):
+            continue  # another process delivers it
+        error = notify(_notification_of(warning))
+        if error is None or warning.attempts + 1 >= MAX_ATTEMPTS:
+            BudgetWarning.objects.filter(pk=warning.pk).update(due_at=None)
+        if error is not None:
+            logger.warning("staff were not notified of budget warning %s: %s", warning.pk, _kind_of(error))
+
+
+def _notification_of(warning: BudgetWarning) -> Notification:
+    staff = [user for user in users_of("staff", "") if user.has_perm("agentchat.view_budgetwarning")]
+    try:
+        path = reverse("admin:agentchat_budgetwarning_changelist")
+    except NoReverseMatch:  # a site without admin
+        path = reverse("agentchat:inbox")
+    return Notification(
+        id=uuid.uuid5(_WARNINGS, f"{warning.pk} {warning.reached_at.isoformat()}"),
+        question=None,
+        budget=warning,
+        users=staff,
+        url=f"{conf.app.site_url}{path}",
+    )
+
+
+_WARNINGS = uuid.UUID("5b0d1a52-6f0e-4a57-8f0c-2f6a2d1c7f10")

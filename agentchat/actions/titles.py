@@ -13,6 +13,7 @@ from django.db import connections
 from django.db.models import QuerySet
 
 from agentchat import conf
+from agentchat.budgets import metering
 from agentchat.core.async_bridge import Bridge, ThreadBridge, bridge_of
 from agentchat.core.log import get_logger
 from agentchat.core.text import title_of
@@ -85,6 +86,9 @@ def _make(item: OutboxItem) -> None:
         return
     if session.title and session.title != title_of(beginning[0]["content"], MAX_TITLE_CHARS):
         _settle(item, None, by=TitleBy.USER)  # given before it was recorded who gave it
+        return
+    if metering.used_up(metering.spender_of(session), ("tokens", "cost")) is not None:
+        _settle(item, None, by=TitleBy.MESSAGE)
         return
     try:
         config = llm_config(max_tokens=MAX_TOKENS, max_retries=0)

@@ -1,3 +1,3 @@
-"""Django admin: chat sessions, runs, feedback, shared links and API keys. Importing it registers them."""
+"""Django admin: chats, runs, feedback, shared links, API keys, budgets, pauses. Importing it registers them."""
 
-from agentchat.admin import api_keys, chats, feedback, runs  # noqa: F401
+from agentchat.admin import api_keys, budgets, chats, feedback, runs  # noqa: F401

@@ -8,12 +8,15 @@ Knows no requests; the language is the active one.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from django.utils.translation import gettext, gettext_noop
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_noop, override
 
 from agentchat.core.secrets import mask
-from agentchat.errors import AgentChatError, ConfigError, LLMError, error_class_of, text_of
+from agentchat.errors import AgentChatError, BudgetExceeded, ConfigError, LLMError, error_class_of, text_of
 from agentchat.events import InputRequested, RunError
 
 MAX_DETAIL_CHARS = 1_000
@@ -31,6 +34,11 @@ QUESTIONS = {
     "limit_seconds": gettext_noop("Running time so far: %(used)d s. Continue?"),
 }
 
+# Of errors, where they have parameters; their `user_message` has none.
+ERRORS = {
+    BudgetExceeded.code: gettext_noop("The budget for this is used up. It renews on %(renews_at)s."),
+}
+
 
 def question(code: str, **params: Any) -> InputRequested:
     """The question with this code, as an event; `request` and the rest are the caller's to fill in."""
@@ -41,11 +49,15 @@ def run_error(error: BaseException, *, error_id: str) -> RunError:
     """How users learn of an error that ended a run. The log has the details under `error_id`; staff see the reason."""
     known = error if isinstance(error, AgentChatError) else AgentChatError()
     is_standard = known.user_message == error_class_of(known.code).user_message
+    message = known.user_message
+    if is_standard and known.params:
+        with override("en"):
+            message = _filled(ERRORS[known.code], known.params, message)
     return RunError(
         code=known.code,
-        message=known.user_message,
+        message=message,
         id=error_id,
-        params={} if is_standard else None,
+        params=dict(known.params) if is_standard else None,
         detail=mask(text_of(error))[:MAX_DETAIL_CHARS] if isinstance(error, LLMError | ConfigError) else None,
     )
 
@@ -57,7 +69,8 @@ def translated(payload: Mapping[str, Any], field: str) -> str:
     if params is None or not isinstance(code, str):
         return text
     known = error_class_of(code)
-    template = QUESTIONS.get(code) or (known.user_message if known.code == code else None)
+    standard = (params and ERRORS.get(code)) or known.user_message
+    template = QUESTIONS.get(code) or (standard if known.code == code else None)
     return text if template is None else _filled(gettext(template), params, text)
 
 
@@ -74,6 +87,15 @@ def translated_frame(frame: dict[str, Any]) -> dict[str, Any]:
 def _filled(template: str, params: Mapping[str, Any], stored: str) -> str:
     """The template with these parameters; what is stored if they are those of another version."""
     try:
-        return template % params if params else template
+        return template % {name: _shown(name, value) for name, value in params.items()} if params else template
     except (KeyError, TypeError, ValueError):
         return stored
+
+
+def _shown(name: str, value: Any) -> Any:
+    return moment_text(datetime.fromisoformat(value)) if name.endswith("_at") and isinstance(value, str) else value
+
+
+def moment_text(moment: datetime) -> str:
+    """A day and a time of it in the site's TIME_ZONE, in the active language."""
+    return date_format(moment.astimezone(timezone.get_default_timezone()), "DATETIME_FORMAT")

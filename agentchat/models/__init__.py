@@ -1,5 +1,6 @@
 """The tables of the app: `chats.py` has those of chats and their runs."""
 
+from agentchat.models.budget import BudgetWarning, Pause, UsageBudget, UsageRecord
 from agentchat.models.chats import (
     ChatSession,
     ChatSignal,
@@ -20,6 +21,7 @@ from agentchat.models.step_request import StepRequest
 
 __all__ = [
     "ApiKey",
+    "BudgetWarning",
     "ChatSession",
     "ChatSignal",
     "ClientThread",
@@ -29,10 +31,13 @@ __all__ = [
     "Handover",
     "InboxItem",
     "OutboxItem",
+    "Pause",
     "RateLimit",
     "Run",
     "Share",
     "Step",
     "StepRequest",
     "StoredFile",
+    "UsageBudget",
+    "UsageRecord",
 ]

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from agentchat.core.log import get_logger
 from agentchat.core.secrets import mask
-from agentchat.errors import AgentChatError, LLMError, Rejected, StepFailed, error_class_of, text_of
+from agentchat.errors import AgentChatError, BudgetExceeded, LLMError, Rejected, StepFailed, error_class_of, text_of
 from agentchat.events import RunError
 from agentchat.i18n import system_messages
 from agentchat.llm.errors import error_again
@@ -35,6 +35,8 @@ def recorded_failure(error: AgentChatError) -> dict[str, Any]:
     details: dict[str, Any] = {}
     if isinstance(error, StepFailed):
         details = {"type": error.type, "message": mask(error.message)}
+    elif isinstance(error, BudgetExceeded):
+        details = {"renews_at": error.renews_at}
     elif isinstance(error, LLMError) and error.origin:
         details = {"origin": error.origin}
     return {"code": error.code, "error": mask(text_of(error)), **details}
@@ -44,6 +46,8 @@ def raise_recorded(failure: Mapping[str, Any]) -> NoReturn:
     """Raise what a step raised in an earlier execution: an error that the same handlers catch."""
     if failure["code"] == StepFailed.code:
         raise StepFailed(failure["type"], failure["message"])
+    if failure["code"] == BudgetExceeded.code:
+        raise BudgetExceeded(failure["error"], renews_at=failure.get("renews_at", ""))
     known = error_class_of(failure["code"])
     error = (AgentChatError if known is Rejected else known)(failure["error"])
     if isinstance(error, LLMError) and failure.get("origin"):

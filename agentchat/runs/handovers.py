@@ -72,7 +72,7 @@ def begin(session: ChatSession, run: Run, step: int, handover: Handover) -> list
 
 def begin_without_agent(session: ChatSession, handover: Handover) -> list[Frame]:
     """Begin in a run of its own, where none is live: it waits, and the agent function is not called in it."""
-    run, frames = start_run(session)
+    run, frames = start_run(session, is_counted=False)
     run.status, run.waits_for = Run.Status.WAITING, {"step": 1, "until": None, WAITS_FOR: handover.request}
     run.started_at = moments.now()
     update(run, "status", "waits_for", "started_at")

@@ -182,7 +182,7 @@ class Journal:
             return self._recorded.append(tx, events, OriginSequence(number, Phase.RESULT))
 
         frames = self._recorded.write(finish)
-        self.usage.add(usage, steps=1)
+        self.usage.add(usage, steps=int(kind != "input"))
         return frames
 
     def restart(self, step: Step) -> None:

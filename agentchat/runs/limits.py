@@ -1,6 +1,6 @@
-"""What one run may use: steps, tokens, money, time. At a limit the user is asked whether the run may go on.
+"""What one run may use: steps, tokens, money, time. At a limit somebody is asked whether the run may go on.
 
-Limits are checked before each call, so none is exceeded by more than one call. Waiting for the user takes no time.
+Limits are checked before each call, so none is exceeded by more than one call. Waiting for an answer takes no time.
 """
 
 import math
@@ -10,13 +10,18 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldDoesNotExist
+
 from agentchat import conf
+from agentchat.core.addressees import Delegation, addressee_of, staff
 from agentchat.events import InputRequested, Usage
 from agentchat.i18n import system_messages
 from agentchat.models import Event, Run
 
 # The names of input steps that ask whether a run may go on: "cap steps", "cap tokens", … They are stored in journals.
 STEP_NAME_PREFIX = "cap "
+LIMIT_CODE = "limit_"  # what the codes of their questions begin with
 
 
 @dataclass(kw_only=True)
@@ -65,7 +70,7 @@ def cost_so_far(run: Run) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class ReachedLimit:
-    """The name of a limit, and the question to the user."""
+    """The name of a limit, and the question whether the run may go on."""
 
     name: str
     question: InputRequested
@@ -78,7 +83,7 @@ class ReachedLimit:
 def reached(usage: RunUsage, grants: Counter[str], *, planned: int = 1) -> ReachedLimit | None:
     """The limit that the next calls, `planned` of them at once, would exceed.
 
-    `grants` is how often the user has extended each limit.
+    `grants` is how often each limit was extended.
     """
     for name, used, limit in (
         ("steps", usage.steps, conf.app.max_steps),
@@ -88,7 +93,7 @@ def reached(usage: RunUsage, grants: Counter[str], *, planned: int = 1) -> Reach
     ):
         more = planned - 1 if name == "steps" else 0
         if limit is not None and used + more >= limit * (1 + grants[name]):
-            return ReachedLimit(name=name, question=system_messages.question(f"limit_{name}", used=used))
+            return ReachedLimit(name=name, question=system_messages.question(f"{LIMIT_CODE}{name}", used=used))
     return None
 
 
@@ -99,3 +104,31 @@ def is_limit_step(step_name: str) -> bool:
 
 def limit_of(step_name: str) -> str:
     return step_name.removeprefix(STEP_NAME_PREFIX)
+
+
+def asks_nobody() -> bool:
+    """Whether a run ends at a limit without a question: the setting LIMITS_ASK."""
+    return conf.app.limits_ask == "nobody"
+
+
+def asked_instead() -> Delegation | None:
+    """Who is asked instead of the user. None: the user is. Queries the database, unless a setting says it."""
+    match conf.app.limits_ask:
+        case "owner":
+            return None
+        case None:
+            return Delegation(to=staff(), shown=True) if _has_staff() else None
+        case "staff":
+            return Delegation(to=staff(), shown=True)
+        case permission:
+            return Delegation(to=addressee_of(permission), shown=True)
+
+
+def _has_staff() -> bool:
+    users, fields = get_user_model(), ("is_staff", "is_active")
+    try:
+        for name in fields:
+            users._meta.get_field(name)
+    except FieldDoesNotExist:  # a project's own users need not have it
+        return False
+    return users._default_manager.filter(**dict.fromkeys(fields, True)).exists()

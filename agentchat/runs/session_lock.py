@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from agentchat import signals
+from agentchat.budgets import metering
 from agentchat.events import RunStarted
 from agentchat.infra import moments
 from agentchat.infra.database import USER_TIMEOUT_SECONDS, connection, lock_timeout
@@ -111,11 +112,16 @@ def append(
 
 
 def start_run(
-    session: ChatSession, *, parent: Run | None = None, from_seq: int | None = None, from_step: int = 0
+    session: ChatSession,
+    *,
+    parent: Run | None = None,
+    from_seq: int | None = None,
+    from_step: int = 0,
+    is_counted: bool = True,
 ) -> tuple[Run, list[Frame]]:
     """Start a run of a locked chat session that has no live one. It is queued.
 
-    It follows the head, or forks from `parent` as `Run` describes.
+    It follows the head, or forks from `parent` as `Run` describes. `is_counted`: budgets of runs count it.
     """
     last = session.runs.order_by("-number").first()
     if parent is None:
@@ -129,6 +135,8 @@ def start_run(
         from_step=from_step,
     )
     select_head(session, run)
+    if is_counted:
+        metering.record(metering.spender_of(session), {"runs": 1})
     return run, append(session, run, [RunStarted(parent=parent.number if parent else None, from_seq=from_seq)])
 
 

@@ -9,7 +9,6 @@ Runs in the agent's thread (and in those of its tools). Nothing here knows of so
 
 import json
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +24,7 @@ from agentchat.core.approvals import Approval, Decision, M, problems_of
 from agentchat.core.patterns import form_schema
 from agentchat.core.state import replace_entries
 from agentchat.core.steps import StepSpec, check_steps_allowed, gathered_name, is_replayed, own_step
-from agentchat.errors import ConfigError, InputExpired, LimitExceeded
+from agentchat.errors import ConfigError, InputExpired
 from agentchat.events import (
     BY_STAFF_ALONE,
     ChatEvent,
@@ -46,13 +45,13 @@ from agentchat.io.base import IOStream, no_stream_in
 from agentchat.models import Run
 from agentchat.realtime.chat_list import group_of_owner
 from agentchat.realtime.frames import Frame
-from agentchat.runs import limits
 from agentchat.runs.async_bridge import RunBridge, outside_event_loops
 from agentchat.runs.determinism import digest_of
 from agentchat.runs.developer_warnings import warn_developer
 from agentchat.runs.files import RunFiles
 from agentchat.runs.history import history_before
 from agentchat.runs.journal import Journal
+from agentchat.runs.limit_gate import LimitGate
 from agentchat.runs.origins import OriginSequence
 from agentchat.runs.output import RunOutput
 from agentchat.runs.question_maker import QuestionMaker
@@ -73,6 +72,8 @@ class RunIOStream(Waits, RunFiles, IOStream):
 
     is_in_test: ClassVar[bool] = False
     """Whether runs are those of a test: what would be lost after a wait is a Python warning then."""
+    has_limits: ClassVar[bool] = True
+    """Whether the limits of runs and the budgets hold."""
 
     def __init__(self, journal: Journal, *, durable: bool = True) -> None:
         self.session = journal.session
@@ -88,7 +89,8 @@ class RunIOStream(Waits, RunFiles, IOStream):
         self._questions = QuestionMaker(journal, self.bridge, self.output, self.wake_event, durable=durable)
         self._steps = StepMaker(journal, self.bridge, self.output, self._state, consents=self._questions.consents)
         self._last_input: str | None = None
-        self._grants: Counter[str] = Counter()
+        before_each = self._let_staff_take_over
+        self._gate = LimitGate(journal, before_each=before_each, ask=self._answer, has_limits=self.has_limits)
         self._making = threading.RLock()
 
     @cached_property
@@ -360,11 +362,12 @@ class RunIOStream(Waits, RunFiles, IOStream):
         self._check()
         check_steps_allowed()
         if (outer := current_step()) is not None:
+            for step in steps:
+                self._gate.admit_inner(step)
             return [self._steps.make_inner(outer, step) for step in steps]
         self._last_input = None  # an agent that says the same from now on does not merely pass it on
         with self._turn():
-            self._let_staff_take_over()
-            self._enforce_limits(len(steps))
+            self._gate.admit(steps)
             return self._steps.make(steps)
 
     @contextmanager
@@ -382,19 +385,3 @@ class RunIOStream(Waits, RunFiles, IOStream):
             yield
         finally:
             self._making.release()
-
-    def _enforce_limits(self, planned: int) -> None:
-        """Ask whether the run may go on where it has reached a limit. What was asked before is in the journal."""
-        while True:
-            recorded = self._journal.peek()
-            if recorded is not None and not limits.is_limit_step(recorded.name):
-                return  # a replay costs nothing
-            if recorded is not None:
-                name, question = recorded.name, InputRequested(request="", kind="approval", prompt="")
-            elif limit := limits.reached(self._journal.usage, self._grants, planned=planned):
-                name, question = limit.step_name, limit.question
-            else:
-                return
-            if not decision_of(self._answer(name, question)).approved:
-                raise LimitExceeded(f"{name}: the user did not let the run continue")
-            self._grants[limits.limit_of(name)] += 1

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from agentchat.budgets import metering
 from agentchat.errors import Cancelled, LeaseLost
 from agentchat.events import RunError, Usage
 from agentchat.infra.database import RUN_TIMEOUT_SECONDS, in_background, retry_transaction
@@ -24,6 +25,7 @@ from agentchat.models import ChatSession, Event, Run, Step
 from agentchat.realtime.frames import Frame, frame_of, frames_after
 from agentchat.runs.finalize import end_run
 from agentchat.runs.leases import Claim
+from agentchat.runs.limits import counted_cost
 from agentchat.runs.origins import Origin
 from agentchat.runs.questions import Question
 from agentchat.runs.session_lock import lock_session_of
@@ -130,3 +132,6 @@ def add_usage(run: Run, usage: Sequence[Usage]) -> None:
             run.cost = min((run.cost or Decimal(0)) + Decimal(str(each.cost)), MAX_COST)
     if usage:
         update(run, "prompt_tokens", "completion_tokens", "cost")
+        cost = sum(counted_cost(each.prompt_tokens, each.completion_tokens, each.cost) for each in usage)
+        tokens = sum(each.prompt_tokens + each.completion_tokens for each in usage)
+        metering.record(metering.spender_of(run.session), {"tokens": tokens, "cost": cost})

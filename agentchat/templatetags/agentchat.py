@@ -18,6 +18,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
 
+from agentchat.budgets import rules
 from agentchat.core import registry
 from agentchat.errors import ConfigError
 from agentchat.i18n import language
@@ -148,6 +149,12 @@ def agentchat_inbox_count(visitor: Visitor) -> int | None:
     """
     state = known_state(visitor)
     return (state.count if state else 0) or (0 if visitor.may_see_details else None)
+
+
+@register.simple_tag
+def agentchat_has_budgets() -> bool:
+    """Whether there is a page to link to about what may be used, as far as it is known without a query."""
+    return bool(rules.known_budgets())
 
 
 @register.simple_tag

@@ -37,7 +37,9 @@ def agent_chat(transactional_db: None) -> "Iterator[Callable[..., AgentChat]]":
     from django.conf import settings
     from django.utils import translation
 
+    from agentchat.budgets import rules
     from agentchat.testing.runs import AgentChat, running_server
 
+    rules.forget()  # those of an earlier test's database
     with translation.override(settings.LANGUAGE_CODE), running_server() as loop:
         yield lambda agent, *, user=None: AgentChat(agent, loop, user=user)

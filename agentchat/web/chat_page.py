@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from agentchat import conf
+from agentchat.actions.allowances import paused_sentence
 from agentchat.actions.feedback import MAX_COMMENT_CHARS
 from agentchat.core import registry
 from agentchat.infra import moments
@@ -32,6 +33,7 @@ def chat_context(request: HttpRequest, visitor: Visitor, chat: ChatSession) -> d
         "agent": agent,
         "agent_title": agent_title(chat.agent),
         "is_open": agent is not None and agent.is_open_to(visitor.user),
+        "paused": paused_sentence(chat.agent),
         "transcript": shown,
         "versions": versions.add(
             shown.items, chat, tree, is_rated=getattr(chat, "is_rated", True), since=page.earlier or 0

@@ -16,6 +16,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from agentchat.actions import chats, messages
+from agentchat.actions.allowances import paused_sentence
 from agentchat.core import registry
 from agentchat.errors import Rejected
 from agentchat.models import ChatSession
@@ -57,9 +58,11 @@ def start_context(
 ) -> dict[str, Any]:
     """What the form for a new chat shows: the agent chosen last; or what was sent, if that was refused."""
     wanted = form["agent"].value() if form else unquote(request.COOKIES.get(AGENT_COOKIE, ""))
+    chosen = next((agent for agent in agents if agent.name == wanted), agents[0] if agents else None)
     return {
         "agents": agents,
-        "chosen": next((agent for agent in agents if agent.name == wanted), agents[0] if agents else None),
+        "chosen": chosen,
+        "paused": paused_sentence(chosen.name) if chosen else None,
         "form": form,
         "form_id": (form and form["id"].value()) or uuid.uuid4(),
         "draft": form["prompt"].value() or "" if form else "",

@@ -7,6 +7,7 @@ what is deleted permanently.
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
 from django.db import connections
 from django.db.models.signals import post_delete, post_migrate
@@ -14,6 +15,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from agentchat.actions import chats
+from agentchat.budgets import metering
 from agentchat.models import ChatSession
 from agentchat.search import index
 
@@ -45,3 +47,9 @@ def forget_title(instance: ChatSession, **kwargs: Any) -> None:
         content_type=ContentType.objects.get_for_model(ChatSession), object_id=str(instance.pk)
     )
     of_chat.update(object_repr=str(instance.pk))
+
+
+@receiver(post_delete, sender=settings.AUTH_USER_MODEL, dispatch_uid="agentchat_forget_usage")
+def forget_usage(instance: Any, **kwargs: Any) -> None:
+    """Delete what an account has used that is deleted."""
+    metering.forget_owner(instance.pk)

@@ -15,6 +15,22 @@ WRONG = {
     "FALLBACK_PRICE": [0.01, [0.01], [0.01, "0.03"], [0.01, -1], [math.nan, 1]],
     "KEEP_REASONING": ["no", 1, None],
     "KEEP_REQUESTS": ["no", 1, None],
+    "LIMITS_ASK": [True, "", "somebody", ["staff"], "a.b.c"],
+    "BUDGETS": [
+        None,
+        {"of": "site"},
+        [{"of": "site", "what": "tokens", "limit": 5}],
+        [{"of": "moon", "what": "tokens", "limit": 5, "per": "day"}],
+        [{"of": "site", "what": "tokens", "limit": math.nan, "per": "day"}],
+        [{"of": "site", "what": "tokens", "limit": -1, "per": "day"}],
+        [{"of": "site", "what": "tokens", "limit": True, "per": "day"}],
+        [{"of": "site", "what": "tokens", "limit": "5", "per": "day"}],
+        [{"of": "site", "what": "tokens", "limit": 5, "per": "week"}],
+        [{"of": ["site"], "what": "tokens", "limit": 5, "per": "day"}],
+        [{"of": "site", "name": "x", "what": "tokens", "limit": 5, "per": "day"}],
+        [{"of": "member", "what": "tokens", "limit": 5, "per": "day"}],
+        [{"of": "site", "what": "tokens", "limit": 5, "per": "day", "whom": "all"}],
+    ],
     "GUESTS": ["no", "False", "", 0, 1, None, []],
     "EMBED_ORIGINS": ["https://shop.example", {"https://shop.example": 1}, [None]],
     "APIS": ["openai", True, ["OpenAI"], [None], [["openai"]], {"openai": 1}],
@@ -57,7 +73,7 @@ COUNTS = (
 NUMBERS = ("LEASE_S", "LLM_TIMEOUT_S", "DRAIN_S", "WAIT_S", "TOOL_TIMEOUT_S", "MAX_RUN_COST", "MAX_RUN_S")
 WRONG |= {key: ["64", 1.5, 0, -1, True, [1]] for key in COUNTS}
 WRONG |= {key: ["15", -1, math.nan, math.inf, True, [1]] for key in NUMBERS}
-MAY_BE_NONE = {"LLM", "MAX_STEPS", "MAX_RUN_TOKENS", "MAX_RUN_COST", "MAX_RUN_S"}
+MAY_BE_NONE = {"LLM", "LIMITS_ASK", "MAX_STEPS", "MAX_RUN_TOKENS", "MAX_RUN_COST", "MAX_RUN_S"}
 MAY_BE_NONE |= {*LIMITS, "WEBSOCKET_PATH", "LOGOUT_URL", "PASSWORD_CHANGE_URL", "TRUSTED_PROXIES", "NOTIFY", "SITE_URL"}
 
 

@@ -5,7 +5,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from agentchat.infra.encryption import decrypt, encrypt
 from agentchat.management.commands import agentchat_transfer
 from agentchat.models import (
     ApiKey,
+    BudgetWarning,
     ChatSession,
     ChatSignal,
     ClientThread,
@@ -34,11 +35,14 @@ from agentchat.models import (
     Handover,
     InboxItem,
     OutboxItem,
+    Pause,
     RateLimit,
     Run,
     Share,
     Step,
     StoredFile,
+    UsageBudget,
+    UsageRecord,
 )
 from tests.faults.page import Guest
 from tests.postgresql import new_database
@@ -178,6 +182,12 @@ def fill() -> ChatSession:
     ApiKey.objects.create(owner=user, name="é", hint="agentchat_é", digest="d" * 64, agents=["weather"])
     ClientThread.objects.create(session=session, key="k" * 64, whose="w", agent="weather", client_id=uuid.uuid4())
     StoredFile.objects.create(session=session, owner=user, run=run, name="é.png", size=5_000_000_000, parts=["a/b"])
+    UsageBudget.objects.create(of="member", name="trial", what="cost", limit="1.25", per="month")
+    day = date(2026, 10, 25)
+    warned = {"of": "site", "what": "tokens", "limit": 100, "per": "day", "since": day, "used": "80.5"}
+    BudgetWarning.objects.create(**warned, reached_at=LONG_AGO)
+    UsageRecord.objects.create(scope="owner", key="user 1", day=day, tokens=2**40, cost="0.12345678", is_sum=True)
+    Pause.objects.create(agent="weather", sentence="Back at noon.")
     RateLimit.objects.create(key="guest-chats 0a", empty_at=1_800_000_000.123456)
     ChatSession.objects.update(created_at=LONG_AGO, updated_at=LONG_AGO)
     return session
