@@ -66,9 +66,11 @@ def find(text: str) -> ApiKey | None:
     """The key with this text, with its owner, if it can be used. From now on no log repeats it."""
     if not text.startswith(PREFIX) or len(text) > 100:
         return None
-    note_secret(text)
     key = usable().select_related("owner").filter(digest=_digest(text)).first()
-    return key if key is not None and is_active(key.owner) else None
+    if key is None or not is_active(key.owner):
+        return None
+    note_secret(text)  # of texts that are no keys, anybody could send enough to have real secrets forgotten
+    return key
 
 
 def note_use(key: ApiKey) -> None:

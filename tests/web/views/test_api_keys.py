@@ -7,6 +7,7 @@ import pytest
 
 from agentchat.actions import api_keys
 from agentchat.core import registry
+from agentchat.core.secrets import MAX_RECENT, mask, note_secret
 from agentchat.infra import moments
 from agentchat.models import ApiKey
 from tests.factories import account, signed_in
@@ -50,6 +51,13 @@ def test_a_new_key_is_shown_once_and_only_its_digest_is_stored(as_ada, ada):
     page = body(as_ada.get(PAGE))
     assert text not in page
     assert key.hint in page
+
+
+def test_whoever_guesses_keys_makes_no_log_forget_a_secret():
+    note_secret(secret := "sk-of-a-service-0123456789")
+    for guess in range(MAX_RECENT + 1):
+        assert api_keys.find(f"{api_keys.PREFIX}{guess:043d}") is None
+    assert secret not in mask(f"Bearer {secret}")
 
 
 def test_a_key_may_be_limited_to_agents_and_to_reading(as_ada):
