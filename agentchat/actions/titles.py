@@ -27,7 +27,7 @@ from agentchat.llm.client import complete
 from agentchat.llm.condensing import MAX_TITLE_CHARS, title_in, title_request
 from agentchat.llm.config import llm_config
 from agentchat.llm.response import ModelResponse
-from agentchat.models import ChatSession, Event, OutboxItem, Run
+from agentchat.models import ChatSession, ClientThread, Event, OutboxItem, Run
 from agentchat.models.title_request import TitleBy
 from agentchat.realtime import chat_list
 from agentchat.runs.session_lock import lock_session
@@ -87,7 +87,8 @@ def _make(item: OutboxItem) -> None:
     if session.title and session.title != title_of(beginning[0]["content"], MAX_TITLE_CHARS):
         _settle(item, None, by=TitleBy.USER)  # given before it was recorded who gave it
         return
-    if metering.used_up(metering.spender_of(session), ("tokens", "cost")) is not None:
+    is_programs = ClientThread.objects.filter(session=session).exists()  # which may begin one with each request
+    if is_programs or metering.used_up(metering.spender_of(session), ("tokens", "cost")) is not None:
         _settle(item, None, by=TitleBy.MESSAGE)
         return
     try:

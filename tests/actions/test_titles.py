@@ -10,7 +10,7 @@ from agentchat.actions import chats as actions
 from agentchat.actions import titles
 from agentchat.infra import moments
 from agentchat.llm.condensing import TITLE_TASK, title_in
-from agentchat.models import ChatSession, OutboxItem
+from agentchat.models import ChatSession, ClientThread, OutboxItem
 from agentchat.realtime import chat_list
 from agentchat.runs import supervisor
 from agentchat.testing import fail, say
@@ -109,6 +109,13 @@ def test_a_title_that_was_given_before_it_was_known_who_gave_it_stays(desk):
     ChatSession.objects.update(title="Mine")
     make()
     assert title_of(desk) == ("Mine", "user")
+
+
+def test_a_chat_of_a_program_costs_no_title(desk):
+    ClientThread.objects.create(session_id=desk.session.pk, history="", request="")
+    make()
+    assert title_of(desk)[1] == "message"
+    assert not OutboxItem.objects.exists()
 
 
 def test_a_later_answer_names_nothing(desk, scripted_llm):
