@@ -2,6 +2,7 @@
 
 import io
 import wave
+import zlib
 
 from PIL import Image
 
@@ -20,7 +21,7 @@ def wav() -> bytes:
         return contents.getvalue()
 
 
-def pdf(*pages: str) -> bytes:
+def pdf(*pages: str, packed: bool = False) -> bytes:
     """A PDF with these texts, one on each page."""
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(pages)))
     objects = [
@@ -32,7 +33,10 @@ def pdf(*pages: str) -> bytes:
         stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode()
         font = "/Resources << /Font << /F1 3 0 R >> >>"
         objects.append(f"<< /Type /Page /Parent 2 0 R {font} /Contents {5 + 2 * n} 0 R >>".encode())
-        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
+        if packed:
+            stream = zlib.compress(stream, 9)
+        filters = b" /Filter /FlateDecode" if packed else b""
+        objects.append(b"<< /Length %d%s >>\nstream\n%s\nendstream" % (len(stream), filters, stream))
     body, offsets = b"%PDF-1.4\n", []
     for number, each in enumerate(objects, start=1):
         offsets.append(len(body))

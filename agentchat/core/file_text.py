@@ -1,25 +1,44 @@
 """The text in a file: of texts, PDFs and documents of office programs.
 
-What users attach may be made to harm whoever reads it, so what is unpacked is limited: pages, characters, time.
+What users attach may be made to harm whoever reads it: three kilobytes of a PDF can take minutes. So PDFs and documents
+are read in a process of their own (`file_text_process`), which has so much time and memory and no more, and no secrets.
+What was read is remembered for a while: a model reads it again with each message.
 """
 
 import codecs
-import importlib
-import time
-import zipfile
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
 from pathlib import PurePath
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
-from agentchat.errors import FileUnreadable, text_of
+from cachetools import LRUCache
+
+from agentchat.core.file_text_process import OFFICE
+from agentchat.errors import FileUnreadable
 
 MAX_CHARS = 2_000_000  # of one file
 MAX_PAGES = 1_000
-MAX_SECONDS = 30.0  # for the pages of a PDF
+MAX_SECONDS = 20  # of the processor
+MAX_WAIT_SECONDS = 60  # for the process, on a busy machine
+MAX_MEMORY_BYTES = 1024**3
 MAX_UNPACKED_BYTES = 100 * 10**6  # of an office document, which is a ZIP file
+AT_ONCE = 2
 
 _TEXT_TYPES = ("json", "xml", "yaml", "x-yaml", "toml", "javascript", "x-sh", "sql", "x-ndjson", "rtf", "x-python")
-_OFFICE = (".docx", ".xlsx", ".pptx", ".xls", ".epub", ".msg")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_CODE = (
+    "import json, sys; options = json.loads(sys.argv[1]); sys.path[:] = options.pop('path'); "
+    "from agentchat.core.file_text_process import main; main(**options)"
+)
+
+_processes = threading.BoundedSemaphore(AT_ONCE)
+_read: LRUCache[str, str] = LRUCache(maxsize=4 * MAX_CHARS, getsizeof=len)
+_reading = threading.Lock()
 
 
 def is_text_type(content_type: str) -> bool:
@@ -28,15 +47,27 @@ def is_text_type(content_type: str) -> bool:
     return kind == "text" or subtype in _TEXT_TYPES or subtype.endswith(("+json", "+xml"))
 
 
-def text_in(contents: BinaryIO, *, name: str, content_type: str) -> str:
-    """The text in these contents, MAX_CHARS at most. Blocks. Raise FileUnreadable if there is none to be read."""
-    if content_type == "application/pdf":
-        return _of_pdf(contents, name)
-    if PurePath(name.lower()).suffix in _OFFICE:
-        return _of_office(contents, name)
-    if is_text_type(content_type):
-        return _decoded(contents.read(4 * MAX_CHARS + 1))[:MAX_CHARS]  # no character takes more bytes
-    raise FileUnreadable(f"{name!r} ({content_type or 'of no known type'}) has no text that could be read")
+def text_in(opener: Callable[[], BinaryIO], *, name: str, content_type: str, sha256: str) -> str:
+    """The text in a file, MAX_CHARS at most. Blocks, perhaps for MAX_WAIT_SECONDS.
+
+    Raise FileUnreadable if there is none to be read, and OSError if the file is not there any more.
+    """
+    suffix = PurePath(name.lower()).suffix
+    if content_type != "application/pdf" and suffix not in OFFICE:
+        if not is_text_type(content_type):
+            raise FileUnreadable(f"{name!r} ({content_type or 'of no known type'}) has no text that could be read")
+        with opener() as contents:
+            return _decoded(contents.read(4 * MAX_CHARS + 1))[:MAX_CHARS]  # no character takes more bytes
+    suffix = ".pdf" if content_type == "application/pdf" else suffix
+    key = f"{sha256}{suffix}"
+    with _reading:
+        known = _read.get(key)
+    if known is None:
+        known = _in_process(opener, name, suffix)
+        if sha256:
+            with _reading:
+                _read[key] = known
+    return known
 
 
 def _decoded(data: bytes) -> str:
@@ -48,43 +79,44 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-8" if is_cut else "cp1252", "replace")  # an older encoding
 
 
-def _of_pdf(contents: BinaryIO, name: str) -> str:
-    pypdf: Any = importlib.import_module("pypdf")  # late: it takes a moment, and most sites need it for few files
-    until, length, texts = time.monotonic() + MAX_SECONDS, 0, []
-    try:
-        reader = pypdf.PdfReader(contents)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise FileUnreadable(f"{name!r} is protected by a password")
-        for number, page in enumerate(reader.pages):
-            if number == MAX_PAGES or length > MAX_CHARS or time.monotonic() > until:
-                break
-            texts.append(page.extract_text().strip())
-            length += len(texts[-1])
-    except FileUnreadable:
-        raise
-    except Exception as error:  # of a file that is broken, in whichever way
-        raise FileUnreadable(f"{name!r} cannot be read as a PDF: {text_of(error)}") from error
-    return "\n\n".join(filter(None, texts))[:MAX_CHARS]
+def _in_process(opener: Callable[[], BinaryIO], name: str, suffix: str) -> str:
+    options = {
+        "path": sys.path,
+        "name": name,
+        "suffix": suffix,
+        "max_chars": MAX_CHARS,
+        "max_pages": MAX_PAGES,
+        "max_unpacked_bytes": MAX_UNPACKED_BYTES,
+        "seconds": MAX_SECONDS,
+        "memory_bytes": MAX_MEMORY_BYTES,
+    }
+    with _processes, tempfile.TemporaryFile() as given, opener() as contents:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", "-c", _CODE, json.dumps(options)],
+                stdin=_as_real_file(contents, given),
+                capture_output=True,
+                timeout=MAX_WAIT_SECONDS,
+                env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise FileUnreadable(f"{name!r} takes too long to be read") from None
+    if done.returncode != 0:  # it was killed: by its limits, or for want of memory
+        raise FileUnreadable(f"{name!r} takes too long, or too much memory, to be read")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    if "error" in answer:
+        raise FileUnreadable(str(answer["error"]))
+    return str(answer["text"])
 
 
-def _of_office(contents: BinaryIO, name: str) -> str:
+def _as_real_file(contents: BinaryIO, given: IO[bytes]) -> IO[bytes]:
+    """The contents as a file that another process can read: themselves, or a copy in `given`."""
     try:
-        markitdown: Any = importlib.import_module("markitdown")
-    except ImportError:
-        raise FileUnreadable(f"{name!r} needs markitdown to be read: pip install 'agentchat[office]'") from None
-    suffix = PurePath(name.lower()).suffix
-    try:
-        if zipfile.is_zipfile(contents):
-            contents.seek(0)
-            with zipfile.ZipFile(contents) as packed:
-                size = sum(each.file_size for each in packed.infolist())
-            if size > MAX_UNPACKED_BYTES:
-                raise FileUnreadable(f"{name!r} is too large when it is unpacked: {size / 10**6:.0f} MB")
-        contents.seek(0)
-        info = markitdown.StreamInfo(extension=suffix, filename=name)
-        converted = markitdown.MarkItDown(enable_plugins=False).convert_stream(contents, stream_info=info)
-        return str(converted.markdown)[:MAX_CHARS]
-    except FileUnreadable:
-        raise
-    except Exception as error:  # of a file that is broken, in whichever way
-        raise FileUnreadable(f"{name!r} cannot be read as a {suffix} document: {text_of(error)}") from error
+        contents.fileno()
+    except (AttributeError, OSError):
+        while piece := contents.read(2**18):
+            given.write(piece)
+        given.seek(0)
+        return given
+    return contents

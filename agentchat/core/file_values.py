@@ -26,6 +26,8 @@ def file_of(value: Any, name: str = "") -> File | None:
         contents = bytes(value)
         type_ = judged_type(contents, name)
         return File(_with_extension(name or "file", type_), contents, type_)
+    if type(value).__module__ == "builtins":  # of long lists, each value is looked at
+        return None
     if _is_of(value, "PIL") and hasattr(value, "save"):
         return File(_with_extension(name or "image", "image/png"), _png_of_image(value), "image/png")
     if _is_of(value, "matplotlib") and (figure := _figure_of(value)) is not None:

@@ -91,10 +91,10 @@ class File:
     def text(self) -> str:
         """The text in it: of a text file, a PDF, or a document of an office program (needs `agentchat[office]`).
 
-        A scanned page has none. May take seconds. Raise FileUnreadable for what has no text, or cannot be read.
+        A scanned page has none. May take seconds, and MAX_WAIT_SECONDS at most. Raise FileUnreadable for what has no
+        text, or cannot be read, and OSError if it is not there any more.
         """
-        with self.open() as contents:
-            return text_in(contents, name=self.name, content_type=self.content_type)
+        return text_in(self._opener, name=self.name, content_type=self.content_type, sha256=self.sha256)
 
     def as_content(self) -> dict[str, Any]:
         """A part for the content of a message to a model, with a reference in place of the bytes."""

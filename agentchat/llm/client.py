@@ -198,7 +198,7 @@ async def _ask(sdk: ModuleType, request: ModelRequest, emitter: _DeltaEmitter) -
         attempts += 1
         emitter.restart()
         body = amended(entry, request.body)
-        sent = await asyncio.to_thread(request.with_data, body) if request.files else body
+        sent = await _in_thread(functools.partial(request.with_data, body)) if request.files else body
         outcome = await _ask_once(sdk, entry, sent, emitter)
         if isinstance(outcome, Failure) and (other := request.without_refused(str(outcome.error))) is not None:
             logger.info("%s. Asking again with text instead.", outcome.error)

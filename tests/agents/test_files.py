@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import agentchat
-from agentchat import ConversableAgent, File, UserProxyAgent, llm_config, register_function
+from agentchat import ConversableAgent, File, GroupChat, GroupChatManager, UserProxyAgent, llm_config, register_function
 from agentchat.core.file_events import FileSent
 from agentchat.core.files import MessageText
 from agentchat.errors import ConfigError
@@ -217,3 +217,18 @@ def test_a_text_keeps_its_files_as_a_value():
     assert message == "Look"
     assert {message: 1}["Look"] == 1
     assert f"{message}" == "Look"
+
+
+def test_everybody_in_a_group_chat_sees_them(scripted_llm, on_stream):
+    def meets(iostream):
+        first, second = (
+            ConversableAgent(name, "", llm_config=llm_config(max_retries=0), human_input_mode="NEVER")
+            for name in ("first", "second")
+        )
+        user = UserProxyAgent("user", human_input_mode="NEVER", llm_config=False)
+        group = GroupChat([user, first, second], max_round=3, speaker_selection_method="round_robin")
+        user.initiate_chat(GroupChatManager(group), message=iostream.input())
+
+    scripted_llm.replies(say("Red."), say("A square."))
+    on_stream(meets, ("What is it?", [RED]))
+    assert [[file.data for file in files_in(request)] for request in scripted_llm.requests] == 2 * [[RED.read()]]

@@ -12,6 +12,11 @@ from agentchat.errors import FileUnreadable
 from tests.sample_files import pdf, png, wav
 
 
+@pytest.fixture(autouse=True)
+def nothing_read():
+    file_text._read.clear()
+
+
 @pytest.mark.parametrize(
     ("name", "kept"),
     [
@@ -72,7 +77,7 @@ def test_a_pdf_without_end_is_read_as_far_as_it_may_be(monkeypatch):
     monkeypatch.setattr(file_text, "MAX_PAGES", 1)
     assert File("plan.pdf", pdf("Four chairs", "Two tables")).text() == "Four chairs"
     monkeypatch.setattr(file_text, "MAX_CHARS", 4)
-    assert File("plan.pdf", pdf("Four chairs", "Two tables")).text() == "Four"
+    assert File("plan.pdf", pdf("Two chairs", "Two tables")).text() == "Two "
 
 
 def test_a_locked_pdf_is_unreadable():
@@ -123,7 +128,24 @@ def test_a_document_that_unpacks_to_too_much_is_unreadable():
         File("plan.docx", bomb).text()
 
 
-def test_without_markitdown_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "markitdown", None)
+def test_a_pdf_that_would_take_minutes_is_given_up(monkeypatch):
+    """Its one page shows a word half a million times, and it has 30 KB."""
+    monkeypatch.setattr(file_text, "MAX_SECONDS", 1)
+    bomb = File("bomb.pdf", pdf("Hello) Tj 1 0 Td (" * 500_000, packed=True))
+    assert bomb.size < 50_000
+    with pytest.raises(FileUnreadable, match="takes too long"):
+        bomb.text()
+
+
+def test_a_pdf_is_read_once(monkeypatch):
+    file = File("plan.pdf", pdf("Five chairs"))
+    assert file.text() == "Five chairs"
+    monkeypatch.setattr(file_text, "_in_process", None)
+    assert File("other name.pdf", file.read()).text() == "Five chairs"
+
+
+def test_without_markitdown_the_error_says_what_to_install(monkeypatch, tmp_path):
+    (tmp_path / "markitdown.py").write_text("raise ImportError")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(FileUnreadable, match=r"pip install 'agentchat\[office\]'"):
-        File("plan.docx", document("x")).text()
+        File("plan.docx", document("not read yet")).text()
