@@ -28,13 +28,21 @@ SHOWN = [  # the scene, its size and colour scheme, and its file in docs/
     ("inbox", DESKTOP, "light", "inbox.png"),
     ("question", PHONE, "dark", "inbox-question.png"),
     ("handover", DESKTOP, "light", "handover.png"),
+    ("admin-chat", DESKTOP, "light", "operating-chat.png"),
+    ("admin-run", DESKTOP, "light", "operating-run.png"),
+    ("admin-step", DESKTOP, "dark", "operating-step.png"),
+    ("admin-replay", DESKTOP, "light", "operating-replay.png"),
+    ("admin-statistics", DESKTOP, "light", "operating-statistics.png"),
 ]
-OF_COLLEAGUE = ("inbox", "question", "handover")
+OF_COLLEAGUE = (
+    *("inbox", "question", "handover"),
+    *("admin-chat", "admin-run", "admin-step", "admin-replay", "admin-statistics"),
+)
 
 
 def main(folder: Path | None) -> None:
     with TemporaryDirectory() as home, sync_playwright() as playwright:
-        site = Site(Path(home), AGENTCHAT_SHOW_USAGE="all")
+        site = Site(Path(home), AGENTCHAT_SHOW_USAGE="all", AGENTCHAT_KEEP_REQUESTS="1")
         site.manage("migrate", "--verbosity", "0")
         site.start()
         browser = launch(playwright)
@@ -46,6 +54,7 @@ def main(folder: Path | None) -> None:
             pages = {PHONE: phone, TABLET: page, DESKTOP: page}
             colleague = new_page(browser)
             addresses |= inbox(colleague, site) | {"handover": handover(page, colleague, site)}
+            addresses |= back_office(colleague, site.url, addresses["weather"])
             phone_of_colleague = new_page(
                 browser, storage_state=colleague.context.storage_state(), is_mobile=True, has_touch=True
             )
@@ -119,7 +128,9 @@ def approval(page: Page, site: str) -> str:
 
 COLLEAGUE = """
 from django.contrib.auth import get_user_model
-get_user_model().objects.create_user("grace", password="grace", is_staff=True)
+from django.contrib.auth.models import Permission
+grace = get_user_model().objects.create_user("grace", password="grace", is_staff=True)
+grace.user_permissions.set(Permission.objects.filter(content_type__app_label="agentchat"))
 """
 
 
@@ -154,6 +165,24 @@ def handover(page: Page, colleague: Page, site: Site) -> str:
     page.get_by_role("textbox", name="Message").press("Control+Enter")
     expect(colleague.get_by_text(answer)).to_be_visible()
     return colleague.url
+
+
+def back_office(page: Page, site: str, chat: str) -> dict[str, str]:
+    """A chat in admin: its page, a run of it, a step of that, the chat as it was; and the statistics."""
+    key = chat.rstrip("/").rpartition("/")[2]
+    page.goto(f"{site}/admin/agentchat/chatsession/{key}/change/")
+    page.locator("a[href*='/agentchat/run/']").filter(has_text="weather").first.click()
+    expect(page.locator("svg.agentchat-timeline")).to_be_visible()
+    run = page.url
+    page.locator("a[href*='/step/']").last.click()
+    expect(page.locator("#agentchat-request")).to_be_visible()
+    return {
+        "admin-chat": f"{site}/admin/agentchat/chatsession/{key}/change/",
+        "admin-run": f"{run}#agentchat-timeline",
+        "admin-step": page.url,
+        "admin-replay": f"{site}/admin/agentchat/chatsession/{key}/replay/?at=14",
+        "admin-statistics": f"{site}/admin/agentchat/chatsession/statistics/?by=agent",
+    }
 
 
 def weather(page: Page, site: str) -> str:

@@ -85,7 +85,8 @@ def statistics_response(request: HttpRequest, context: dict[str, Any]) -> HttpRe
     is_file = request.GET.get("format") == "csv"
     if is_file and not can_export:
         raise PermissionDenied
-    found = statistics_of(form.selection(request.user), form.grouping) if form.is_valid() else None
+    selection = form.selection(request.user) if form.is_valid() else None
+    found = None if selection is None else statistics_of(selection, form.grouping)
     if is_file and found is not None:
         log_act(None, request.user, "Exported statistics.")
         return _file(found)
@@ -95,6 +96,7 @@ def statistics_response(request: HttpRequest, context: dict[str, Any]) -> HttpRe
         "title": _("Statistics"),
         "form": form,
         "statistics": found,
+        "period": selection and selection.period,
         "by": GROUPINGS[form.grouping],
         "csv_query": query.urlencode() if can_export else "",
     }

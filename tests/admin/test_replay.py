@@ -32,6 +32,16 @@ def test_each_event_shows_the_chat_up_to_it(staff: Client) -> None:
     assert shown(staff, session, "?at=1") == []
 
 
+def test_the_event_is_named_with_its_time(staff: Client) -> None:
+    session = chat()
+    say(session, message(1, "message 1."))
+    Event.objects.filter(session=session, seq=2).update(created_at="2026-03-04T05:06:07Z")
+    html = staff.get(address(session, "?at=2")).content.decode()
+    assert "After event 2" in html
+    assert "<code>TEXT_MESSAGE_END</code>" in html
+    assert "05:06:07</time>" in html
+
+
 def test_links_lead_from_event_to_event_and_message_to_message(staff: Client) -> None:
     session = chat()
     say(session, [fact for number in range(4) for fact in message(number, f"message {number}.")])

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from agentchat.testing import ScriptedLLM, call, say
 from tests.browser import reading
-from tests.browser.axe import DESKTOP, PHONE, assert_accessible, complaints, small_targets
+from tests.browser.axe import DESKTOP, LOOKS, PHONE, assert_accessible, complaints, small_targets
 from tests.browser.conftest import Tab
 from tests.sites import Site
 
@@ -38,6 +38,7 @@ def site(empty_database, tmp_path_factory) -> Iterator[Site]:
             ALLOWED_HOSTS="127.0.0.1",
             AGENTCHAT_GUESTS="1",
             AGENTCHAT_SHOW_USAGE="all",
+            AGENTCHAT_KEEP_REQUESTS="1",
             **llm.environment(),
         )
         shutil.copy(empty_database, site.database)
@@ -213,3 +214,59 @@ def test_the_search_and_the_forms(tab, site):
         expect(tab.page.get_by_role("heading", level=1)).to_be_visible()
         assert tab.page.locator(".results a").count() == int("quotation" in address)
         assert_accessible(tab.page)
+
+
+SETTLED = "() => Promise.all(document.getAnimations().map((each) => each.finished)).then(() => null)"
+"""Waits until what changes its colour slowly, as admin's links do, has done so."""
+
+
+def test_the_back_office_is_accessible_and_needs_no_script(chromium, tab, site, language):
+    tab.open_agent("Library")
+    wait_until_it_says(tab, "Connected")
+    tab.say("Look it up.")
+    tab.wait_for_frame("RUN_FINISHED")
+    name = f"staff-{uuid4()}"
+    make = f"from django.contrib.auth.models import User; User.objects.create_superuser({name!r}, password='x')"
+    site.manage("shell", "-c", make)
+    context = chromium.new_context(locale=language, viewport=DESKTOP)
+    page = context.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(f"{site.url}/admin/login/?next=/admin/agentchat/chatsession/{tab.session_id}/change/")
+    page.locator("[name=username]").fill(name)
+    page.locator("[name=password]").fill("x")
+    page.locator("[type=submit]").click()
+    expect(page.locator("#agentchat-runs")).to_be_visible()
+    chat = page.url
+    replay = f"{chat.replace('/change/', '/replay/')}?at=5"
+    page.locator("#agentchat-runs ~ div a[href*='/run/']").first.click()
+    expect(page.locator("svg.agentchat-timeline .llm").first).to_be_visible()
+    step = page.locator("a[href*='/step/']").first.evaluate("(link) => link.href")
+    statistics = f"{site.url}/admin/agentchat/chatsession/statistics/?by=owner"
+    lists = [f"{site.url}/admin/agentchat/{kind}/" for kind in ("chatsession", "share")]
+    found = []
+    for address in (chat, replay, page.url, step, statistics, *lists):
+        page.goto(address)
+        expect(page.locator("#content")).to_be_visible()
+        assert errors == [], "a policy that refuses something of a page says so in the console"
+        for scheme, size in LOOKS:
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            page.set_viewport_size(size)
+            page.evaluate(SETTLED)
+            found += [(address, scheme, size, each) for each in complaints(page)]
+        errors.clear()  # what axe did
+    assert not found, "\n".join(map(str, found))
+
+    without = chromium.new_context(locale=language, java_script_enabled=False, storage_state=context.storage_state())
+    page = without.new_page()
+    page.goto(replay)
+    page.locator("[type=number]").fill("2")
+    page.locator("form:has([type=number]) button").click()
+    expect(page.locator("[aria-current=true]")).to_have_text("2")
+    page.goto(statistics)
+    page.locator("[name=by]").select_option("agent")
+    page.locator(".agentchat-filter button").click()
+    expect(page.locator(".agentchat-numbers tbody th")).to_contain_text(["library"])
+    context.close()
+    without.close()

@@ -114,6 +114,7 @@ def test_the_wheel_holds_code_templates_static_files_translations_and_migrations
         "agentchat/py.typed",
         "agentchat/static/agentchat/css/base.css",
         "agentchat/static/agentchat/js/chat/main.js",
+        "agentchat/templates/admin/agentchat/search_form.html",
         "agentchat/templates/agentchat/chat.html",
         "agentchat/templates/registration/login.html",
     ):
