@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from agentchat.actions.handovers import EXPORT
 from agentchat.actions.staff_access import hidden_agents
 from agentchat.actions.staff_log import log_act
-from agentchat.admin.statistics import MAX_DAYS, By, Period, Row, Selection, Statistics, statistics_of
+from agentchat.admin.statistics import MAX_DAYS, By, Period, StatisticsRow, Selection, Statistics, statistics_of
 from agentchat.core import registry
 
 DAYS = 30  # where nothing else is asked for
@@ -131,7 +131,7 @@ COLUMNS = (
 )
 
 
-def _cells(row: Row) -> Iterator[Any]:
+def _cells(row: StatisticsRow) -> Iterator[Any]:
     yield from (row.label, row.runs, row.failed, "; ".join(f"{code}: {n}" for code, n in row.codes))
     yield from (row.open_questions, row.tokens, f"{row.cost:.6f}", row.first_token_p50, row.first_token_p95)
     yield from (row.tool_p50, row.tool_p95, row.up, row.down)

@@ -71,7 +71,7 @@ class Selection:
 
 
 @dataclass(kw_only=True)
-class Row:
+class StatisticsRow:
     """What is known of one day, agent or owner, or of all. Durations are counted by milliseconds."""
 
     label: str = ""
@@ -109,7 +109,7 @@ class Row:
     def tool_p95(self) -> float | None:
         return percentile(self.tools, 0.95)
 
-    def add(self, other: "Row") -> None:
+    def add(self, other: "StatisticsRow") -> None:
         self.runs += other.runs
         self.open_questions += other.open_questions
         self.tokens += other.tokens
@@ -125,8 +125,8 @@ class Row:
 class Statistics:
     """`total` is of all, of the owners that have no row here, too."""
 
-    rows: Sequence[Row]
-    total: Row
+    rows: Sequence[StatisticsRow]
+    total: StatisticsRow
     are_all: bool = True
 
 
@@ -135,7 +135,7 @@ def statistics_of(selection: Selection, by: By) -> Statistics:
     if by == "owner":
         return _by_owner(selection)
     rows = _by_day(selection) if by == "day" else _by_agent(selection)
-    total = Row()
+    total = StatisticsRow()
     for row in rows:
         total.add(row)
     return Statistics(rows=rows, total=total)
@@ -155,14 +155,14 @@ def percentile(counts: Mapping[int, int], share: float) -> float | None:
 # --- rows -----------------------------------------------------------------------------------------------------------
 
 
-def _by_day(selection: Selection) -> list[Row]:
+def _by_day(selection: Selection) -> list[StatisticsRow]:
     starts = selection.period.starts
     moments = ("queued_at", "started_at", "updated_at")
     found = _rows(selection, *(_day(each, starts) for each in moments))
     return [_labelled(found.get(index), date_format(day, "SHORT_DATE_FORMAT")) for index, day in enumerate(starts)]
 
 
-def _by_agent(selection: Selection) -> list[Row]:
+def _by_agent(selection: Selection) -> list[StatisticsRow]:
     found = _rows(selection, F("agent"), F("run__agent"), F("session__agent"))
     return [_labelled(row, name) for name, row in sorted(found.items(), key=lambda each: (-each[1].runs, each[0]))]
 
@@ -170,15 +170,15 @@ def _by_agent(selection: Selection) -> list[Row]:
 def _by_owner(selection: Selection) -> Statistics:
     """The owners with the most runs. The durations of the others are only counted for all together."""
     found = _runs(selection, F("session__owner"))
-    total = Row()
+    total = StatisticsRow()
     for row in found.values():
         total.add(row)
     most = sorted(found, key=lambda key: (-found[key].runs, str(key)))
     shown = most[:MAX_OWNERS]
     for key, row in _durations(selection, F("run__session__owner"), owners=shown).items():
-        found.setdefault(key, Row()).add(row)
+        found.setdefault(key, StatisticsRow()).add(row)
     for key, row in _ratings(selection, F("session__owner")).items():
-        found.setdefault(key, Row()).add(row)
+        found.setdefault(key, StatisticsRow()).add(row)
         total.add(row)
     for row in _durations(selection, Value(0)).values():
         total.add(row)
@@ -188,23 +188,23 @@ def _by_owner(selection: Selection) -> Statistics:
     return Statistics(rows=rows, total=total, are_all=len(most) <= MAX_OWNERS)
 
 
-def _labelled(row: Row | None, label: str) -> Row:
-    row = row or Row()
+def _labelled(row: StatisticsRow | None, label: str) -> StatisticsRow:
+    row = row or StatisticsRow()
     row.label = label
     return row
 
 
-def _rows(selection: Selection, of_run: Any, of_step: Any, of_feedback: Any) -> dict[Any, Row]:
+def _rows(selection: Selection, of_run: Any, of_step: Any, of_feedback: Any) -> dict[Any, StatisticsRow]:
     """A row for each value of an expression, which is another one for each table."""
     rows = _runs(selection, of_run)
     for more in (_durations(selection, of_step), _ratings(selection, of_feedback)):
         for key, row in more.items():
-            rows.setdefault(key, Row()).add(row)
+            rows.setdefault(key, StatisticsRow()).add(row)
     return rows
 
 
-def _runs(selection: Selection, key: Any) -> dict[Any, Row]:
-    rows: dict[Any, Row] = {}
+def _runs(selection: Selection, key: Any) -> dict[Any, StatisticsRow]:
+    rows: dict[Any, StatisticsRow] = {}
     runs = selection.of(Run.objects.all(), moment="queued_at", agent="agent", session="session__")
     for each in (
         runs.annotate(key=key)
@@ -217,7 +217,7 @@ def _runs(selection: Selection, key: Any) -> dict[Any, Row]:
             waiting=Count("pk", filter=Q(status=Run.Status.WAITING, waits_for__isnull=True)),
         )
     ):
-        row = rows.setdefault(each["key"], Row())
+        row = rows.setdefault(each["key"], StatisticsRow())
         row.runs += each["n"]
         row.tokens += each["tokens"]
         row.cost += each["dollars"] or 0
@@ -227,9 +227,9 @@ def _runs(selection: Selection, key: Any) -> dict[Any, Row]:
     return rows
 
 
-def _durations(selection: Selection, key: Any, owners: Sequence[Any] | None = None) -> dict[Any, Row]:
+def _durations(selection: Selection, key: Any, owners: Sequence[Any] | None = None) -> dict[Any, StatisticsRow]:
     """Until the first token, and of tools; with `owners`, in their chats alone."""
-    rows: dict[Any, Row] = {}
+    rows: dict[Any, StatisticsRow] = {}
     for kind, column, name in (("llm", "first_token_ms", "first_token"), ("tool", "duration_ms", "tools")):
         timed = Step.objects.filter(kind=kind, duration_ms__isnull=False).exclude(**{column: None})
         steps = selection.of(timed, moment="started_at", agent="run__agent", session="run__session__")
@@ -238,16 +238,16 @@ def _durations(selection: Selection, key: Any, owners: Sequence[Any] | None = No
             steps = steps.filter(condition | Q(run__session__owner=None) if None in owners else condition)
         counts = steps.annotate(key=key, bucket=_bucket(column)).values("key", "bucket").annotate(n=Count("pk"))
         for value, bucket, n in counts.values_list("key", "bucket", "n"):
-            getattr(rows.setdefault(value, Row()), name)[bucket] += n
+            getattr(rows.setdefault(value, StatisticsRow()), name)[bucket] += n
     return rows
 
 
-def _ratings(selection: Selection, key: Any) -> dict[Any, Row]:
-    rows: dict[Any, Row] = {}
+def _ratings(selection: Selection, key: Any) -> dict[Any, StatisticsRow]:
+    rows: dict[Any, StatisticsRow] = {}
     ratings = selection.of(Feedback.objects.all(), moment="updated_at", agent="session__agent", session="session__")
     counts = ratings.annotate(key=key).values("key", "value").annotate(n=Count("pk"))
     for of, value, n in counts.values_list("key", "value", "n"):
-        row = rows.setdefault(of, Row())
+        row = rows.setdefault(of, StatisticsRow())
         row.up += n if value == Feedback.Value.UP else 0
         row.down += n if value == Feedback.Value.DOWN else 0
     return rows
