@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from agentchat.actions.handovers import EXPORT
 from agentchat.actions.staff_access import hidden_agents
 from agentchat.actions.staff_log import log_act
-from agentchat.admin.statistics import MAX_DAYS, By, Period, StatisticsRow, Selection, Statistics, statistics_of
+from agentchat.admin.statistics import MAX_DAYS, By, Period, Selection, Statistics, StatisticsRow, statistics_of
 from agentchat.core import registry
 
 DAYS = 30  # where nothing else is asked for
