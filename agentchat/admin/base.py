@@ -21,9 +21,11 @@ def may_purge(user: Any) -> bool:
 
 
 class ReadOnlyAdmin(KeysetAdmin):
-    """Read-only pages of the chats that a member of staff may see. `agent_field` leads to the agent's name."""
+    """Read-only pages. Those of chats have an `agent_field`, which leads to the agent's name: whoever may not see the
+    chats of an agent function (`@on_connect(staff=…)`) finds nothing of them.
+    """
 
-    agent_field = "session__agent"
+    agent_field = ""
 
     list_per_page = 100
     view_on_site = False  # the chat page is its owner's
@@ -46,7 +48,8 @@ class ReadOnlyAdmin(KeysetAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return visible_to(request.user, super().get_queryset(request), self.agent_field)
+        rows = super().get_queryset(request)
+        return visible_to(request.user, rows, self.agent_field) if self.agent_field else rows
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -21,6 +21,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "value", "comment", "agent", "chat_session", "updated_at")
     list_filter = (CursorFilter, "value", AgentOfChatFilter, "updated_at", ("comment", admin.EmptyFieldListFilter))
     list_select_related = ("session",)
+    agent_field = "session__agent"
     listed_by = "updated_at"
     ordering = ("-updated_at",)
     search_fields = ("comment", "session__id", "session__title")
@@ -71,6 +72,7 @@ class ShareAdmin(ReadOnlyAdmin):
     list_display = ("chat_session", "owner_name", "last_seq", "created_at")
     list_filter = (CursorFilter,)
     list_select_related = ("session", "session__owner")
+    agent_field = "session__agent"
     listed_by = "created_at"
     ordering = ("-created_at",)
     search_fields = ("session__id", "session__title")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
@@ -203,6 +204,14 @@ def test_staff_of_other_agents_find_nothing_of_this_one(
     assert rows == ["weather"]
     assert not LogEntry.objects.exists()
     assert ("staff= of agent function 'vault' could not say" in caplog.text) == (rule is not denies)
+
+
+def test_every_list_opens_for_those_who_may_not_see_an_agent(guarded: Any, staff: Client) -> None:
+    guarded(denies)
+    models = [model for model in admin.site._registry if model._meta.app_label == "agentchat"]
+    assert len(models) > 4
+    for model in models:
+        assert staff.get(reverse(f"admin:agentchat_{model._meta.model_name}_changelist")).status_code == 200
 
 
 def test_the_staff_of_an_agent_and_its_owner_find_it(guarded: Any, owner: User) -> None:

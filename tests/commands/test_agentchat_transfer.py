@@ -40,6 +40,7 @@ from agentchat.models import (
     Run,
     Share,
     Step,
+    StepRequest,
     StoredFile,
     UsageBudget,
     UsageRecord,
@@ -161,6 +162,7 @@ def fill() -> ChatSession:
         run=run, number=1, kind="llm", name="a", status="done", started_at=LONG_AGO, result={"é": [1.5]}
     )
     Step.objects.create(run=run, number=2, kind="step", name="b", status="done", started_at=LONG_AGO, result=None)
+    StepRequest.objects.create(run=run, number=1, content={"messages": [{"role": "user", "content": "é"}]})
     InboxItem.objects.create(session=session, run=run, client_id=uuid.uuid4(), value=encrypt("1234"), request_id="r")
     InboxItem.objects.create(
         session=session, client_id=uuid.uuid4(), value=Value(None, InboxItem._meta.get_field("value"))
