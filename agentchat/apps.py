@@ -15,7 +15,7 @@ class AgentchatConfig(AppConfig):
 
     def ready(self) -> None:
         from agentchat import checks, conf  # noqa: F401  (checks and receivers register themselves)
-        from agentchat.actions import notifications, outbox, retention, titles
+        from agentchat.actions import notifications, outbox, retention, titles, upload_checks
         from agentchat.budgets.roll_up import RollUp
         from agentchat.core import addressees
         from agentchat.llm import file_parts, timeouts
@@ -39,6 +39,7 @@ class AgentchatConfig(AppConfig):
             notifications.deliver_due,
             titles.make_due,
             retention.Keeper().delete_next,
+            upload_checks.Checker().check_due,
         ]
         post_save.connect(row_watch.after_save, dispatch_uid="agentchat_awaited_rows")
         addressees.check_permission = _check_permission

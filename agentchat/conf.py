@@ -305,8 +305,22 @@ class AppSettings:
     model_files_mb = _count(20)
     """Millions of bytes in all files of one request to a model, the newest first."""
 
+    max_message_files = _count(10)
+    """Files in one message."""
+
+    max_message_mb = _count(100)
+    """Millions of bytes in all files of one message."""
+
+    upload_mb_per_day = _optional_count(500)
+    """Millions of bytes in the files that one owner may upload in 24 hours; None: no limit."""
+
     max_image_pixels = _count(40_000_000)
     """Pixels of an image: decoding one takes some four bytes of memory for each."""
+
+    upload_check = Setting[str | None](
+        or_none(_text), None, wanted="the path of a function, such as 'scanner.check', or None"
+    )
+    """The path of a function that is called with each uploaded file, and says what is wrong with it."""
 
     apis = _some_of("openai")
     """The APIs for programs that the site has. Without any there are neither keys nor addresses for them."""

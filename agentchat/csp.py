@@ -21,6 +21,7 @@ DIRECTIVES = {
     "style-src": "'self'",
     "img-src": "'self'",
     "font-src": "'self'",
+    "media-src": "'self'",  # sounds that users send
     "connect-src": "'self'",
     "frame-src": "'self'",  # for the widget
     "manifest-src": "'self'",

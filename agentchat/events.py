@@ -90,6 +90,7 @@ class TextMessageEnd(ChatEvent):
     content: str
     stopped: bool | None = None
     finish_reason: CutOff | None = None
+    files: Sequence[Mapping[str, Any]] | None = None  # `FileReference`s: what the user has sent with it
     name: str = _off_wire()
     to: str = _off_wire()
     last: bool = _off_wire(True)  # false: tool calls of the same message follow

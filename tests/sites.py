@@ -60,6 +60,7 @@ class Site:
             "DEBUG": "1",
             "SECRET_KEY": "only-for-tests-" + "x" * 40,
             "DATABASE_URL": f"sqlite:///{self.database}",
+            "FILES_ROOT": str(folder / "files"),
             "PYTHONPATH": str(ROOT),
             **environment,
         }

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from agentchat import server, urls
+from agentchat import files, server, urls
 from agentchat.budgets import metering
 from agentchat.core import registry
 from agentchat.models import (
@@ -28,6 +28,7 @@ from agentchat.models import (
     InboxItem,
     Run,
     Share,
+    StoredFile,
     UsageBudget,
 )
 from agentchat.visitors import guest_digest
@@ -35,11 +36,13 @@ from agentchat.websocket import client_frames
 from agentchat.websocket.chat_consumer import ChatConsumer
 from agentchat.websocket.connections import CloseCode
 from tests.factories import HOST, Tab, account, guest, said, signed_in, tell
+from tests.files import hostile
 
 OWNERS = ["an account", "a guest"]
 STRANGERS = ["another account", "staff", "another guest", "a guest without a key", "nobody"]
 
 LINK = 7
+FILE_ID = "7f6c0e0e-8a50-4f5c-9d62-222222222222"
 CLIENT_ID = "7f6c0e0e-8a50-4f5c-9d62-111111111111"
 
 # Address, method, what is asked or sent. All are answered as if the chat were not there.
@@ -53,6 +56,10 @@ OF_A_CHAT = [
     ("event_text", "GET", {}),
     ("event_text_in_frame", "GET", {}),
     ("embedded_chat", "GET", {}),
+    ("file", "GET", {}),
+    ("thumbnail", "GET", {}),
+    ("file_in_frame", "GET", {}),
+    ("thumbnail_in_frame", "GET", {}),
     ("options", "GET", {}),
     ("rename", "POST", {"title": "Mine"}),
     ("delete", "POST", {}),
@@ -76,6 +83,7 @@ OF_ONES_OWN = [
     ("embed", "GET", {}, "{id}"),
     ("embed", "POST", {}, None),
     ("usage", "GET", {}, "3 of 7 used. 4 left."),
+    ("begin_upload", "POST", {"id": FILE_ID, "agent": "oracle", "name": "a.png", "size": 4}, None),
     ("my_data", "GET", {}, "my-data/download"),
     ("my_data_download", "GET", {}, "will rain"),
     ("my_data_delete", "GET", {}, "2 chats"),
@@ -97,6 +105,16 @@ OF_STAFF = [
     ("inbox_chat", "POST", {"do": "take"}),
     ("inbox_earlier", "GET", {"before": 3}),
     ("inbox_event_text", "GET", {}),
+    ("inbox_file", "GET", {}),
+    ("inbox_thumbnail", "GET", {}),
+]
+
+# A file that is not sent yet is its owner's alone.
+OF_AN_UPLOAD = [
+    ("upload", "GET", {}),
+    ("upload", "POST", b"part"),
+    ("upload", "DELETE", {}),
+    ("upload_thumbnail", "GET", {}),
 ]
 
 # And these files of them, for those who may view chats and export them.
@@ -117,11 +135,20 @@ OF_PROGRAMS = [
 ]
 
 # A shared link is for whoever has it; the others know of no chat.
-FOR_EVERYBODY = {"shared", "shared_event_text", "set_language", "set_appearance", "healthz", "readyz"}
+FOR_EVERYBODY = {
+    "shared",
+    "shared_event_text",
+    "shared_file",
+    "shared_thumbnail",
+    "set_language",
+    "set_appearance",
+    "healthz",
+    "readyz",
+}
 
 FRAMES = {
     "hello": {"after": 0, "html": True},
-    "send": {"id": CLIENT_ID, "text": "Let me in"},
+    "send": {"id": CLIENT_ID, "text": "Let me in", "files": []},
     "answer": {"id": CLIENT_ID, "request": "1-1", "value": "Let me in"},
     "stop": {},
     "retry": {"id": CLIENT_ID, "message": "a1"},
@@ -139,7 +166,7 @@ FRAMES_OF_A_LIST = {"hello": {"after": 0}, "ack": {"seq": 1, "bytes": 1}, "seen"
 def site(settings):
     settings.ALLOWED_HOSTS = [HOST]
     settings.AGENTCHAT = {"GUESTS": True}
-    registry.on_connect("oracle")(lambda iostream: iostream.input())
+    registry.on_connect("oracle", uploads=["image/*"])(lambda iostream: iostream.input())
     yield
     registry.unregister("oracle")
 
@@ -184,6 +211,8 @@ def chat_of(own, status=Run.Status.FINISHED):
     Share.objects.create(pk=LINK, session=chat, token="t" * 43, last_seq=3)
     Feedback.objects.create(session=chat, message_id="a1", value="up")
     InboxItem.objects.create(session=chat, client_id=uuid.uuid4(), value="one more")
+    files.store_file(chat, "umbrella.png", hostile.image(), key=uuid.UUID(FILE_ID))
+    StoredFile.objects.update(origin=StoredFile.Origin.USER)
     return chat
 
 
@@ -200,6 +229,12 @@ def address(name, **known):
 
 def ask(client, name, method, data, **known):
     known = {"agent_name": "oracle", "model_name": "oracle", "seq": 5, "question_id": 0, **known}
+    known = {"file_id": FILE_ID, **known}
+    if name == "begin_upload" and method == "POST":
+        return client.post(address(name), data, content_type="application/json")
+    if isinstance(data, bytes):
+        headers = {"Upload-Offset": "0"}
+        return client.post(address(name, **known), data, content_type="application/octet-stream", headers=headers)
     return getattr(client, method.lower())(address(name, **known), data)
 
 
@@ -249,7 +284,7 @@ def test_users_export_and_delete_only_their_own_data(settings, name, method, dat
     client, own = owner_of(owner)
     chat, deleted = chat_of(own), ChatSession.objects.create(agent="oracle", deleted_at=timezone.now(), **own)
     ids = {"id": chat.pk, "deleted": deleted.pk}
-    data = {field: value.format(**ids) for field, value in data.items()}
+    data = {field: value.format(**ids) if isinstance(value, str) else value for field, value in data.items()}
     before = kept()
     answer = ask(stranger_of(stranger, settings), name, method, data)
     assert is_shut_out(answer, name) == (stranger == "nobody")
@@ -308,6 +343,30 @@ def test_questions_are_found_by_those_alone_whom_they_are_for(settings, name, me
     assert of_colleague.status_code in (200, 302)
     assert ("pay" in told(of_colleague)) == (method == "GET")
     assert (kept() != before) == (method == "POST")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize("owner", OWNERS)
+@pytest.mark.parametrize(("name", "method", "data"), OF_AN_UPLOAD)
+def test_uploads_of_others_are_not_found(settings, name, method, data, owner, stranger):
+    client, own = owner_of(owner)
+    chat_of(own)
+    StoredFile.objects.update(session=None, sent_at=None)
+    if data:
+        StoredFile.objects.update(state=StoredFile.State.UPLOADING, size=100, received=0)
+    before = kept()
+    theirs = stranger_of(stranger, settings)
+    answer = ask(theirs, name, method, data)
+    if stranger == "nobody":
+        assert is_shut_out(answer, name)
+    else:
+        none = ask(theirs, name, method, data, file_id=uuid.uuid4())
+        assert (answer.status_code, answer.content) == (404, none.content)
+    assert kept() == before
+    settings.AGENTCHAT = {"GUESTS": True}
+    assert ask(client, name, method, data).status_code == 200
+    assert (kept() != before) == (method != "GET")
 
 
 STAFF_STRANGERS = [each for each in STRANGERS if each != "staff"]
@@ -411,7 +470,16 @@ def test_no_cookie_counts_where_programs_show_a_key(settings, name, method, data
 
 ROWS = {
     (name, method)
-    for name, method, *_ in (*OF_A_CHAT, *OF_ONES_OWN, *OF_COLLEAGUES, *OF_STAFF, *OF_EXPORTERS, *OF_KEYS, *OF_PROGRAMS)
+    for name, method, *_ in (
+        *OF_A_CHAT,
+        *OF_ONES_OWN,
+        *OF_COLLEAGUES,
+        *OF_STAFF,
+        *OF_AN_UPLOAD,
+        *OF_EXPORTERS,
+        *OF_KEYS,
+        *OF_PROGRAMS,
+    )
 }
 
 

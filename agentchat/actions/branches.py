@@ -13,9 +13,10 @@ from agentchat.actions.allowances import check_paused, use_message
 from agentchat.actions.guest_limits import size_of, use_as_guest
 from agentchat.actions.inbox import checked_text, deliver, message_events
 from agentchat.actions.transactions import ActionResult, apply_once, check_agent, check_rate, live_run
+from agentchat.core.file_references import FileReference, references_in, stored_message
 from agentchat.errors import Rejected
-from agentchat.events import BranchSelected, RunFinished
-from agentchat.models import ChatSession, InboxItem, Run
+from agentchat.events import BranchSelected, RunFinished, TextMessageEnd
+from agentchat.models import ChatSession, Event, InboxItem, Run
 from agentchat.realtime.frames import Frame
 from agentchat.runs.branching import fork
 from agentchat.runs.branching.tree import Tree
@@ -54,10 +55,11 @@ def retry(session_id: UUID, visitor: Visitor, *, client_id: UUID, message_id: st
 
 def edit(session_id: UUID, visitor: Visitor, *, client_id: UUID, message_id: str, text: str) -> None:
     """Replace a user's message, and everything that followed it, in a new branch. `client_id` is the new message's.
+    Its files stay.
 
     Raise Rejected as `send` and `retry` do.
     """
-    text = checked_text(text)
+    text = checked_text(text, may_be_empty=True)
 
     def apply(session: ChatSession) -> ActionResult:
         check_rate(session)
@@ -66,12 +68,15 @@ def edit(session_id: UUID, visitor: Visitor, *, client_id: UUID, message_id: str
         check_paused(session)
         use_message(session, starts_run=True)
         frames = _park(session)
+        files = _files_of(session, message_id)
+        if not files:
+            checked_text(text)
         point = fork.fork_point_for_edit(session, message_id)
         run, forked, after = fork.fork(session, point)
         frames += forked
         question = {"request": point.question, "kind": "text"} if point.question else None
-        shown = message_events(client_id, text, visitor)
-        frames += deliver(session, run, client_id, text, question, visitor, shown=shown)
+        shown = message_events(client_id, text, visitor, files)
+        frames += deliver(session, run, client_id, stored_message(text, files), question, visitor, shown=shown)
         frames += fork.replay_events(session, run, after)
         return frames, run
 
@@ -102,6 +107,13 @@ def select_branch(session_id: UUID, visitor: Visitor, *, client_id: UUID, number
         return frames, _resume(session, run, visitor, frames)
 
     apply_once(session_id, visitor, client_id, apply)
+
+
+def _files_of(session: ChatSession, message_id: str) -> list[FileReference]:
+    """The files of a message of the user's."""
+    ends = Event.objects.filter(session=session, type=TextMessageEnd.type, payload__messageId=message_id)
+    found = ends.values_list("payload", flat=True).first()
+    return references_in(found.get("files")) if isinstance(found, dict) else []
 
 
 def _park(session: ChatSession) -> list[Frame]:

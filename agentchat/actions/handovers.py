@@ -5,7 +5,7 @@ database has them. Who takes part is in the transcript; who has read a chat, tak
 back is in the log of Django's admin, too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from agentchat.actions.staff_access import has_rules, may_see
 from agentchat.actions.staff_log import log_act, log_once
 from agentchat.actions.transactions import ActionResult, commit, live_run, publish_and_wake
 from agentchat.core.addressees import Addressee
+from agentchat.core.file_references import FileReference, stored_message
 from agentchat.errors import Rejected
 from agentchat.events import HandoverEnded, RunFinished, TextMessageEnd, TextMessageStart
 from agentchat.infra import moments
@@ -103,18 +104,27 @@ def begun_handover(session: ChatSession) -> Handover | None:
 
 
 def say_to_staff(
-    session: ChatSession, run: Run, handover: Handover, client_id: UUID, text: str, visitor: Visitor
+    session: ChatSession,
+    run: Run,
+    handover: Handover,
+    client_id: UUID,
+    text: str,
+    visitor: Visitor,
+    files: Sequence[FileReference] = (),
 ) -> list[Frame]:
     """A message of the owner's to staff: the agent function does not get it as an answer."""
-    insert([InboxItem(session=session, client_id=client_id, request_id=handover.request, value=text)])
-    return append(session, run, _message(client_id, text, visitor.name, "user"))
+    value = stored_message(text, files)
+    insert([InboxItem(session=session, client_id=client_id, request_id=handover.request, value=value)])
+    return append(session, run, _message(client_id, text, visitor.name, "user", files))
 
 
-def _message(client_id: UUID, text: str, name: str, role: Any) -> list[TextMessageStart | TextMessageEnd]:
+def _message(
+    client_id: UUID, text: str, name: str, role: Any, files: Sequence[FileReference] = ()
+) -> list[TextMessageStart | TextMessageEnd]:
     message_id = str(client_id)
     return [
         TextMessageStart(message_id=message_id, role=role, name=name),
-        TextMessageEnd(message_id=message_id, content=text),
+        TextMessageEnd(message_id=message_id, content=text, files=list(files) or None),
     ]
 
 

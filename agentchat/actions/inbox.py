@@ -8,6 +8,7 @@ from uuid import UUID
 from django.utils.translation import gettext
 
 from agentchat.actions import validation
+from agentchat.core.file_references import FileReference, text_of_message
 from agentchat.errors import Rejected
 from agentchat.events import ChatEvent, InputAnswered, InputRequested, TextMessageEnd, TextMessageStart
 from agentchat.infra.encryption import encrypt
@@ -22,21 +23,23 @@ from agentchat.runs.session_lock import append
 from agentchat.visitors import Visitor
 
 
-def checked_text(text: str) -> str:
+def checked_text(text: str, *, may_be_empty: bool = False) -> str:
     """The message's text, as it can be stored. Raise Rejected if it is empty or too long."""
     text = clean(text)
-    if not text.strip():
+    if not text.strip() and not may_be_empty:
         raise Rejected("empty", gettext("This message is empty."))
     validation.check_length(text)
     return text
 
 
-def message_events(client_id: UUID, text: str, visitor: Visitor) -> list[ChatEvent]:
+def message_events(
+    client_id: UUID, text: str, visitor: Visitor, files: Sequence[FileReference] = ()
+) -> list[ChatEvent]:
     """A user's message as events."""
     message_id = str(client_id)
     return [
         TextMessageStart(message_id=message_id, role="user", name=visitor.name),
-        TextMessageEnd(message_id=message_id, content=text),
+        TextMessageEnd(message_id=message_id, content=text, files=list(files) or None),
     ]
 
 
@@ -66,7 +69,8 @@ def deliver(
         return append(session, run, shown)
     if not run.owner_process:  # otherwise a thread waits for the answer, and continues by itself
         direct_claims.queue(session, run)
-    answered = InputAnswered(request=question["request"], value=None if is_secret else value, by=visitor.name)
+    said = text_of_message(value) if question["kind"] == "text" else value
+    answered = InputAnswered(request=question["request"], value=None if is_secret else said, by=visitor.name)
     if question.get("colleague"):
         answered = replace(answered, kind=question["kind"], colleague=True, visible=question.get("visible"))
     return append(session, run, [*shown, answered])

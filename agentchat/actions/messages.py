@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from agentchat.actions import colleagues, validation
+from agentchat.actions import attachments, colleagues, validation
 from agentchat.actions.allowances import check_paused, use_message
 from agentchat.actions.guest_limits import size_of, use_as_guest
 from agentchat.actions.handovers import begun_handover, say_to_staff
@@ -26,6 +26,7 @@ from agentchat.actions.transactions import (
     logger,
     publish_and_wake,
 )
+from agentchat.core.file_references import stored_message
 from agentchat.core.text import title_of
 from agentchat.events import RunFinished
 from agentchat.models import ChatSession, Run
@@ -40,13 +41,14 @@ from agentchat.visitors import Visitor
 TITLE_CHARS = 80  # of a chat, made of its first message
 
 
-def send(session_id: UUID, visitor: Visitor, *, client_id: UUID, text: str) -> None:
-    """Send a user's message.
+def send(session_id: UUID, visitor: Visitor, *, client_id: UUID, text: str, files: Sequence[UUID] = ()) -> None:
+    """Send a user's message, with the uploads that have these ids.
 
     It answers the open question if the run waits for text. Otherwise it stays in the inbox until the run asks for
     input; if no run is live, it starts one. Raise Rejected as `apply_once` does.
     """
-    apply_once(session_id, visitor, client_id, _sending(visitor, client_id, checked_text(text)))
+    text = checked_text(text, may_be_empty=bool(files))
+    apply_once(session_id, visitor, client_id, _sending(visitor, client_id, text, files))
 
 
 def start_chat(
@@ -57,12 +59,14 @@ def start_chat(
     client_id: UUID,
     text: str,
     earlier: Sequence[ClientMessage] = (),
+    files: Sequence[UUID] = (),
 ) -> None:
     """Create the visitor's chat session and send its first message: both, or neither; once, however often it is called.
 
     `earlier`: what was said before, as the client says. Raise Rejected as `send` does.
     """
-    sending = _sending(visitor, client_id, checked_text(text), chats=1)
+    text = checked_text(text, may_be_empty=bool(files))
+    sending = _sending(visitor, client_id, text, files, chats=1)
 
     def apply(session: ChatSession) -> ActionResult:
         frames = seed(session, visitor, earlier) if earlier and session.next_seq == 1 else []
@@ -72,21 +76,40 @@ def start_chat(
     create_and_apply_once(session_id, agent, visitor, client_id, apply)
 
 
+def send_held(session_id: UUID, owner: Visitor, *, client_id: UUID, text: str, files: Sequence[UUID]) -> None:
+    """Send a message that was held until its files were checked: no limit of rate concerns it once more."""
+    apply_once(session_id, owner, client_id, _sending(owner, client_id, text, files, was_held=True))
+
+
 def message_from_code(session_id: UUID, author: Visitor, *, client_id: UUID, text: str) -> None:
     """The same for a message of the project's own code, which no limit of rate concerns: see `outbox.py`."""
-    apply_once(session_id, author, client_id, _sending(author, client_id, text, is_limited=False))
+    apply_once(session_id, author, client_id, _sending(author, client_id, text, (), is_limited=False))
 
 
 def _sending(
-    visitor: Visitor, client_id: UUID, text: str, *, chats: int = 0, is_limited: bool = True
+    visitor: Visitor,
+    client_id: UUID,
+    text: str,
+    file_ids: Sequence[UUID],
+    *,
+    chats: int = 0,
+    is_limited: bool = True,
+    was_held: bool = False,
 ) -> Callable[[ChatSession], ActionResult]:
     def apply(session: ChatSession) -> ActionResult:
-        if is_limited:
+        if is_limited and not was_held:
             check_rate(session)
             use_as_guest(visitor, chats=chats, messages=1, size=size_of(text))
+        check_agent(session, visitor)
+        files = attachments.attach(session, visitor, file_ids)
+        if attachments.is_held(files):
+            attachments.hold(session, client_id, text, files)
+            return [], None
+        if files:
+            attachments.release(session, client_id)
+        references = attachments.references(files)
         run = live_run(session)
         frames: list[Frame] = []
-        check_agent(session, visitor)
         if session.handover_id is None:
             check_paused(session)
             if is_limited:
@@ -94,14 +117,15 @@ def _sending(
         if run is None:
             run, frames = start_run(session)
         if not session.title:
-            session.title = title_of(text, TITLE_CHARS)
+            session.title = title_of(text or ", ".join(file.name for file in files), TITLE_CHARS)
         if session.handover_id is not None and (handover := begun_handover(session)) is not None:
-            return frames + say_to_staff(session, run, handover, client_id, text, visitor), None
+            return frames + say_to_staff(session, run, handover, client_id, text, visitor, references), None
         question = open_question(run)
         if question is not None and not _takes_messages(question):
             question = None  # it needs another kind of answer; the message waits for its turn
-        shown = message_events(client_id, text, visitor)
-        frames += deliver(session, run, client_id, text, question, visitor, shown=shown)
+        shown = message_events(client_id, text, visitor, references)
+        value = stored_message(text, references)
+        frames += deliver(session, run, client_id, value, question, visitor, shown=shown)
         return frames, run if run.status == Run.Status.QUEUED or question is not None else None
 
     return apply

@@ -3,8 +3,11 @@
 A message with files is stored as a `StoredMessage`; one without is its text, as it always was.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class FileReference(TypedDict):
@@ -56,7 +59,9 @@ def references_in(value: Any) -> list[FileReference]:
 def _is_reference(value: Any) -> bool:
     if not isinstance(value, Mapping):
         return False
-    texts = all(isinstance(value.get(key), str) for key in ("id", "name", "contentType", "sha256"))
+    if not isinstance(value.get("id"), str) or not _ID.fullmatch(value["id"]):
+        return False  # it becomes a part of an address
+    texts = all(isinstance(value.get(key), str) for key in ("name", "contentType", "sha256"))
     return texts and all(
         type(value.get(key, 0)) is int and value.get(key, 0) >= 0 for key in ("size", "width", "height")
     )

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 from agentchat.core.agent_functions import call_agent_function, check_agent_function
+from agentchat.core.uploads import NO_UPLOADS, UploadRules, upload_rules
 from agentchat.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +38,7 @@ class AgentFunction:
     durable: bool = True
     retention: timedelta | None = None
     staff: Callable[[Any], Any] | None = None
+    uploads: UploadRules = NO_UPLOADS
 
     def is_open_to(self, user: Any) -> bool:
         """Whether this user (None for a guest) may use it."""
@@ -62,6 +64,8 @@ def on_connect(
     durable: bool = True,
     retention: timedelta | None = None,
     staff: Callable[[Any], Any] | None = None,
+    uploads: Sequence[str] = (),
+    max_upload: int | None = None,
 ) -> Callable[[F], F]:
     """Register the agent function `name`, and leave the function as it is.
 
@@ -70,8 +74,9 @@ def on_connect(
     be called again from the top: it keeps its thread while it waits, for WAIT_S at most, and its run ends as
     interrupted if its process does. `retention` is how long its chats are kept after their last change, instead of the
     site's RETENTION_DAYS. `staff(user)` says which of those with the permission may see its chats and act in them.
-    Raise ConfigError if the name is taken by another function or cannot be a part of an address, or if the function is
-    async, a generator, or takes anything but the stream.
+    `uploads` are the files that users may send, of at most `max_upload` bytes each: types and extensions, as in
+    `["image/*", ".csv"]`. Raise ConfigError if the name is taken by another function or cannot be a part of an address,
+    or if the function is async, a generator, or takes anything but the stream.
     """
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARS:
         hint = f"@on_connect({name.__name__!r})" if inspect.isroutine(name) else '@on_connect("weather")'
@@ -96,6 +101,8 @@ def on_connect(
             f"timedelta(days=90), or None for the site's RETENTION_DAYS"
         )
 
+    rules = upload_rules(name, uploads, max_upload)
+
     def register(function: F) -> F:
         check_agent_function(function, _title(name, function))
         known = _agents.get(name)
@@ -111,6 +118,7 @@ def on_connect(
             durable=durable,
             retention=retention,
             staff=staff,
+            uploads=rules,
         )
         return function
 

@@ -261,6 +261,7 @@ class OutboxItem(models.Model):
         SIGNAL = "signal", _("signal")
         NOTICE = "notice", _("notification")
         TITLE = "title", _("title")
+        UPLOAD = "upload", _("message whose files are being checked")
 
     key = models.UUIDField()
     session = models.ForeignKey(

@@ -6,7 +6,6 @@ format. Both are generated in chunks, so that a long chat is never in memory as 
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -15,6 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from agentchat.core.file_references import text_of_message
 from agentchat.core.indented_json import indented
 from agentchat.core.stored_events import log_failure
 from agentchat.events import ReasoningMessageEnd
@@ -23,6 +23,7 @@ from agentchat.markup.markdown import without_end_signal
 from agentchat.markup.thoughts import split_thoughts, without_thoughts
 from agentchat.models import ChatSession
 from agentchat.presentation import transcript
+from agentchat.presentation.file_cards import files_as_markdown, unsent_files
 from agentchat.presentation.handover_notes import handover_text
 from agentchat.presentation.items import (
     HandoverNote,
@@ -37,6 +38,7 @@ from agentchat.presentation.items import (
     ToolCall,
     UnreadablePart,
 )
+from agentchat.presentation.plain_markdown import fenced, inline, quoted
 from agentchat.presentation.requests import InputRequest
 from agentchat.presentation.sources import Source, as_markdown
 from agentchat.presentation.visibility import item_for_users
@@ -46,10 +48,6 @@ from agentchat.runs.branching.tree import events_of
 from agentchat.visitors import Visitor, name_of
 
 CHAT_BATCH_SIZE = 100  # read from the database at once
-
-_LINE_END = re.compile(r"\r\n?|\n")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal that shows the file would obey these
-_INLINE = re.compile(r"[\\`*_\[\]<>&#~|!]")
 
 
 def to_json(session: ChatSession) -> str:
@@ -71,7 +69,11 @@ def data_of(visitor: Visitor) -> Iterator[str]:
 
     Without the journals of runs: the results of their steps are in the events.
     """
-    head = {"account": visitor.user.get_username() if visitor.user else None, "exportedAt": _moment(moments.now())}
+    head: dict[str, object] = {
+        "account": visitor.user.get_username() if visitor.user else None,
+        "exportedAt": _moment(moments.now()),
+    }
+    head["unsentFiles"] = unsent_files(visitor)
     may_see = {"shows_usage": visitor.may_see_usage, "shows_details": visitor.may_see_details}
     yield from _document(
         head,
@@ -107,7 +109,8 @@ def _chat(session: ChatSession, *, shows_usage: bool, shows_details: bool) -> It
 def _waiting(session: ChatSession) -> Iterator[dict[str, Any]]:
     """The messages that no run has taken yet. (Answers to questions are in the events; passwords nowhere.)"""
     for item in session.inbox.filter(run=None, request_id="").order_by("pk"):
-        text = item.value if isinstance(item.value, str) else repr(item.value)
+        said = text_of_message(item.value)
+        text = said if isinstance(said, str) else repr(said)
         yield {"messageId": str(item.client_id), "text": text, "at": _moment(item.created_at)}
 
 
@@ -231,8 +234,8 @@ def _head(session: ChatSession) -> str:
         _("Last updated"): _time(session.updated_at),
         _("Chat"): str(session.pk),
     }
-    lines = (f"- {name}: {_inline(value)}" for name, value in details.items())
-    return f"# {_inline(session.title or session.agent)}\n\n" + "\n".join(lines)
+    lines = (f"- {name}: {inline(value)}" for name, value in details.items())
+    return f"# {inline(session.title or session.agent)}\n\n" + "\n".join(lines)
 
 
 def _readable_blocks(item: Item) -> list[str]:
@@ -257,12 +260,12 @@ def _blocks(item: Item) -> Iterator[str]:
         case ToolCall():
             yield from _tool_call(item)
         case PrintedText():
-            yield _fenced(item.text)
+            yield fenced(item.text)
         case InputRequest():
             yield from _request(item)
         case RunFailed():
             yield _heading(_("The run failed"), item)
-            yield _quoted(f"{item.message}\n\n{item.code}, {item.id}")
+            yield quoted(f"{item.message}\n\n{item.code}, {item.id}")
         case RunStopped():
             yield _heading(_("The run was stopped"), item)
         case NestedChats():
@@ -290,7 +293,10 @@ def _message(message: Message) -> Iterator[str]:
     if thoughts:
         yield _folded(thoughts, _("Thoughts"))
     if text:
-        yield _quoted(text)
+        yield quoted(text)
+    if message.files:
+        yield _("Files") + ":"
+        yield files_as_markdown(message.files)
     if message.sources:
         yield from _sources(message.sources)
     if message.writing:
@@ -309,19 +315,19 @@ def _sources(sources: list[Source]) -> Iterator[str]:
 
 
 def _folded(text: str, heading: str) -> str:
-    return _quoted(f"<details><summary>{heading}</summary>\n\n{text}\n\n</details>")
+    return quoted(f"<details><summary>{heading}</summary>\n\n{text}\n\n</details>")
 
 
 def _tool_call(call: ToolCall) -> Iterator[str]:
     yield _heading(_("%(agent)s calls %(tool)s") % {"agent": call.agent, "tool": call.tool}, call)
     if call.args:
-        yield _fenced(call.shown_args, "json")
+        yield fenced(call.shown_args, "json")
     if call.is_name_only:
         return
     if call.state in ("done", "failed"):
         text = _("Result, after %(seconds).1f s:") if call.state == "done" else _("Error, after %(seconds).1f s:")
         yield text % {"seconds": call.seconds or 0}
-        yield _fenced(call.result)
+        yield fenced(call.result)
     else:
         yield _aside(_("No result."))
 
@@ -331,13 +337,13 @@ def _request(request: InputRequest) -> Iterator[str]:
     if not is_message or request.prompt.strip():
         yield _heading(_question(request), request)
     if request.prompt.strip():
-        yield _quoted(request.prompt)
+        yield quoted(request.prompt)
     if not is_message or request.is_open or request.password:  # otherwise the user's message answers it
         yield _aside(_outcome(request))
     if request.answer:
-        yield "\n".join(f"- {_inline(label)}: {_inline(text)}" for label, text in request.answer)
+        yield "\n".join(f"- {inline(label)}: {inline(text)}" for label, text in request.answer)
     if request.reason:
-        yield _quoted(request.reason)
+        yield quoted(request.reason)
 
 
 def _question(request: InputRequest) -> str:
@@ -373,27 +379,12 @@ def _outcome(request: InputRequest) -> str:
 
 
 def _aside(text: str) -> str:
-    return f"*{_inline(text)}*"
+    return f"*{inline(text)}*"
 
 
 def _heading(text: str, item: Item) -> str:
-    return f"## {_inline(text)} · {_time(item.at)}"
+    return f"## {inline(text)} · {_time(item.at)}"
 
 
 def _time(at: datetime | None) -> str:
     return timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z") if at else ""
-
-
-def _inline(text: str) -> str:
-    """One line of plain text, with Markdown's special characters escaped."""
-    return _INLINE.sub(r"\\\g<0>", " ".join(_CONTROL.sub(" ", text).split()))
-
-
-def _quoted(text: str) -> str:
-    return "\n".join(f"> {_CONTROL.sub('', line)}".rstrip() for line in _LINE_END.split(text.strip("\r\n")))
-
-
-def _fenced(text: str, language: str = "") -> str:
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    lines = _CONTROL.sub("", _LINE_END.sub("\n", text)).strip("\n")
-    return f"{fence}{language}\n{lines}\n{fence}"

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
+from agentchat.core.file_references import FileReference
 from agentchat.core.model_json import read_json
 from agentchat.core.text import utf16_len, with_visible_characters
 from agentchat.errors import error_class_of
@@ -119,6 +120,7 @@ class Message(NamedItem):
     sources: list[Source] = field(default_factory=list)
     feedback: Any = None  # `versions.py` adds the user's rating,
     versions: Any = None  # and the other branches from here
+    files: list[FileReference] = field(default_factory=list)
     to_staff: bool = False  # the user has sent it in a handover
     unread: bool = False
     """Sent while the agent was busy, which has not asked for input since."""
@@ -153,7 +155,7 @@ class Message(NamedItem):
     @property
     def is_blank(self) -> bool:
         """Whether it shows no text: the agent only calls a tool, or only signals to the program that it is done."""
-        return self.thought_ms is None and self.has_no_text
+        return self.thought_ms is None and self.has_no_text and not self.files
 
     @property
     def has_no_text(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
+from agentchat.core.file_references import references_in
 from agentchat.core.stored_events import log_failure
 from agentchat.i18n.system_messages import translated
 from agentchat.presentation.items import (
@@ -185,8 +186,8 @@ class TranscriptReader:
             self._started_earlier()
             return
         message.content, message.whole = payload["content"], whole_of(payload, "content", self._seq)
-        message.stopped = bool(payload.get("stopped"))
-        message.cut_off = payload.get("finishReason")
+        message.stopped, message.cut_off = bool(payload.get("stopped")), payload.get("finishReason")
+        message.files = references_in(payload.get("files"))
         message.writing = False
         message.end_seq = self._seq
         if self._sources and message.may_have_sources:

@@ -121,10 +121,10 @@ def _continue(caller: Caller, thread: ClientThread, session: ChatSession, text: 
     question = open_question(run) if run is not None else None
     if session.handover_id is not None or run is None or question is None:
         waits = run is not None and run.waits_for is not None
-        messages.send(session.pk, caller.visitor, text=text, **own)
+        messages.send(session.pk, caller.visitor, text=text, client_id=thread.client_id)
         return Turn(thread=thread, waiting="staff" if session.handover_id else "signal" if waits else None)
     if question.get("colleague"):
-        messages.send(session.pk, caller.visitor, text=text, **own)
+        messages.send(session.pk, caller.visitor, text=text, client_id=thread.client_id)
         return Turn(thread=thread, waiting="colleague")
     value = answer_in(question, text)
     messages.answer(session.pk, caller.visitor, request=question["request"], value=value, **own)

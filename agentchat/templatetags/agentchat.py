@@ -21,9 +21,11 @@ from django.utils.translation import get_language, gettext
 from agentchat.budgets import rules
 from agentchat.core import registry
 from agentchat.errors import ConfigError
+from agentchat.files.names import extension_of
 from agentchat.i18n import language
 from agentchat.markup.byte_cache import cached_up_to
 from agentchat.presentation.chat_list import agent_title
+from agentchat.presentation.file_cards import kind_of, uploads_of
 from agentchat.presentation.items import Item
 from agentchat.presentation.rendered_items import LaterItems, rendered_item
 from agentchat.routing import socket_path
@@ -197,3 +199,21 @@ def agentchat_appearance(context: template.Context) -> appearance.Appearance:
 def agentchat_folded(context: template.Context) -> bool:
     """Whether the user has collapsed the list of chats."""
     return appearance.is_sidebar_folded(getattr(context, "request", None))
+
+
+@register.simple_tag
+def agentchat_uploads(agent: registry.AgentFunction | None) -> dict[str, Any] | None:
+    """Which files a page lets its users send to an agent; None if it takes none."""
+    return uploads_of(agent)
+
+
+@register.filter
+def agentchat_file_kind(content_type: str) -> str:
+    """How a page opens a file of this type; empty if it can only be saved."""
+    return kind_of(content_type)
+
+
+@register.filter
+def agentchat_file_extension(name: str) -> str:
+    """What a card says of a file's type: "PDF"."""
+    return extension_of(name).removeprefix(".").upper()[:5]

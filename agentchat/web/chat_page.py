@@ -13,6 +13,8 @@ from agentchat.llm.config import uses_demo
 from agentchat.models import ChatSession, Event
 from agentchat.presentation import versions
 from agentchat.presentation.chat_list import agent_title
+from agentchat.presentation.file_cards import uploads_of
+from agentchat.presentation.held_messages import held_messages
 from agentchat.presentation.items import Message
 from agentchat.presentation.pagination import TranscriptPage, page_of
 from agentchat.runs.branching.tree import Tree
@@ -32,6 +34,8 @@ def chat_context(request: HttpRequest, visitor: Visitor, chat: ChatSession) -> d
         "chat": chat,
         "agent": agent,
         "agent_title": agent_title(chat.agent),
+        "uploads": uploads_of(agent),
+        "held_messages": held_messages(chat) if conf.app.upload_check is not None and agent and agent.uploads else [],
         "is_open": agent is not None and agent.is_open_to(visitor.user),
         "paused": paused_sentence(chat.agent),
         "transcript": shown,

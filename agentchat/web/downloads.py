@@ -28,7 +28,7 @@ def download(request: HttpRequest, text: Iterator[str], *, name: str, content_ty
 def streamed(request: HttpRequest, text: Iterator[str], *, content_type: str) -> StreamingHttpResponse:
     """The text. It is generated in a thread, as fast as it is sent."""
     chunks = _chunks(text, translation.get_language())
-    content = _from_thread(chunks, current_lanes()) if isinstance(request, ASGIRequest) else chunks
+    content = from_thread(chunks, current_lanes()) if isinstance(request, ASGIRequest) else chunks
     response = StreamingHttpResponse(content, content_type=f"{content_type}; charset=utf-8")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
@@ -60,7 +60,8 @@ def _chunks(text: Iterator[str], language: str | None) -> Iterator[bytes]:
         yield "".join(chunk).encode("utf-8", "replace")
 
 
-async def _from_thread(chunks: Iterator[bytes], of_request: Lanes) -> AsyncIterator[bytes]:
+async def from_thread(chunks: Iterator[bytes], of_request: Lanes) -> AsyncIterator[bytes]:
+    """The chunks, each made in a thread for reading when the one before it is sent."""
     while True:
         with lanes(**of_request):
             chunk = await in_read_thread(next)(chunks, None)

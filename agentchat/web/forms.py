@@ -1,5 +1,6 @@
 """Forms of the pages: a new chat, a page of the events, a new name for a chat."""
 
+import uuid
 from typing import Any
 
 from django import forms
@@ -12,11 +13,14 @@ from agentchat.visitors import Visitor
 
 
 class NewChatForm(forms.Form):
-    """Create a chat session. `prompt` is its first message, if it has one; `id` is the form's (new_chat.py)."""
+    """Create a chat session. `prompt` is its first message, if it has one, and `uploads` are the ids of those that
+    go with it; `id` is the form's (new_chat.py).
+    """
 
     id = forms.UUIDField(required=False)
     agent = forms.CharField(max_length=100)
     prompt = forms.CharField(required=False, strip=False)
+    uploads = forms.CharField(required=False, max_length=4_000)
 
     def __init__(self, data: Any, *, visitor: Visitor) -> None:
         super().__init__(data)
@@ -35,6 +39,12 @@ class NewChatForm(forms.Form):
         if len(prompt) > conf.app.max_message_chars:
             raise forms.ValidationError(_("This message is too long."), code="too_long")
         return prompt if prompt.strip() else ""
+
+    def clean_uploads(self) -> list[uuid.UUID]:
+        try:
+            return [uuid.UUID(each) for each in self.cleaned_data["uploads"].split(",") if each]
+        except ValueError:
+            raise forms.ValidationError(_("Some of this isn't valid."), code="invalid") from None
 
 
 class EventsForm(forms.Form):

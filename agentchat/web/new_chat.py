@@ -20,6 +20,7 @@ from agentchat.actions.allowances import paused_sentence
 from agentchat.core import registry
 from agentchat.errors import Rejected
 from agentchat.models import ChatSession
+from agentchat.presentation.file_cards import uploads_of
 from agentchat.visitors import Visitor, remember_guest
 from agentchat.web.appearance import COOKIE_AGE_SECONDS
 from agentchat.web.forms import NewChatForm
@@ -59,9 +60,12 @@ def start_context(
     """What the form for a new chat shows: the agent chosen last; or what was sent, if that was refused."""
     wanted = form["agent"].value() if form else unquote(request.COOKIES.get(AGENT_COOKIE, ""))
     chosen = next((agent for agent in agents if agent.name == wanted), agents[0] if agents else None)
+    taking = [agent for agent in (chosen, *agents) if agent is not None and agent.uploads]
     return {
         "agents": agents,
         "chosen": chosen,
+        # The form lets files be added if one of the agents takes some; each option says what its own does.
+        "uploads": uploads_of(taking[0]) if taking else None,
         "paused": paused_sentence(chosen.name) if chosen else None,
         "form": form,
         "form_id": (form and form["id"].value()) or uuid.uuid4(),
@@ -76,15 +80,15 @@ def remember_agent(response: HttpResponseBase, name: str) -> None:
 
 
 def _chat_of(request: HttpRequest, form: NewChatForm) -> ChatSession | None:
-    agent, text = form.cleaned_data["agent"], form.cleaned_data["prompt"]
+    agent, text, files = form.cleaned_data["agent"], form.cleaned_data["prompt"], form.cleaned_data["uploads"]
     form_id = form.cleaned_data["id"] or uuid.uuid4()
     visitor = remember_guest(request, form_id)
-    session_id = uuid.uuid5(form_id, "\n".join((_key_of(visitor), agent.name, text)))
+    session_id = uuid.uuid5(form_id, "\n".join((_key_of(visitor), agent.name, text, *map(str, files))))
     message_id = uuid.uuid5(session_id, "first message")
     try:
-        if not text:
+        if not text and not files:
             return chats.create(agent.name, visitor)
-        messages.start_chat(session_id, agent.name, visitor, client_id=message_id, text=text)
+        messages.start_chat(session_id, agent.name, visitor, client_id=message_id, text=text, files=files)
     except Rejected as rejected:
         form.add_error("prompt", str(rejected))
         form.retry_after = rejected.retry_after

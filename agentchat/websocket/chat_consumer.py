@@ -104,7 +104,9 @@ class ChatConsumer(VisitorConsumer):
     async def handle(self, frame: Any) -> None:
         match frame:
             case Send():
-                await in_db_thread(messages.send)(self.session_id, self.visitor, client_id=frame.id, text=frame.text)
+                await in_db_thread(messages.send)(
+                    self.session_id, self.visitor, client_id=frame.id, text=frame.text, files=frame.files
+                )
             case Answer():
                 await in_db_thread(messages.answer)(
                     self.session_id, self.visitor, client_id=frame.id, request=frame.request, value=frame.value

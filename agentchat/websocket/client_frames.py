@@ -38,11 +38,14 @@ class ChatHello(Hello):
 
 
 class Send(_Frame):
-    """A message. `id` is the client's own: sent twice, it counts once."""
+    """A message. `id` is the client's own: sent twice, it counts once. `files`: the ids of uploads; then `text` may be
+    empty.
+    """
 
     type: Literal["send"]
     id: UUID
     text: str
+    files: list[UUID] = Field(default=[], max_length=100)
 
 
 class Answer(_Frame):

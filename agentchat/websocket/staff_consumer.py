@@ -31,6 +31,6 @@ class StaffConsumer(ChatConsumer):
         return found.agent, found.next_seq
 
     async def handle(self, frame: Any) -> None:
-        if not isinstance(frame, Send):
+        if not isinstance(frame, Send) or frame.files:
             raise Rejected("not_allowed", gettext("Only the owner of this chat can do that."))
         await in_db_thread(handovers.say)(self.session_id, self.visitor, client_id=frame.id, text=frame.text)

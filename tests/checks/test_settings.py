@@ -42,6 +42,7 @@ WRONG = {
     "WEBSOCKET_PATH": ["chats/", "/chats", "https://a.example/", "/a b/", 7, ""],
     "LOGOUT_URL": [True, "", 7],
     "NOTIFY": [True, "", 7],
+    "UPLOAD_CHECK": [True, "", 7],
     "NOTIFY_CONTENT": ["no", 0, 1, None],
     "SITE_URL": ["chat.example", "https://chat.example/", "ftp://chat.example", 7, ""],
     "PASSWORD_CHANGE_URL": [False, " ", []],
@@ -54,6 +55,7 @@ LIMITS = (
     "GUEST_SOCKETS",
     "GUEST_ADDRESSES",
     "RETENTION_DAYS",
+    "UPLOAD_MB_PER_DAY",
     "MAX_BODY_BYTES",
 )
 COUNTS = (
@@ -67,6 +69,8 @@ COUNTS = (
     "MAX_UPLOAD_MB",
     "MODEL_FILE_MB",
     "MODEL_FILES_MB",
+    "MAX_MESSAGE_FILES",
+    "MAX_MESSAGE_MB",
     "MAX_IMAGE_PIXELS",
     "MAX_RUN_TOKENS",
 )
@@ -75,6 +79,7 @@ WRONG |= {key: ["64", 1.5, 0, -1, True, [1]] for key in COUNTS}
 WRONG |= {key: ["15", -1, math.nan, math.inf, True, [1]] for key in NUMBERS}
 MAY_BE_NONE = {"LLM", "LIMITS_ASK", "MAX_STEPS", "MAX_RUN_TOKENS", "MAX_RUN_COST", "MAX_RUN_S"}
 MAY_BE_NONE |= {*LIMITS, "WEBSOCKET_PATH", "LOGOUT_URL", "PASSWORD_CHANGE_URL", "TRUSTED_PROXIES", "NOTIFY", "SITE_URL"}
+MAY_BE_NONE |= {"UPLOAD_CHECK"}
 
 
 def test_every_setting_has_values_that_are_wrong_here():

@@ -13,6 +13,7 @@ NAMES = {
     "<int:seq>": "<seq>",
     "<int:question_id>": "<number>",
     "<str:model_name>": "<agent>",
+    "<uuid:file_id>": "<file>",
 }
 
 

@@ -14,6 +14,7 @@ FOLDERS = [
     "chat",
     "sidebar",
     "inbox",
+    "uploads",
 ]  # each imports only from itself and from those before it
 MAX_LINES = 400
 
@@ -21,6 +22,7 @@ MAX_LINES = 400
 def imports_of(name: str) -> list[str]:
     found = re.findall(r'^import \{[^}]+\} from "(\.[^"]+)";$', SCRIPTS[name], re.MULTILINE)
     assert len(found) == SCRIPTS[name].count("\nimport "), name
+    found += re.findall(r'await import\("(\.[^"]+)"\)', SCRIPTS[name])  # when they are needed
     folder = STATIC / "js" / Path(name).parent
     return [(folder / each).resolve().relative_to(STATIC / "js").as_posix() for each in found]
 

@@ -104,8 +104,13 @@ print(json.dumps(found))
         assert name.count(".") >= 3, f"{name}: not the hashed name"
     assert "The chat page: makes the parts" not in module.read_text()  # its comment
     compressed = [each.with_name(each.name + ".gz") for each in scripts.glob("*/*.????????????.js")]
-    weight = sum(min(each.stat().st_size for each in (gz, gz.with_suffix("")) if each.exists()) for gz in compressed)
-    assert 20 * 1024 < weight <= 42 * 1024
+
+    def weight(found):
+        return sum(min(each.stat().st_size for each in (gz, gz.with_suffix("")) if each.exists()) for gz in found)
+
+    of_uploads = [each for each in compressed if each.parent.name == "uploads"]  # only where an agent takes files
+    assert 20 * 1024 < weight(each for each in compressed if each not in of_uploads) <= 42 * 1024
+    assert 2 * 1024 < weight(of_uploads) <= 8 * 1024
     assert gzip.decompress(module.with_name(module.name + ".gz").read_bytes()) == module.read_bytes()
 
 

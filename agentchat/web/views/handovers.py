@@ -150,6 +150,8 @@ def _page(
         "is_open": may_answer,  # the composer is, and the agent: it is there for them
         "pending": Message(id="", role="staff", name=visitor.name, writing=False),
         "form_id": uuid.uuid4(),
+        "uploads": None,  # files are the owner's to send
+        "held_messages": [],
         **more,
     }
     return render(request, "agentchat/inbox/chat.html", context, status=status)

@@ -22,9 +22,10 @@ export class Composer {
   #canStop = false;
   #isOpen; // the agent is open to the user
   #isClosed = false;
+  #files = null; // js/uploads/ adds them: {count, take(), restore(ids)}
 
   /**
-   * `submit(text)`, `skip()` and `stop()` are the user's actions; `announce(text)` is for screen readers; `drafts`
+   * `submit(text, files)`, `skip()` and `stop()` are the user's actions; `announce(text)` is for screen readers; `drafts`
    * store unsent input.
    */
   constructor(form, drafts, strings, { submit, skip, stop, announce }) {
@@ -44,6 +45,10 @@ export class Composer {
     });
     message.addEventListener("keydown", (event) => this.#sendOnEnter(event));
     message.addEventListener("input", () => this.#update());
+    form.addEventListener("files", ({ detail }) => {
+      this.#files = detail;
+      this.#showButtons();
+    });
     this.#field.skip.addEventListener("click", skip);
     this.#field.stop.addEventListener("click", stop);
     document.addEventListener("keydown", (event) => {
@@ -111,8 +116,9 @@ export class Composer {
   }
 
   /** Put a rejected message back, before what has been typed since. */
-  restore(text) {
+  restore(text, files) {
     const input = this.#input;
+    this.#files?.restore(files ?? []);
     input.value = input.value ? `${text}\n${input.value}` : text;
     this.#update();
   }
@@ -132,9 +138,10 @@ export class Composer {
     if (this.#isClosed || (input === this.#field.message && this.#limit.refuses())) {
       return;
     }
-    if (input.value.trim()) {
+    const hasFiles = this.#hasFiles;
+    if (input.value.trim() || hasFiles) {
       this.showError("");
-      submit(this.#clear(input));
+      submit(this.#clear(input), hasFiles ? this.#files.take() : null);
       input.focus();
     }
   }
@@ -157,7 +164,11 @@ export class Composer {
   #showButtons() {
     const { send, stop } = this.#field;
     stop.hidden = !this.#canStop;
-    send.hidden = this.#isBusy && !this.#input.value;
+    send.hidden = this.#isBusy && !this.#input.value && !this.#hasFiles;
+  }
+
+  get #hasFiles() {
+    return this.#files?.count > 0 && this.#field.secret.hidden;
   }
 
   #sendOnEnter(event) {

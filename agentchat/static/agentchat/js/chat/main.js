@@ -7,7 +7,7 @@
  *   run_state.js      the state of the run
  *   status.js         what the page says of the connection and the run
  *   composer.js       the message field and its buttons
- *   unsent.js         drafts; files are not taken
+ *   unsent.js         drafts; files are not taken, but by js/uploads/ where the agent takes some
  *   history.js        older parts of the transcript
  *   branch_switch.js  switching to another branch
  *   deep_link.js      links to a message
@@ -193,7 +193,7 @@ function send(frame, options) {
 /** Show a message at once, or on a card that its answer is on its way. */
 function showPending(frame) {
   if (frame.type === "send") {
-    transcript.addPending(frame.id, frame.text);
+    transcript.addPending(frame.id, frame.text || "📎");
     pending.added();
   } else {
     questions.showSent(frame.request);
@@ -215,11 +215,11 @@ function discard(id) {
   composer.focus();
 }
 
-function submit(text) {
+function submit(text, files) {
   if (run.request?.isPassword) {
     send({ type: "answer", id: newId(), request: run.request.id, value: text }, { isSecret: true });
-  } else if (text.trim()) {
-    send({ type: "send", id: newId(), text });
+  } else if (text.trim() || files) {
+    send({ type: "send", id: newId(), text, ...(files && { files }) });
   }
 }
 
@@ -265,7 +265,7 @@ function rollBack(rejection) {
   if (frame?.type === "send") {
     pending.settle(id);
     transcript.removePending(id);
-    composer.restore(frame.text);
+    composer.restore(frame.text, frame.files);
   }
   composer.showError(message);
 }
