@@ -153,7 +153,8 @@ def _beginning_of(session: ChatSession) -> list[dict[str, str]]:
         if event.type == TextMessageStart.type:
             found[event.payload["messageId"]] = {"role": event.payload["role"]}
         elif event.type == TextMessageEnd.type and (start := found.get(event.payload["messageId"])):
-            start["content"] = event.payload["content"].strip()
+            names = (file["name"] for file in event.payload.get("files") or ())
+            start["content"] = event.payload["content"].strip() or ", ".join(names)
     texts = [each for each in found.values() if each.get("content")]
     first = [next((each for each in texts if each["role"] == role), None) for role in wanted]
     return [each for each in first if each is not None] if all(first) else []

@@ -10,7 +10,7 @@ from agentchat.actions import chats as actions
 from agentchat.actions import titles
 from agentchat.infra import moments
 from agentchat.llm.condensing import TITLE_TASK, title_in
-from agentchat.models import ChatSession, ClientThread, OutboxItem
+from agentchat.models import ChatSession, ClientThread, Event, OutboxItem
 from agentchat.realtime import chat_list
 from agentchat.runs import supervisor
 from agentchat.testing import fail, say
@@ -109,6 +109,17 @@ def test_a_title_that_was_given_before_it_was_known_who_gave_it_stays(desk):
     ChatSession.objects.update(title="Mine")
     make()
     assert title_of(desk) == ("Mine", "user")
+
+
+def test_a_message_of_files_alone_is_their_names(desk, scripted_llm):
+    said = Event.objects.filter(type="TEXT_MESSAGE_END").order_by("seq").first()
+    file = {"id": "1", "name": "plan.pdf", "contentType": "application/pdf", "size": 1, "sha256": ""}
+    Event.objects.filter(pk=said.pk).update(payload={**said.payload, "content": "", "files": [file]})
+    ChatSession.objects.update(title="plan.pdf")  # as a message of files alone is sent
+    scripted_llm.replies(say("A plan"))
+    make()
+    assert title_of(desk) == ("A plan", "model")
+    assert json.loads(scripted_llm.requests[-1]["messages"][1]["content"].splitlines()[0]) == {"user": "plan.pdf"}
 
 
 def test_a_chat_of_a_program_costs_no_title(desk):
