@@ -55,7 +55,7 @@ def _address_of(user: object) -> str:
 
 def _body(notification: Notification) -> str:
     if (budget := notification.budget) is not None:
-        lines = [gettext("80 percent of this budget is used:"), f"{budget} ({budget.used.normalize():f})"]
+        lines = [gettext("80 percent of this budget is used:"), f"{budget} ({budget.amount_text(budget.used)})"]
     elif notification.is_escalated:
         lines = [gettext("A question in a chat was passed on to you, since nobody has answered it yet:")]
     else:

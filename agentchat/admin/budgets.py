@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db import models
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -24,7 +25,7 @@ from agentchat.visitors import name_of
 class BudgetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Those of the setting BUDGETS hold beside these, and are not listed."""
 
-    list_display = ("__str__", "used_now", "renews", "is_active", "updated_at")
+    list_display = ("__str__", "used_now", "renews", "is_active")
     list_filter = ("of", "what", "per", "is_active")
     search_fields = ("name",)
     fields = ("of", "name", "what", "limit", "per", "is_active")
@@ -56,12 +57,16 @@ def _standing(budget: UsageBudget) -> Standing | None:
 class BudgetWarningAdmin(ReadOnlyAdmin):
     """Budgets of which 80 % was used, and by whom. A record: nobody edits or deletes it."""
 
-    list_display = ("__str__", "whose", "used", "since", "reached_at")
+    list_display = ("__str__", "whose", "amount", "since", "reached_at")
     list_filter = (CursorFilter, "of", "what", "per", "reached_at")
     listed_by = "reached_at"
     ordering = ("-reached_at",)
     actions = None
-    fields = ("of", "name", "what", "limit", "per", "whose", "used", "since", "reached_at")
+    fields = ("of", "name", "what", "limit", "per", "whose", "amount", "since", "reached_at")
+
+    @admin.display(description=_("used"))
+    def amount(self, warning: BudgetWarning) -> str:
+        return warning.amount_text(warning.used)
 
     @admin.display(description=_("used by"))
     def whose(self, warning: BudgetWarning) -> str:
@@ -89,4 +94,4 @@ class PauseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         known = [(name, f"{agent.title} ({name})") for name in registry.names() if (agent := registry.find(name))]
         gone = Pause.objects.exclude(agent__in=["", *registry.names()]).values_list("agent", "agent")
         choices = [("", _("the whole site")), *known, *gone]
-        return forms.ChoiceField(choices=choices, required=False, label=db_field.verbose_name)
+        return forms.ChoiceField(choices=choices, required=False, label=capfirst(db_field.verbose_name))

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -58,7 +59,13 @@ class BudgetFields(models.Model):
 
     def __str__(self) -> str:
         who = f"{self.get_of_display()} {self.name}".strip()
-        return f"{who}: {self.limit.normalize():f} {self.get_what_display()} / {self.get_per_display()}"
+        return f"{who}: {self.amount_text(self.limit)} / {self.get_per_display()}"
+
+    def amount_text(self, amount: Decimal) -> str:
+        """So much of what the budget is about, in the active language."""
+        if self.what == self.What.COST:
+            return f"${number_format(amount, decimal_pos=2, force_grouping=True)}"
+        return f"{number_format(int(amount), force_grouping=True)} {self.get_what_display()}"
 
     @property
     def rule(self) -> BudgetRule:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from agentchat.i18n.system_messages import translated
 from agentchat.infra.json_field import StoredJSONField
 from agentchat.infra.moments import MomentField
 
@@ -81,7 +82,8 @@ class DelegatedQuestion(models.Model):
 
     @property
     def prompt(self) -> str:
-        return str(self.question.get("prompt", ""))
+        """What is asked; the system's own questions in the active language."""
+        return translated(self.question, "prompt") if "prompt" in self.question else ""
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ _STATUS_OF_REASON = {
     "handed_over": 409,
     "not_allowed": 403,
     "not_found": 404,
+    "paused": 503,
     "rate_limited": 429,
     "too_many_messages": 429,
     "unavailable": 503,

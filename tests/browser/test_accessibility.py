@@ -3,6 +3,7 @@
 The site is as the public sees it: hashed static files, and error pages of our own.
 """
 
+import json
 import shutil
 from collections.abc import Iterator
 from uuid import uuid4
@@ -16,6 +17,11 @@ from tests.browser import reading
 from tests.browser.axe import DESKTOP, LOOKS, PHONE, assert_accessible, complaints, small_targets
 from tests.browser.conftest import Tab
 from tests.sites import Site
+
+BUDGETS = [
+    {"of": "owner", "what": "tokens", "limit": 100_000, "per": "day"},
+    {"of": "site", "what": "cost", "limit": 1_000, "per": "month"},
+]
 
 
 def model(request):
@@ -39,6 +45,7 @@ def site(empty_database, tmp_path_factory) -> Iterator[Site]:
             AGENTCHAT_GUESTS="1",
             AGENTCHAT_SHOW_USAGE="all",
             AGENTCHAT_KEEP_REQUESTS="1",
+            AGENTCHAT_BUDGETS=json.dumps(BUDGETS),
             **llm.environment(),
         )
         shutil.copy(empty_database, site.database)
@@ -208,7 +215,8 @@ def test_the_search_and_the_forms(tab, site):
     wait_until_it_says(tab, "Connected")
     tab.say("Show me all.")
     tab.wait_for_frame("RUN_FINISHED")
-    paths = ("/chat/?q=quotation", "/chat/?q=nothing+of+the+kind", "/chat/my-data/", "/chat/my-data/delete/")
+    found = ("/chat/?q=quotation", "/chat/?q=nothing+of+the+kind")
+    paths = (*found, "/chat/my-data/", "/chat/my-data/delete/", "/chat/usage/")
     for address in (f"{tab.page.url}options/", *(site.url + path for path in paths)):
         tab.page.goto(address)
         expect(tab.page.get_by_role("heading", level=1)).to_be_visible()
@@ -244,7 +252,7 @@ def test_the_back_office_is_accessible_and_needs_no_script(chromium, tab, site, 
     expect(page.locator("svg.agentchat-timeline .llm").first).to_be_visible()
     step = page.locator("a[href*='/step/']").first.evaluate("(link) => link.href")
     statistics = f"{site.url}/admin/agentchat/chatsession/statistics/?by=owner"
-    lists = [f"{site.url}/admin/agentchat/{kind}/" for kind in ("chatsession", "share")]
+    lists = [f"{site.url}/admin/agentchat/{kind}/" for kind in ("chatsession", "share", "usagebudget", "pause/add")]
     found = []
     for address in (chat, replay, page.url, step, statistics, *lists):
         page.goto(address)

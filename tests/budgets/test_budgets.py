@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
+from pydantic import BaseModel
 
 from agentchat import AssistantAgent, UserProxyAgent, llm_config
 from agentchat.actions import chats
@@ -198,6 +199,27 @@ def test_without_a_budget_nothing_is_written(agent_chat, scripted_llm):
     assert not UsageRecord.objects.exists()
 
 
+def test_fifty_chats_at_once_overrun_a_budget_by_the_calls_that_are_at_work(
+    agent_function, agent_chat, scripted_llm, settings
+):
+    settings.AGENTCHAT = {"BUDGETS": [{"of": "site", "what": "tokens", "limit": 1, "per": "day"}]}
+    scripted_llm.always(say("Fine."))
+
+    def spender(iostream):
+        assistant = AssistantAgent("assistant", llm_config=llm_config())
+        iostream.input()
+        for _ in range(5):
+            assistant.generate_reply([{"role": "user", "content": "Hello"}])
+
+    name = agent_function(spender)
+    several = [agent_chat(name) for _ in range(50)]
+    for chat in several:
+        chat.send("Begin")
+    for chat in several:
+        assert chat.wait_for("RUN_ERROR")["code"] == "budget_exceeded"
+    assert 1 <= len(scripted_llm.requests) <= len(several)
+
+
 # --- what is added up ------------------------------------------------------------------------------------------------
 
 
@@ -354,6 +376,26 @@ def test_a_paused_agent_takes_no_message_and_what_runs_is_finished(agent_functio
     Pause.objects.all().delete()
     chat.send("Again")
     chat.wait_for("RUN_FINISHED", count=2)
+
+
+def test_what_a_run_waits_for_can_be_answered_while_its_agent_is_paused(agent_function, agent_chat):
+    class Wish(BaseModel):
+        city: str
+
+    def book(iostream):
+        iostream.input()
+        iostream.print(iostream.ask("Where to?", Wish).city)
+        iostream.input("Anything else?")
+
+    chat = agent_chat(agent_function(book))
+    chat.send("Begin")
+    form = chat.wait_for("INPUT_REQUESTED", kind="form")
+    Pause.objects.create(agent="probe")
+    chat.answer(form["request"], {"city": "Oslo"})
+    question = chat.wait_for("INPUT_REQUESTED", prompt="Anything else?")
+    with pytest.raises(Rejected) as refused:  # as a message would be
+        chat.answer(question["request"], "A hotel")
+    assert refused.value.reason == "paused"
 
 
 def test_the_whole_site_can_be_paused(agent_chat):

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.utils import translation
 
 from agentchat.actions.staff_inbox import waiting_for
 from agentchat.errors import LimitExceeded, Rejected
@@ -42,6 +43,8 @@ def test_where_there_is_staff_they_are_asked_and_the_owner_cannot_answer(busy, a
     with pytest.raises(Rejected):
         chat.answer(question["request"], APPROVE)
     assert [entry.subject.prompt for entry in waiting_for(sam)] == [question["prompt"]]
+    with translation.override("de"):
+        assert [entry.subject.prompt for entry in waiting_for(sam)] == ["Bisherige Schritte: 3. Fortfahren?"]
     chat.answer(question["request"], APPROVE, by=sam)
     chat.wait_for("PRINTED", text="done\n")
     chat.wait_for("RUN_FINISHED")

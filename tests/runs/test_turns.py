@@ -77,6 +77,28 @@ def test_a_turn_takes_few_statements_and_transactions(agent_chat, scripted_llm, 
     assert_few(traffic[2:])  # without the first one, which starts the run
 
 
+def test_a_turn_takes_two_statements_more_for_a_budget_of_tokens_and_two_for_one_of_messages(
+    agent_chat, scripted_llm, traffic, settings
+):
+    scripted_llm.always(say("Fine."))
+    least = []
+    for budgets in ([], ["tokens"], ["tokens", "messages"]):
+        settings.AGENTCHAT = {
+            "BUDGETS": [{"of": "owner", "what": what, "limit": 10**6, "per": "day"} for what in budgets]
+        }
+        chat = agent_chat("assistant")
+        turns = []
+        for number in range(1, TURNS + 2):
+            traffic.append(Traffic())
+            chat.send("How are you?")
+            chat.wait_for("INPUT_REQUESTED", count=number)
+            eventually(lambda: not runner.advancing)
+            turns.append(traffic[-1])
+        least.append(min(len(turn.statements) for turn in turns[1:]))
+        assert min(turn.transactions for turn in turns[1:]) <= MAX_TRANSACTIONS
+    assert least == [least[0], least[0] + 2, least[0] + 4]
+
+
 @pytest.mark.asyncio
 async def test_a_turn_over_a_websocket_takes_no_more(scripted_llm, traffic, settings):
     settings.ALLOWED_HOSTS = [factories.HOST]

@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 LEASE_S = 6  # a stall of the machine must not look like a death
 CHATS_OF_AN_EXCHANGE = 6
+SPENDERS, BUDGET = 50, 600  # chats, and the tokens that they may use together
 LOOKS = 50  # at the database, with a connection each: about half a second
 
 
@@ -41,6 +42,9 @@ def running(tmp_path_factory, llm):
         AGENTCHAT_MAX_RUNS=str(MAX_RUNS // len(WORKERS)),
         AGENTCHAT_MAX_RUNS_PER_OWNER="1000",
         ROUNDS=str(KILLS),
+        AGENTCHAT_BUDGETS=json.dumps(
+            [{"of": "agent", "name": "spender", "what": "tokens", "limit": BUDGET, "per": "month"}]
+        ),
         **llm.environment(),
     ) as cluster:
         yield cluster
@@ -297,3 +301,22 @@ def test_while_both_workers_are_down_users_write_and_their_runs_resume_when_they
     done = ledger.read(cluster.folder)
     lines = ["deliver gone-0", "pay gone-1", "deliver gone-3", "deliver gone-4", "deliver gone-5"]
     assert [done[line] for line in lines] == [1] * len(lines)
+
+
+def test_fifty_chats_at_two_workers_overrun_a_budget_by_the_calls_that_are_at_work(cluster, guest, llm):
+    llm.always(say("Fine."))
+    visitor = guest(cluster)
+    pages = [visitor.new_chat("spender") for _ in range(SPENDERS)]
+    for page in pages:
+        page.send("Begin")
+    for page in pages:
+        assert page.wait_for("RUN_ERROR")["code"] == "budget_exceeded"
+    runs = cluster.rows(
+        "SELECT prompt_tokens + completion_tokens, (SELECT count(*) FROM agentchat_step s WHERE s.run_id = r.id AND "
+        "s.kind = 'llm') FROM agentchat_run r WHERE agent = 'spender'"
+    )
+    used, calls = (sum(each) for each in zip(*runs, strict=True))
+    of_one = used / calls
+    [(counted,)] = cluster.rows("SELECT sum(tokens) FROM agentchat_usagerecord WHERE key = 'spender'")
+    assert counted == used, "what was used is counted once"
+    assert BUDGET <= used < BUDGET + MAX_RUNS * of_one, f"{calls} calls, with {of_one} tokens each"

@@ -149,6 +149,15 @@ def printer(iostream: IOStream) -> None:
             time.sleep(0.01)
 
 
+@on_connect("spender")
+def spender(iostream: IOStream) -> None:
+    """Asks a model again and again, until its budget is used up."""
+    iostream.input()
+    clerk = ConversableAgent("clerk", llm_config=llm_config())
+    while True:
+        clerk.generate_reply([{"role": "user", "content": "Hello"}])
+
+
 @on_connect("bomb")
 def bomb(iostream: IOStream) -> None:
     """Ends its process, as an extension or the want of memory may, unless it is defused."""

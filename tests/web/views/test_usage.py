@@ -147,7 +147,7 @@ def test_staff_who_may_know_are_sent_one_mail_at_80_percent(settings, django_use
     assert message.subject == "A budget is nearly used up"
     assert "https://chat.example/admin/agentchat/budgetwarning/" in message.body
     root = member_of_staff("view_budgetwarning")
-    assert "85" in words(root.get("/admin/agentchat/budgetwarning/"))
+    assert "85 tokens" in words(root.get("/admin/agentchat/budgetwarning/"))
     warning = BudgetWarning.objects.get()
     assert root.get(f"/admin/agentchat/budgetwarning/{warning.pk}/change/").status_code == 200
     assert root.post(f"/admin/agentchat/budgetwarning/{warning.pk}/delete/", {"post": "yes"}).status_code == 403
