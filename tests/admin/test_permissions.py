@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agentchat.core import registry
+from agentchat.files.store import store_file
 from agentchat.models import ChatSession, Feedback, Run, Share
 from tests.admin.pages import RUNS, SESSIONS, chat, member_of_staff, message, page, say
 
@@ -112,14 +113,16 @@ def test_reading_the_chat_of_somebody_else_is_logged_once_an_hour(owner: User) -
 VIEWS = ("view_chatsession", "view_run", "view_feedback", "view_share")
 
 
-@pytest.mark.parametrize("where", ["chat", "replay", "run", "step", "feedback", "inbox", "earlier", "export"])
+@pytest.mark.parametrize("where", ["chat", "replay", "run", "step", "feedback", "inbox", "earlier", "file", "export"])
 def test_wherever_it_is_read_it_is_logged(owner: User, where: str) -> None:
     client = member_of_staff(*VIEWS, "export_chatsession")
     session, run, rating = with_everything(owner)
     theirs = f"/inbox/chats/{session.pk}/"
     run.steps.create(number=1, kind="llm", name="clerk", status="done", started_at=timezone.now())
+    file = store_file(session, "a.txt", b"Umbrella")
     address = {
         "chat": page(session),
+        "file": f"{theirs}files/{file.pk}",
         "replay": f"{SESSIONS}{session.pk}/replay/?at=1",
         "run": f"{RUNS}{run.pk}/change/",
         "step": f"{RUNS}{run.pk}/step/1/",

@@ -17,6 +17,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agentchat.actions import handovers, sharing, uploads
+from agentchat.actions.staff_log import log_reading
 from agentchat.core.log import get_logger
 from agentchat.csp import strict_policy
 from agentchat.errors import Rejected
@@ -176,7 +177,10 @@ def _own_file(visitor: Visitor, chat_id: uuid.UUID, file_id: uuid.UUID) -> Store
 def _watched_file(visitor: Visitor, chat_id: uuid.UUID, file_id: uuid.UUID) -> StoredFile:
     if not handovers.may_watch(visitor.user, chat_id):
         raise Http404
-    return _ready(get_object_or_404(ChatSession, pk=chat_id, deleted_at=None), file_id)
+    chat = get_object_or_404(ChatSession, pk=chat_id, deleted_at=None)
+    file = _ready(chat, file_id)
+    log_reading(chat, visitor.user)
+    return file
 
 
 def _shared_file(token: str, file_id: uuid.UUID) -> StoredFile:
