@@ -1,6 +1,6 @@
 """What people say instead of the agent: the value that `iostream.hand_over()` returns, and how a model reads of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -12,11 +12,18 @@ MAX_SUMMARY_CHARS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class HandoverMessage:
-    """What somebody said: the owner of the chat, or a member of staff, under their public name."""
+    """What somebody said: the owner of the chat, or a member of staff, under their public name.
+
+    `files` are references to what they attached (`iostream.find_file`).
+    """
 
     role: Literal["owner", "staff"]
     name: str
     content: str
+    files: tuple[Mapping[str, Any], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if value or key != "files"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +39,16 @@ class HandoverResult:
         return [{"role": _ROLES[each.role], "content": content_for_model(each)} for each in self.messages]
 
     def as_json(self) -> dict[str, Any]:
-        return {"taken": self.taken, "messages": [vars(each) for each in self.messages]}
+        return {"taken": self.taken, "messages": [each.as_json() for each in self.messages]}
 
     @classmethod
     def of_json(cls, stored: Any) -> "HandoverResult":
         return cls(
             taken=bool(stored["taken"]),
             messages=tuple(
-                HandoverMessage(role=each["role"], name=each["name"], content=each["content"])
+                HandoverMessage(
+                    role=each["role"], name=each["name"], content=each["content"], files=tuple(each.get("files") or ())
+                )
                 for each in stored["messages"]
             ),
         )

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Optional, Protocol, TypeVar, runtime_checkable
 
 from agentchat.core.addressees import delegation_of
 from agentchat.core.approvals import Approval, Decision, M, approve_by_text, ask_by_text
-from agentchat.core.files import Data, File, files_of_text
+from agentchat.core.files import Data, File, MessageText, files_of_text
 from agentchat.core.handovers import HandoverResult, check_summary, hand_over_by_text, handover_addressee
 from agentchat.core.model_json import read_json
 from agentchat.core.per_run import own_objects
@@ -82,6 +82,10 @@ class IOStream(InputStream, OutputStream, Protocol):
 
     session: Any = None
     """The chat session of a run; None elsewhere."""
+
+    def input(self, prompt: str = "", *, password: bool = False) -> MessageText:
+        """See `InputStream`. The answer is a `str` with the `files` that came with it."""
+        ...
 
     @property
     def history(self) -> list[dict[str, str]]:

@@ -24,6 +24,7 @@ from agentchat.markup.thoughts import split_thoughts, without_thoughts
 from agentchat.models import ChatSession
 from agentchat.presentation import transcript
 from agentchat.presentation.file_cards import files_as_markdown, unsent_files
+from agentchat.presentation.file_items import SentFiles
 from agentchat.presentation.handover_notes import handover_text
 from agentchat.presentation.items import (
     HandoverNote,
@@ -259,6 +260,10 @@ def _blocks(item: Item) -> Iterator[str]:
             yield _folded(item.text, item.heading)
         case ToolCall():
             yield from _tool_call(item)
+        case SentFiles():
+            yield _heading(item.name, item)
+            yield _("Files") + ":"
+            yield files_as_markdown(item.files)
         case PrintedText():
             yield fenced(item.text)
         case InputRequest():

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from agentchat.core.file_references import references_in
 from agentchat.core.stored_events import log_failure
 from agentchat.i18n.system_messages import translated
+from agentchat.presentation.file_items import SentFiles
 from agentchat.presentation.items import (
     HandoverNews,
     HandoverNote,
@@ -309,9 +310,6 @@ class TranscriptReader:
         self._add(HandoverNote(what="taken" if payload.get("taken") else "asked"))
         self._read.state, self._is_handed_over = "waiting", True
 
-    def _handover_joined(self, payload: Mapping[str, Any]) -> None:
-        self._add(HandoverNote(what="joined", name=payload["name"]))
-
     def _handover_ended(self, payload: Mapping[str, Any]) -> None:
         what: HandoverNews = "expired" if payload.get("expired") else "returned" if payload["name"] else "ended"
         self._add(HandoverNote(what=what, name=payload["name"]))
@@ -368,6 +366,7 @@ class TranscriptReader:
         "TEXT_MESSAGE_END": _text_message_end,
         "REASONING_MESSAGE_END": _reasoning_message_end,
         "SOURCES": _sources_named,
+        "FILE_SENT": lambda self, payload: self._add(SentFiles.of_event(payload)),
         "HISTORY_SUMMARIZED": _history_summarized,
         "TOOL_CALL_START": _tool_call_start,
         "TOOL_CALL_ARGS": _tool_call_args,
@@ -379,7 +378,7 @@ class TranscriptReader:
         "INPUT_REQUESTED": _input_requested,
         "INPUT_ANSWERED": _input_answered,
         "HANDOVER_REQUESTED": _handover_requested,
-        "HANDOVER_JOINED": _handover_joined,
+        "HANDOVER_JOINED": lambda self, payload: self._add(HandoverNote(what="joined", name=payload["name"])),
         "HANDOVER_ENDED": _handover_ended,
         "USAGE": _usage,
         "RUN_STARTED": _run_started,

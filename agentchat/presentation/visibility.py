@@ -11,6 +11,7 @@ from dataclasses import replace
 from django.utils.translation import gettext
 
 from agentchat.i18n.system_messages import QUESTIONS
+from agentchat.presentation.file_items import SentFiles
 from agentchat.presentation.items import Item, NestedChats, ToolCall
 from agentchat.presentation.requests import InputRequest
 from agentchat.realtime.tool_visibility import HIDDEN_QUESTION, decision_in, resolved
@@ -28,6 +29,8 @@ def item_for_users(item: Item) -> Item | None:
             return replace(item, items=items_for_users(item.items))
         case ToolCall():
             return _call(item)
+        case SentFiles(visible=visible) if visible not in (None, "all"):
+            return None
         case InputRequest(colleague=True):
             return item if resolved(item.visible) == "all" else _of_colleague(item)
         case InputRequest(asks="unsure", call=ToolCall() as call):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from agentchat import conf
+from agentchat.core.file_events import FileSent
 from agentchat.events import (
     InputAnswered,
     InputRequested,
@@ -51,6 +52,11 @@ def resolved(visible: str | None) -> Visibility:
     return cast(Visibility, visible) if visible in get_args(Visibility) else "none"
 
 
+def is_hidden_file(type_: str, payload: Payload) -> bool:
+    """Whether these are files of a tool that users do not see. What a site says of tools is not about their files."""
+    return type_ == FileSent.type and payload.get("visible") not in (None, "all")
+
+
 def hides_text(type_: str, payload: Payload) -> bool:
     """Whether the text of this event is not for users."""
     visibility = visibility_of(payload)
@@ -63,6 +69,8 @@ def hides_text(type_: str, payload: Payload) -> bool:
 
 def without_hidden_tool(frame: dict[str, Any]) -> dict[str, Any]:
     """The frame for users who are not staff: its place in the order stays, what is not shown of a call does not."""
+    if is_hidden_file(frame["type"], frame):
+        return {key: frame[key] for key in ("type", "seq", "at", "run")}
     if is_for_colleague(frame["type"], frame):
         return frame if visibility_of(frame) == "all" else _without_question(frame)
     if frame["type"] not in _BLANK and not _asks_again(frame["type"], frame):

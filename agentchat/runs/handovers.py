@@ -6,6 +6,7 @@ caller's transaction, on the locked chat session, whose `handover` is the open o
 
 from agentchat import signals
 from agentchat.core.addressees import Addressee
+from agentchat.core.file_references import references_in
 from agentchat.core.handovers import HandoverMessage, HandoverResult
 from agentchat.events import (
     ChatEvent,
@@ -149,6 +150,7 @@ def result_of(handover: Handover) -> HandoverResult:
                     role="staff" if start["role"] == "staff" else "owner",
                     name=start["name"],
                     content=event.payload["content"],
+                    files=tuple(references_in(event.payload.get("files"))),
                 )
             )
     return HandoverResult(taken=handover.is_taken, messages=tuple(messages))

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from agentchat.core.addressees import Delegation, delegation_of
 from agentchat.core.approvals import Approval, Decision, M, problems_of
+from agentchat.core.files import MessageText
 from agentchat.core.patterns import form_schema
 from agentchat.core.state import replace_entries
 from agentchat.core.steps import StepSpec, check_steps_allowed, gathered_name, is_replayed, own_step
@@ -243,7 +244,7 @@ class RunIOStream(Waits, RunFiles, IOStream):
         to: Any = None,
         shown: bool = False,
         escalate: tuple[timedelta, Any] | None = None,
-    ) -> str:
+    ) -> MessageText:
         """Return the next message of the user.
 
         If there is none yet, the run is suspended: this raises Suspended, the thread is free, and the agent function is
@@ -262,9 +263,10 @@ class RunIOStream(Waits, RunFiles, IOStream):
         if delegation is not None:
             if password:
                 raise ConfigError("input(password=True, to=…): a password is asked of the user alone")
-            return str(self._answer("input", question, delegation))
+            return MessageText(str(self._answer("input", question, delegation)))
         if password:
-            return self._journal.sealed.note(decrypt(self._answer("password", replace(question, password=True))))
+            answer = decrypt(self._answer("password", replace(question, password=True)))
+            return MessageText(self._journal.sealed.note(answer))
         text = self._message(self._answer("input", question, accepts_unsolicited=True))
         self._last_input = text
         self.remember("user", text)

@@ -4,12 +4,14 @@ recorded of that.
 In the agent's thread.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
 from agentchat import conf
+from agentchat.core.files import File, MessageText
 from agentchat.core.handovers import HandoverResult, check_summary, handover_addressee
 from agentchat.errors import ConfigError, InputExpired
 from agentchat.runs.async_bridge import outside_event_loops
@@ -37,6 +39,7 @@ class _Waiting(Protocol):
     def _turn(self) -> AbstractContextManager[None]: ...
     def _let_staff_take_over(self) -> None: ...
     def remember(self, role: str, content: str) -> None: ...
+    def find_file(self, reference: Mapping[str, Any]) -> File | None: ...
 
 
 class Waits:
@@ -72,8 +75,9 @@ class Waits:
 
 def _remember(stream: _Waiting, result: HandoverResult) -> None:
     """What was said instead of the agent is part of what a model reads."""
-    for each in result.history:
-        stream.remember(each["role"], each["content"])
+    for each, message in zip(result.history, result.messages, strict=True):
+        found = map(stream.find_file, message.files)
+        stream.remember(each["role"], MessageText(each["content"], [file for file in found if file is not None]))
 
 
 def _seconds(stream: _Waiting, timeout: Timeout) -> float | None:

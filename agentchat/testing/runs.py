@@ -10,13 +10,15 @@ import asyncio
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from agentchat import chats, server
-from agentchat.actions import branches, colleagues, handovers, messages, outbox
+from agentchat.actions import branches, colleagues, handovers, messages, outbox, uploads
+from agentchat.core.files import File
 from agentchat.infra.db_threads import DB_POOL, in_db_thread
 from agentchat.models import ChatSession, Run
 from agentchat.realtime import frames
@@ -46,9 +48,18 @@ class AgentChat:
         """What the page has received so far: events and deltas."""
         return list(self.page.frames)
 
-    def send(self, text: str) -> None:
-        """Send a message, as the composer does. Raise Rejected as the server would."""
-        messages.send(self.session.pk, self.visitor, client_id=uuid.uuid4(), text=text)
+    def send(self, text: str, files: Sequence[File | Path] = ()) -> None:
+        """Send a message, as the composer does; its files are uploaded before. Raise Rejected as the server would."""
+        ids = [self._upload(File(each.name, each) if isinstance(each, Path) else each) for each in files]
+        messages.send(self.session.pk, self.visitor, client_id=uuid.uuid4(), text=text, files=ids)
+
+    def _upload(self, file: File) -> uuid.UUID:
+        upload, part = uuid.uuid4(), uploads.part_bytes()
+        uploads.begin(self.session.agent, self.visitor, name=file.name, size=file.size, upload_id=upload)
+        data = file.read()
+        for offset in range(0, len(data), part):
+            uploads.receive(upload, self.visitor, offset=offset, data=data[offset : offset + part])
+        return upload
 
     def answer(self, request: str, value: Any, *, by: Any = None) -> None:
         """Answer a question: with a text, a decision or a form. Raise Rejected as the server would.

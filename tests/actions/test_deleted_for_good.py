@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from agentchat import group
 from agentchat.actions import chats, sharing
-from agentchat.models import ChatSession, Feedback, StepRequest
+from agentchat.models import ChatSession, Feedback
 from tests.factories import account
 
 CANARY = "canary8fd2"
@@ -70,7 +70,6 @@ def chat(agent_function, agent_chat):
     sharing.create_link(chat.session)
     session = ChatSession.objects.get(pk=chat.session.pk)
     Feedback.objects.create(session=session, message_id="m", value="up", comment=CANARY)
-    StepRequest.objects.create(run=session.runs.get(), number=1, content={"messages": [CANARY]})
     assert {place.partition(".")[0] for place in places_of_the_canary()} >= {
         "agentchat_chatsession",
         "agentchat_delegatedquestion",
@@ -79,7 +78,6 @@ def chat(agent_function, agent_chat):
         "agentchat_handover",
         "agentchat_inboxitem",
         "agentchat_step",
-        "agentchat_steprequest",
         "django_admin_log",
     }
     return chat

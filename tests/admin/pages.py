@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from html.parser import HTMLParser
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
@@ -57,23 +56,3 @@ def page(session: ChatSession, query: str = "") -> str:
 
 def words_of(html: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", html).split())
-
-
-class _Attacks(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        is_script = tag == "script" and "src" not in given
-        is_link = any((given.get(name) or "").strip().lower().startswith("javascript:") for name in ("href", "src"))
-        if tag == "style" or is_script or is_link or any(name == "style" or name.startswith("on") for name in given):
-            self.found.append(self.get_starttag_text() or tag)
-
-
-def attacks_in(html: str) -> list[str]:
-    """The elements of a page that would do something, as a parser of HTML finds them: scripts, styles, handlers."""
-    parser = _Attacks()
-    parser.feed(html)
-    return parser.found

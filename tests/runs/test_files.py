@@ -5,7 +5,7 @@ import json
 import pytest
 
 import agentchat
-from agentchat import ConversableAgent, files, llm_config
+from agentchat import ConversableAgent, File, files, llm_config
 from agentchat.models import Event, Run, Step, StoredFile
 from agentchat.testing import call, files_in, say
 from tests.sample_files import png
@@ -147,3 +147,98 @@ def test_of_another_chat_no_file_is_found(agent_chat, agent_function):
         chat.send("Go")
         assert chat.wait_for("RUN_FINISHED")
     assert found == [None, None]
+
+
+# --- what users attach -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def looking(agent_chat, agent_function):
+    """A chat whose agent says what is on the pictures that it gets, and asks for more."""
+
+    def looks(iostream):
+        while True:
+            message = iostream.input().strip()
+            iostream.print([file.name for file in message.files], [file.name for file in iostream.files])
+            agentchat.reply(iostream, clerk())
+            if message == "bye":
+                return
+
+    return agent_chat(agent_function(looks, uploads=["image/*", "application/pdf", ".csv"]))
+
+
+def sent_in(request):
+    return [file.data for file in files_in(request)]
+
+
+def test_what_is_attached_reaches_the_model_now_later_and_in_the_next_run(looking, scripted_llm, settings):
+    settings.AGENTCHAT = {**settings.AGENTCHAT, "MAX_BODY_BYTES": 100}  # so that it comes in several parts
+    scripted_llm.always(say("I see."))
+    looking.send("What is it?", files=[File("red.png", png("red", (40, 40))), File("prices.csv", "chair,40\n")])
+    assert looking.wait_for("PRINTED")["text"] == "['red.png', 'prices.csv'] ['red.png', 'prices.csv']\n"
+    looking.wait_for("INPUT_REQUESTED")
+    looking.send("bye")
+    looking.wait_for("RUN_FINISHED")
+    looking.send("Remember?")
+    looking.wait_for("INPUT_REQUESTED", count=2)
+    [picture] = [files.read_file(row) for row in StoredFile.objects.filter(content_type="image/png")]
+    assert [sent_in(request) for request in scripted_llm.requests] == [[picture], [picture], [picture]]
+    assert all("chair,40" in json.dumps(request) for request in scripted_llm.requests)
+    looking.replayed()
+    assert not any("base64" in each or len(each) > 2_000 for each in stored_values())
+
+
+def test_an_edited_message_keeps_its_files_in_its_branch(looking, scripted_llm):
+    scripted_llm.replies(say("A square."), say("A red one."))
+    looking.send("What is it?", files=[File("red.png", png())])
+    asked = looking.wait_for("TEXT_MESSAGE_END", content="What is it?")
+    looking.wait_for("INPUT_REQUESTED")
+    looking.edit(asked["messageId"], "Which colour?")
+    looking.wait_for("TEXT_MESSAGE_END", content="A red one.")
+    first, second = scripted_llm.requests
+    assert sent_in(first) == sent_in(second) != []
+    assert StoredFile.objects.count() == 1
+
+
+def test_a_message_of_files_alone_is_one(looking, scripted_llm):
+    scripted_llm.replies(say("A square."))
+    looking.send("", files=[File("red.png", png())])
+    looking.wait_for("TEXT_MESSAGE_END", content="A square.")
+    assert [part["type"] for part in scripted_llm.requests[0]["messages"][-1]["content"]] == ["image_url"]
+
+
+def test_a_file_that_was_deleted_meanwhile_is_named_to_the_model(looking, scripted_llm):
+    scripted_llm.replies(say("A square."), say("It is gone."))
+    looking.send("What is it?", files=[File("red.png", png())])
+    looking.wait_for("INPUT_REQUESTED")
+    StoredFile.objects.all().delete()
+    looking.send("bye")
+    looking.wait_for("RUN_FINISHED")
+    assert "[File red.png (image/png, " in json.dumps(scripted_llm.requests[1])
+    assert "is not there any more" in json.dumps(scripted_llm.requests[1])
+
+
+def test_the_agent_has_what_was_sent_to_staff_in_the_meantime(
+    agent_chat, agent_function, scripted_llm, django_user_model
+):
+    from django.contrib.auth.models import Group
+
+    joan = django_user_model.objects.create_user("joan")
+    joan.groups.add(Group.objects.create(name="care"))
+
+    def hands_over(iostream):
+        iostream.input()
+        iostream.hand_over(to=agentchat.group("care"))
+        agentchat.reply(iostream, clerk())
+
+    scripted_llm.replies(say("A red square."))
+    chat = agent_chat(agent_function(hands_over, uploads=["image/*"]))
+    chat.send("A person, please")
+    chat.wait_for("HANDOVER_REQUESTED")
+    chat.take_over(by=joan)
+    chat.send("Look!", files=[File("red.png", png())])
+    chat.say("I see.", by=joan)
+    chat.give_back(by=joan)
+    chat.wait_for("RUN_FINISHED")
+    assert sent_in(scripted_llm.requests[0]) == [files.read_file(StoredFile.objects.get())]
+    chat.replayed()

@@ -32,6 +32,7 @@ EXPECTED = {
     "loans": ("How is customer 7?", "12 of 100: watch closely"),
     "cashier": ("Pay 5 euros to Ada.", "Paid 5 euros to "),
     "lists": ("The price list, please", "[File prices.csv (text/csv, "),
+    "forecaster": ("What is the weather in Paris?", "Sunny in "),
     "manuals": ("What does the manual of the chair say?", "Wipe it with a dry cloth."),
     "returns": ("Pay 5 euros for order 17 back.", "Paid ", "yes", "yes"),
     "on_connect": ("Check out the weather in Paris and write a poem about it.", "The weather forecast for Paris"),

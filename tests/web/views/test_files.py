@@ -6,11 +6,11 @@ import uuid
 import pytest
 from django.urls import reverse
 
-from agentchat.actions import branches, messages
+from agentchat.actions import messages
 from agentchat.actions.uploads import PART_BYTES
 from agentchat.core import registry
 from agentchat.files import storage
-from agentchat.models import ChatSession, Event, InboxItem, Run, Share, StoredFile
+from agentchat.models import ChatSession, Event, InboxItem, Share, StoredFile
 from agentchat.visitors import Visitor
 from tests.factories import account, signed_in
 from tests.files import hostile
@@ -331,32 +331,3 @@ def test_deleting_ones_data_deletes_the_files_too(client, ada):
     assert not StoredFile.objects.exists()
     for each in (found, unsent):
         assert not storage.storage().exists(storage.folder_of(uuid.UUID(each["id"])))
-
-
-def test_an_edited_message_keeps_its_files(client, ada):
-    found = upload(client, "a.csv", b"a,b\n")
-    chat = sent(client, ada, found)
-    Run.objects.update(status=Run.Status.FINISHED)
-    [start] = Event.objects.filter(type="TEXT_MESSAGE_START")
-    message_id = start.payload["messageId"]
-    branches.edit(chat.pk, Visitor(user=ada), client_id=uuid.uuid4(), message_id=message_id, text="Look again")
-    first, second = Event.objects.filter(type="TEXT_MESSAGE_END").order_by("seq")
-    assert second.payload["content"] == "Look again"
-    assert second.payload["files"] == first.payload["files"]
-
-
-def test_staff_open_the_files_of_a_chat_from_its_page_in_admin(client, ada):
-    found = upload(client, "paper.pdf", hostile.PDF_WITH_SCRIPT)
-    chat = sent(client, ada, found)
-    root = signed_in(account("root", is_staff=True, is_superuser=True))
-    page = root.get(reverse("admin:agentchat_chatsession_change", args=[chat.pk])).content.decode()
-    address = reverse("agentchat:inbox_file", args=[chat.pk, found["id"]])
-    assert f'href="{address}"' in page
-    assert root.get(address).headers["Content-Type"] == "application/pdf"
-
-
-def test_the_name_and_the_size_in_a_page_are_escaped(client, ada):
-    found = upload(client, '"><script>alert(1)</script>.csv', b"a,b\n")
-    page = client.get(sent(client, ada, found).get_absolute_url()).content.decode()
-    assert "<script>alert" not in page
-    assert found["name"].endswith(".csv")
