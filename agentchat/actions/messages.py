@@ -101,6 +101,11 @@ def _sending(
             check_rate(session)
             use_as_guest(visitor, chats=chats, messages=1, size=size_of(text))
         check_agent(session, visitor)
+        run = live_run(session)
+        if session.handover_id is None and not was_held:  # what was held has been let in already
+            check_paused(session)
+            if is_limited:
+                use_message(session, starts_run=run is None)
         files = attachments.attach(session, visitor, file_ids)
         if attachments.is_held(files):
             attachments.hold(session, client_id, text, files)
@@ -108,12 +113,7 @@ def _sending(
         if files:
             attachments.release(session, client_id)
         references = attachments.references(files)
-        run = live_run(session)
         frames: list[Frame] = []
-        if session.handover_id is None:
-            check_paused(session)
-            if is_limited:
-                use_message(session, starts_run=run is None)
         if run is None:
             run, frames = start_run(session)
         if not session.title:

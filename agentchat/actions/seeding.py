@@ -46,7 +46,7 @@ def seed(session: ChatSession, visitor: Visitor, earlier: Sequence[ClientMessage
     events: list[ChatEvent] = []
     for each in earlier:
         events += message_events(uuid.uuid4(), clean(each.marked), visitor)
-    run, frames = start_run(session)
+    run, frames = start_run(session, is_counted=False)
     frames += append(session, run, [*events, RunFinished(outcome={"type": "success"})])
     run.status, run.started_at, run.finished_at = Run.Status.FINISHED, moments.now(), moments.now()
     run.save(update_fields=["status", "started_at", "finished_at"])

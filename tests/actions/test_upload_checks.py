@@ -13,7 +13,7 @@ from agentchat.core import registry
 from agentchat.errors import Rejected
 from agentchat.files import storage
 from agentchat.infra import moments
-from agentchat.models import ChatSession, Event, OutboxItem, StoredFile
+from agentchat.models import ChatSession, Event, OutboxItem, Pause, StoredFile, UsageRecord
 from agentchat.visitors import Visitor
 from tests.factories import account, signed_in
 
@@ -146,3 +146,17 @@ def test_a_file_that_is_being_checked_is_shown_to_nobody(chat, ada):
     send(chat, ada, file, client_id=uuid.uuid4())
     client = signed_in(ada.user)
     assert client.get(reverse("agentchat:file", args=[chat.pk, file.pk])).status_code == 404
+
+
+def test_a_message_that_is_held_is_counted_and_let_in_once(settings, chat, ada):
+    settings.AGENTCHAT |= {"BUDGETS": [{"of": "owner", "what": "messages", "limit": 1, "per": "day"}]}
+    file = upload(ada)
+    send(chat, ada, file, client_id=uuid.uuid4())
+    assert UsageRecord.objects.get().messages == 1
+    with pytest.raises(Rejected, match="budget"):
+        send(chat, ada, upload(ada), client_id=uuid.uuid4())
+    Pause.objects.create()  # what was let in before is sent all the same
+    says(None)
+    upload_checks.check(file)
+    assert Event.objects.filter(session=chat, type="TEXT_MESSAGE_END").count() == 1
+    assert UsageRecord.objects.get().messages == 1
