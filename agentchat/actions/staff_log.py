@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
-from django.utils import timezone
 
+from agentchat.infra import moments
 from agentchat.models import ChatSession
 
 READING = "Read the chat."
@@ -28,7 +28,7 @@ def log_once(session: ChatSession, user: Any, message: str) -> None:
         return
     from django.contrib.admin.models import LogEntry
 
-    since = timezone.now() - ONCE_IN
+    since = moments.for_django(moments.now() - ONCE_IN)
     own = LogEntry.objects.filter(user_id=user.pk, object_id=str(session.pk), action_time__gt=since)
     if not own.filter(change_message=message).exists():
         log_act(session, user, message)

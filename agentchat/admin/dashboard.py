@@ -20,6 +20,7 @@ from agentchat.actions.staff_access import hidden_agents
 from agentchat.actions.staff_log import log_act
 from agentchat.admin.statistics import MAX_DAYS, By, Period, Selection, Statistics, StatisticsRow, statistics_of
 from agentchat.core import registry
+from agentchat.infra import moments
 
 DAYS = 30  # where nothing else is asked for
 
@@ -65,7 +66,7 @@ class StatisticsForm(forms.Form):
         return self.cleaned_data
 
     def _period(self) -> Period:
-        last: date = self.cleaned_data.get("until") or timezone.localdate()
+        last: date = self.cleaned_data.get("until") or timezone.localtime(moments.now()).date()
         first: date = self.cleaned_data.get("since") or max(last, date.min + timedelta(DAYS)) - timedelta(days=DAYS - 1)
         return Period(first=first, last=min(last, date.max - timedelta(days=2)))
 

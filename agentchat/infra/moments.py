@@ -22,6 +22,11 @@ def with_zone(moment: datetime) -> datetime:
     return timezone.make_aware(moment, timezone.get_default_timezone()) if timezone.is_naive(moment) else moment
 
 
+def for_django(moment: datetime) -> datetime:
+    """The same moment as Django's own columns have it: with USE_TZ = False a time in TIME_ZONE."""
+    return moment if settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())
+
+
 class MomentField(DateTimeField):  # type: ignore[type-arg]  # not generic at run time
     """A DateTimeField whose values have a zone. To migrations it is a DateTimeField."""
 

@@ -226,3 +226,11 @@ def test_the_staff_of_an_agent_and_its_owner_find_it(guarded: Any, owner: User) 
     mine = Client()
     mine.force_login(owner)
     assert mine.get(f"/chat/{session.pk}/").status_code == 200
+
+
+def test_the_log_and_the_statistics_work_without_time_zones(staff: Client, owner: User, settings: Any) -> None:
+    settings.USE_TZ = False
+    session = chat(owner)
+    for address in (page(session), page(session), f"{SESSIONS}{session.pk}/replay/", f"{SESSIONS}statistics/"):
+        assert staff.get(address).status_code == 200
+    assert LogEntry.objects.count() == 1
