@@ -322,7 +322,7 @@ class AppSettings:
     )
     """The path of a function that is called with each uploaded file, and says what is wrong with it."""
 
-    apis = _some_of("openai")
+    apis = _some_of("openai", "agui")
     """The APIs for programs that the site has. Without any there are neither keys nor addresses for them."""
 
     api_origins = Setting[tuple[str, ...]](

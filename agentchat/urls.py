@@ -106,6 +106,6 @@ def _of_programs() -> list[URLPattern]:
     return found
 
 
-_PACKAGES = {"openai": "openai_api"}
+_PACKAGES = {"openai": "openai_api", "agui": "agui"}
 
 urlpatterns += _of_programs()

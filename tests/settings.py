@@ -26,7 +26,7 @@ os.environ["SECRET_KEY"] = "of-the-tests-and-of-nothing-else-" * 2
 
 from chatsite.settings import *  # noqa: E402, F403
 
-AGENTCHAT["APIS"] = ["openai"]  # noqa: F405  (their addresses; another process of a test says for itself)
+AGENTCHAT["APIS"] = ["openai", "agui"]  # noqa: F405  (their addresses; another process of a test says for itself)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; the real one is slow on purpose
 
 # Two test runs at once, in one working copy, must not share a database.

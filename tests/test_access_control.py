@@ -134,6 +134,14 @@ OF_PROGRAMS = [
     ("v1_chat_completions", "POST", {"model": "oracle", "messages": [{"role": "user", "content": "Let me in"}]}),
 ]
 
+# For pages and programs: who has no key is a visitor, from a page of this site.
+HELLO = [{"id": "1", "role": "user", "content": "Let me in"}]
+OF_AGUI = [
+    ("agui_agent", "GET", {}),
+    ("agui_agent", "POST", {"threadId": "{id}", "runId": "r", "messages": HELLO}),
+    ("agui_events", "GET", {}),
+]
+
 # A shared link is for whoever has it; the others know of no chat.
 FOR_EVERYBODY = {
     "shared",
@@ -228,7 +236,7 @@ def address(name, **known):
 
 
 def ask(client, name, method, data, **known):
-    known = {"agent_name": "oracle", "model_name": "oracle", "seq": 5, "question_id": 0, **known}
+    known = {"agent_name": "oracle", "model_name": "oracle", "seq": 5, "question_id": 0, "thread_id": "t", **known}
     known = {"file_id": FILE_ID, **known}
     if name == "begin_upload" and method == "POST":
         return client.post(address(name), data, content_type="application/json")
@@ -479,6 +487,7 @@ ROWS = {
         *OF_EXPORTERS,
         *OF_KEYS,
         *OF_PROGRAMS,
+        *OF_AGUI,
     )
 }
 

@@ -33,7 +33,7 @@ class ReplyText:
         self._parts: list[str] = []
         self._has_said = False
         self._depth = 0
-        self._live: dict[str, _LiveText] = {}
+        self._live: dict[str, LiveText] = {}
 
     @property
     def text(self) -> str:
@@ -47,23 +47,23 @@ class ReplyText:
             case NestedChatsFinished.type:
                 self._depth = max(self._depth - 1, 0)
             case TextMessageStart.type if self._depth == 0 and frame["role"] in ("assistant", "staff"):
-                self._live[frame["messageId"]] = _LiveText()
+                self._live[frame["messageId"]] = LiveText()
             case TextMessageContent.type if (live := self._live.get(frame["messageId"])) is not None:
                 return self._said(live, live.on_delta(frame["attempt"], frame["offset"], frame["delta"]))
             case TextMessageEnd.type if (live := self._live.pop(frame["messageId"], None)) is not None:
                 return self._ended(live, without_end_signal(frame["content"]))
             case Printed.type if self._depth == 0:
-                return self._ended(_LiveText(), frame["text"].rstrip("\n"))
+                return self._ended(LiveText(), frame["text"].rstrip("\n"))
             case InputRequested.type if not frame.get("colleague"):
-                return self._ended(_LiveText(), frame["prompt"])
+                return self._ended(LiveText(), frame["prompt"])
         return ""
 
-    def _ended(self, live: "_LiveText", content: str) -> str:
+    def _ended(self, live: "LiveText", content: str) -> str:
         if content.strip():
             self._parts.append(content)
         return self._said(live, live.on_end(content))
 
-    def _said(self, live: "_LiveText", new: str) -> str:
+    def _said(self, live: "LiveText", new: str) -> str:
         """The new text of a message, set apart from what was said before."""
         if not new or (not live.is_apart and not new.strip()):
             return ""
@@ -74,15 +74,25 @@ class ReplyText:
         return new
 
 
-class _LiveText:
-    """A message that is being written: what was said of it, and what the current attempt has so far."""
+class LiveText:
+    """A message that is being written: what was said of it, and what the current attempt has so far.
 
-    def __init__(self) -> None:
+    `known`: so many of its first characters were said before, by whoever cannot remember them.
+    """
+
+    def __init__(self, known: int = 0) -> None:
         self.is_apart = False
+        self._known = known
         self._attempt = 1
         self._said = self._now = ""
 
+    @property
+    def length(self) -> int:
+        """How many characters were said, with those that were known."""
+        return max(len(self._said), self._known)
+
     def on_delta(self, attempt: int, offset: int, delta: str) -> str:
+        """What to say now, of a delta."""
         if attempt != self._attempt:
             self._attempt, self._now = attempt, ""
         known = utf16_len(self._now)
@@ -93,15 +103,21 @@ class _LiveText:
 
     def _grow(self, text: str) -> str:
         """What the text has beyond what was said; nothing where they differ, for it may still be cut off."""
-        if not text.startswith(self._said):
+        if len(text) < self._known or not text.startswith(self._said):
             return ""
-        new = text[len(self._said) :]
-        self._said = text
+        new = text[max(len(self._said), self._known) :]
+        self._said, self._known = text, 0
         return new
 
-    def on_end(self, content: str) -> str:
-        if content.startswith(self._said):
+    def rest(self, content: str) -> str | None:
+        """What is still to be said of the message as it ended; None if something else was said."""
+        if content.startswith(self._said) and len(content) >= self._known:
             return self._grow(content)
-        if content.strip() and self._said.rstrip() != content.rstrip():
-            return f"{APART}{content}"
-        return ""
+        return "" if self._said.rstrip() == content.rstrip() else None
+
+    def on_end(self, content: str) -> str:
+        """The same, said anew where something else was said."""
+        rest = self.rest(content)
+        if rest is None:
+            return f"{APART}{content}" if content.strip() else ""
+        return rest

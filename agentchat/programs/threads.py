@@ -47,6 +47,14 @@ def thread_named(visitor: Visitor, agent: str, name: str) -> ClientThread:
     return _get_or_create(key=key, defaults={"whose": whose, "agent": agent, "session_id": uuid.uuid4()})
 
 
+def find_thread(visitor: Visitor, agent: str, name: str) -> ClientThread | None:
+    """The thread with this name, if there is one."""
+    whose = group_of_visitor(visitor)
+    if (own := _own_chat(visitor, name)) is not None:
+        return ClientThread.objects.filter(session=own.pk, agent=agent).first()
+    return ClientThread.objects.filter(key=digest_of(whose, agent, name)).first()
+
+
 def thread_with_history(visitor: Visitor, agent: str, history: str) -> ClientThread | None:
     """The thread in which just this was said, and nothing since. It is the caller's: nobody else finds it any more."""
     found = ClientThread.objects.filter(whose=group_of_visitor(visitor), agent=agent, history=history)
@@ -63,12 +71,18 @@ def new_thread(visitor: Visitor, agent: str) -> ClientThread:
         return ClientThread.objects.create(whose=group_of_visitor(visitor), agent=agent, session_id=uuid.uuid4())
 
 
-def note_request(thread: ClientThread, request: str, *, after: int) -> None:
+def note_request(thread: ClientThread, request: str, *, after: int, client_id: uuid.UUID | None = None) -> None:
     """A request is about to be made in this thread: its message gets the id `thread.client_id`."""
-    thread.request, thread.client_id, thread.after = request, uuid.uuid4(), after
+    thread.request, thread.client_id, thread.after = request, client_id or uuid.uuid4(), after
     thread.requested_at, thread.history = moments.now(), ""
     with lock_timeout(USER_TIMEOUT_SECONDS):
         thread.save(update_fields=["request", "client_id", "after", "requested_at", "history"])
+
+
+def forget(thread: ClientThread) -> None:
+    """There is no chat of this thread: its first message was refused."""
+    with lock_timeout(USER_TIMEOUT_SECONDS):
+        ClientThread.objects.filter(pk=thread.pk).exclude(session__in=ChatSession.objects.all()).delete()
 
 
 def note_history(thread: ClientThread, said: Sequence[tuple[str, str]]) -> None:

@@ -6,14 +6,15 @@ caller cannot give: a colleague's answer, a signal, staff. The run does not depe
 """
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.utils.translation import gettext
 
 from agentchat.actions import messages
+from agentchat.actions.colleagues import already_answered
 from agentchat.actions.inbox import open_question
 from agentchat.actions.seeding import ClientMessage
 from agentchat.actions.transactions import live_run
@@ -31,8 +32,11 @@ from agentchat.infra.database import retry_until_available
 from agentchat.infra.db_threads import in_read_thread
 from agentchat.models import ChatSession, ClientThread, InboxItem
 from agentchat.programs.callers import Caller
+from agentchat.programs.errors import ProgramError
 from agentchat.programs.event_stream import EventStream
 from agentchat.programs.threads import (
+    find_thread,
+    forget,
     new_thread,
     note_request,
     thread_named,
@@ -54,7 +58,7 @@ class Said:
 
     `thread` is its name for it; without one, `history` is a digest of what was said before. `earlier` is what it says
     was said before, for a conversation that is not known here. `request` is the same if the request is sent again;
-    `is_repeat`: it may have been.
+    `is_repeat`: it may have been. `message_id`: the message's own, if it has one.
     """
 
     agent: str
@@ -64,6 +68,7 @@ class Said:
     earlier: Sequence[ClientMessage] = ()
     request: str = ""
     is_repeat: bool = False
+    message_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +77,7 @@ class Turn:
 
     thread: ClientThread
     answered: str = ""  # the question that it answers
+    has_begun: bool = False  # with the first event after `thread.after`, whatever that is
     waiting: Waiting | None = None
 
     @property
@@ -101,12 +107,17 @@ def begin(caller: Caller, said: Said) -> Turn:
         thread = new_thread(visitor, said.agent)
     session = ChatSession.objects.filter(pk=thread.session_id).first()
     if not is_repeat:
-        note_request(thread, said.request, after=session.next_seq - 1 if session else 0)
+        note_request(thread, said.request, after=session.next_seq - 1 if session else 0, client_id=said.message_id)
     assert thread.client_id is not None
     if session is None:
-        messages.start_chat(
-            thread.session_id, said.agent, visitor, client_id=thread.client_id, text=said.text, earlier=said.earlier
-        )
+        try:
+            messages.start_chat(
+                thread.session_id, said.agent, visitor, client_id=thread.client_id, text=said.text, earlier=said.earlier
+            )
+        except Rejected as rejected:
+            if rejected.reason != "unavailable":  # then nobody knows whether there is a chat
+                forget(thread)
+            raise
         return Turn(thread=thread)
     return _continue(caller, thread, session, said.text)
 
@@ -129,6 +140,43 @@ def _continue(caller: Caller, thread: ClientThread, session: ChatSession, text: 
     value = answer_in(question, text)
     messages.answer(session.pk, caller.visitor, request=question["request"], value=value, **own)
     return Turn(thread=thread, answered=question["request"])
+
+
+def last_turn(caller: Caller, agent: str, name: str) -> Turn:
+    """The last turn of the thread with this name, to be followed once more. Raise ProgramError if there is none."""
+    thread = find_thread(caller.visitor, agent, name)
+    session = ChatSession.objects.of(caller.visitor).filter(pk=thread.session_id).first() if thread else None
+    if thread is None or session is None or thread.client_id is None:
+        raise ProgramError(404, "not_found", "There is no such thread.")
+    sent = InboxItem.objects.filter(session=session, client_id=thread.client_id).first()
+    return Turn(thread=thread, answered=sent.request_id if sent else "", has_begun=sent is None)
+
+
+def resume(
+    caller: Caller, agent: str, name: str, *, request: str, asked: str, value: Callable[[Question], Any] | None
+) -> Turn:
+    """Answer the question `asked`, once, however often it is answered; without a `value`, decline to.
+
+    Who declines an approval rejects it; any other question can only be declined by stopping the run. Raise ProgramError
+    or Rejected.
+    """
+    turn = last_turn(caller, agent, name)
+    thread, visitor = turn.thread, caller.visitor
+    if thread.request == request or thread.client_id == uuid5(thread.session_id, asked):
+        return turn
+    session = ChatSession.objects.get(pk=thread.session_id)
+    run = live_run(session)
+    question = open_question(run) if run is not None else None
+    if question is None or question["request"] != asked:
+        raise already_answered()
+    note_request(thread, request, after=session.next_seq - 1, client_id=uuid5(session.pk, asked))
+    if value is None and question["kind"] != "approval":
+        messages.stop(session.pk, by=visitor.name, visitor=visitor)
+        return Turn(thread=thread, has_begun=True)
+    assert thread.client_id is not None
+    given = {"decision": "reject"} if value is None else value(question)
+    messages.answer(session.pk, visitor, client_id=thread.client_id, request=asked, value=given)
+    return Turn(thread=thread, answered=asked)
 
 
 def answer_in(question: Question, text: str) -> Any:
@@ -171,7 +219,7 @@ def waiting_in(frame: Frame) -> Waiting | None:
 
 async def frames_of(turn: Turn, stream: EventStream, *, pause: float) -> AsyncIterator[Frame | None]:
     """The frames of the turn up to its end, which comes last; None after each pause of so many seconds."""
-    has_begun = False
+    has_begun = turn.has_begun
     while True:
         frame = await stream.next(pause)
         if frame is None:

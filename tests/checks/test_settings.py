@@ -114,7 +114,7 @@ def test_only_what_has_no_limit_or_default_may_be_none(settings, key):
         ("MAX_STEPS", None, None),
         ("LLM", [{"model": "m"}], [{"model": "m"}]),
         ("EMBED_ORIGINS", {"https://shop.example"}, ("https://shop.example",)),
-        ("APIS", ["openai"], ("openai",)),
+        ("APIS", ["openai", "agui"], ("openai", "agui")),
         ("WEBSOCKET_PATH", "/", "/"),
         ("LOGOUT_URL", reverse_lazy("logout"), "/accounts/logout/"),
     ],

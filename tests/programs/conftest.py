@@ -20,7 +20,7 @@ def server_url(transactional_db: None, settings) -> Iterator[str]:
     from chatsite.asgi import application
 
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
-    settings.AGENTCHAT = {"APIS": ["openai"], "SHOW_USAGE": "all"}
+    settings.AGENTCHAT = {"APIS": ["openai", "agui"], "GUESTS": False, "SHOW_USAGE": "all"}
 
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(application, lifespan="off", log_config=None, access_log=False))

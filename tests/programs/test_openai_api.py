@@ -12,7 +12,7 @@ import pytest
 
 from agentchat import ConversableAgent, llm_config, reply
 from agentchat.actions import handovers, messages
-from agentchat.models import ApiKey, ChatSession, Event, InboxItem
+from agentchat.models import ApiKey, ChatSession, ClientThread, Event, InboxItem
 from agentchat.testing import call, fail, say
 from agentchat.visitors import Visitor
 from tests.factories import account, signed_in
@@ -285,6 +285,7 @@ def test_what_is_not_possible_is_refused(client, agent, changed, code):
         client.chat.completions.create(**{"model": agent, "messages": HI, **changed})
     assert refused.value.code == code
     assert not InboxItem.objects.exists()
+    assert not ClientThread.objects.exists()
 
 
 def test_no_json_is_refused_and_a_wrong_method_too(server_url, make_key):

@@ -14,6 +14,7 @@ NAMES = {
     "<int:question_id>": "<number>",
     "<str:model_name>": "<agent>",
     "<uuid:file_id>": "<file>",
+    "<path:thread_id>": "<thread>",
 }
 
 
