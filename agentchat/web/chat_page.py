@@ -35,6 +35,7 @@ def chat_context(request: HttpRequest, visitor: Visitor, chat: ChatSession) -> d
         "agent": agent,
         "agent_title": agent_title(chat.agent),
         "uploads": uploads_of(agent),
+        "has_files": any(getattr(item, "files", None) for item in shown.items),
         "held_messages": held_messages(chat) if conf.app.upload_check is not None and agent and agent.uploads else [],
         "is_open": agent is not None and agent.is_open_to(visitor.user),
         "paused": paused_sentence(chat.agent),

@@ -22,7 +22,6 @@ export class Composer {
   #canStop = false;
   #isOpen; // the agent is open to the user
   #isClosed = false;
-  #files = null; // js/uploads/ adds them: {count, take(), restore(ids)}
 
   /**
    * `submit(text, files)`, `skip()` and `stop()` are the user's actions; `announce(text)` is for screen readers; `drafts`
@@ -45,10 +44,6 @@ export class Composer {
     });
     message.addEventListener("keydown", (event) => this.#sendOnEnter(event));
     message.addEventListener("input", () => this.#update());
-    form.addEventListener("files", ({ detail }) => {
-      this.#files = detail;
-      this.#showButtons();
-    });
     this.#field.skip.addEventListener("click", skip);
     this.#field.stop.addEventListener("click", stop);
     document.addEventListener("keydown", (event) => {
@@ -88,8 +83,7 @@ export class Composer {
   /** Take nothing while nothing can be delivered. What is in the field can still be copied. */
   close(isClosed) {
     const { message, secret, send } = this.#field;
-    this.#isClosed = isClosed;
-    [message.readOnly, secret.readOnly, send.disabled] = [isClosed, isClosed, isClosed];
+    this.#isClosed = message.readOnly = secret.readOnly = send.disabled = isClosed;
     this.#form.hidden = !this.#isOpen || (isClosed && !message.value);
   }
 
@@ -108,7 +102,8 @@ export class Composer {
     const isSecret = Boolean(run.request?.isPassword);
     if (secret.hidden === isSecret) {
       const hasFocus = [message, secret, document.body].includes(document.activeElement);
-      [secret.hidden, secret.disabled, message.hidden] = [!isSecret, !isSecret, isSecret];
+      message.hidden = isSecret;
+      secret.hidden = secret.disabled = !isSecret;
       if (hasFocus) {
         this.#input.focus();
       }
@@ -116,9 +111,9 @@ export class Composer {
   }
 
   /** Put a rejected message back, before what has been typed since. */
-  restore(text, files) {
+  restore({ text, files }) {
     const input = this.#input;
-    this.#files?.restore(files ?? []);
+    this.#form.restoreFiles?.(files);
     input.value = input.value ? `${text}\n${input.value}` : text;
     this.#update();
   }
@@ -138,19 +133,15 @@ export class Composer {
     if (this.#isClosed || (input === this.#field.message && this.#limit.refuses())) {
       return;
     }
-    const hasFiles = this.#hasFiles;
-    if (input.value.trim() || hasFiles) {
+    const files = this.#form.takeFiles?.(); // js/uploads/ sets it
+    if (input.value.trim() || files) {
+      const { value } = input;
+      input.value = "";
+      this.#update();
       this.showError("");
-      submit(this.#clear(input), hasFiles ? this.#files.take() : null);
+      submit(value, files);
       input.focus();
     }
-  }
-
-  #clear(input) {
-    const { value } = input;
-    input.value = "";
-    this.#update();
-    return value;
   }
 
   #update() {
@@ -164,11 +155,7 @@ export class Composer {
   #showButtons() {
     const { send, stop } = this.#field;
     stop.hidden = !this.#canStop;
-    send.hidden = this.#isBusy && !this.#input.value && !this.#hasFiles;
-  }
-
-  get #hasFiles() {
-    return this.#files?.count > 0 && this.#field.secret.hidden;
+    send.hidden = this.#isBusy && !this.#input.value;
   }
 
   #sendOnEnter(event) {

@@ -193,7 +193,7 @@ function send(frame, options) {
 /** Show a message at once, or on a card that its answer is on its way. */
 function showPending(frame) {
   if (frame.type === "send") {
-    transcript.addPending(frame.id, frame.text || "📎");
+    transcript.addPending(frame.id, frame.text);
     pending.added();
   } else {
     questions.showSent(frame.request);
@@ -218,8 +218,8 @@ function discard(id) {
 function submit(text, files) {
   if (run.request?.isPassword) {
     send({ type: "answer", id: newId(), request: run.request.id, value: text }, { isSecret: true });
-  } else if (text.trim() || files) {
-    send({ type: "send", id: newId(), text, ...(files && { files }) });
+  } else {
+    send({ type: "send", id: newId(), text, files });
   }
 }
 
@@ -265,7 +265,7 @@ function rollBack(rejection) {
   if (frame?.type === "send") {
     pending.settle(id);
     transcript.removePending(id);
-    composer.restore(frame.text, frame.files);
+    composer.restore(frame);
   }
   composer.showError(message);
 }

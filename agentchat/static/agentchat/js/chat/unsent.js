@@ -41,13 +41,13 @@ export function takeTextOnly(refuse) {
     addEventListener(type, (event) => {
       if (hasFiles(event.dataTransfer)) {
         event.preventDefault();
+        type === "drop" && refuse();
       } else if (!isField(event.target)) {
         event.preventDefault(); // a link that is dropped beside the field would be followed, too
         event.dataTransfer.dropEffect = "none";
       }
     });
   }
-  addEventListener("drop", ({ dataTransfer }) => hasFiles(dataTransfer) && refuse());
   addEventListener("paste", ({ clipboardData, target }) => {
     if (isField(target) && hasFiles(clipboardData) && !clipboardData.types.includes("text/plain")) {
       refuse();

@@ -4,9 +4,9 @@
  *
  *   upload.js   sends one file in parts
  *   kept.js     keeps files that are not sent over a reload
- *   viewer.js   opens a file in place; loaded when somebody opens one
+ *   viewer.js   opens a file in place; open_files.js loads it when somebody opens one
  *
- * The composer of a chat (chat/composer.js) gets them by the event "files". The form for a new chat sends their ids in
+ * The composer of a chat (chat/composer.js) asks its form for them (`takeFiles`). The form for a new chat sends their ids in
  * a field of its own. A message waits until its files are uploaded; what is typed stays in its field.
  */
 
@@ -74,10 +74,9 @@ function changed() {
   list.hidden = !uploads.size;
   kept.note([...uploads.keys()]);
   const message = document.getElementById("message");
+  form.toggleAttribute("data-files", uploads.size > 0); // it can be sent without a text
   if (isStart) {
     message.required = !uploads.size;
-  } else {
-    form.dispatchEvent(new CustomEvent("files", { detail: { count: uploads.size, take, restore } }));
   }
   if (isSubmitting && !isBusy()) {
     const { submitter, target } = isSubmitting;
@@ -90,8 +89,11 @@ function changed() {
   }
 }
 
-/** The ids of the files, which go with a message now. */
+/** The ids of the files, which go with a message now; nothing if there are none. */
 function take() {
+  if (!uploads.size || !document.getElementById("secret").hidden) {
+    return undefined;
+  }
   const taken = sendable();
   taken.forEach((upload) => {
     uploads.delete(upload.id);
@@ -107,7 +109,7 @@ function take() {
 }
 
 /** A message with these files was not accepted. */
-function restore(ids) {
+function restore(ids = []) {
   for (const id of ids) {
     waiting.delete(id);
     const upload = new Upload({ id, words });
@@ -204,16 +206,8 @@ function showButton() {
 }
 
 showButton();
+Object.assign(form, { takeFiles: take, restoreFiles: restore });
 for (const { id, name, size, file } of await kept.restored()) {
   start(new Upload({ id, agent: rules().agent, form: form.elements.id?.value, name, size, file, words }));
 }
 changed();
-
-document.addEventListener("click", async (event) => {
-  const link = event.target.closest("a[data-file]");
-  if (link?.dataset.file && !event.defaultPrevented && !event.button && !(event.ctrlKey || event.metaKey || event.shiftKey)) {
-    event.preventDefault();
-    const { open } = await import("./viewer.js");
-    open(link, words);
-  }
-});
