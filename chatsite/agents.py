@@ -77,6 +77,7 @@ def weather(iostream: IOStream) -> None:
     title=_("Assistant"),
     description=_("Talks about anything and remembers the conversation."),
     prompts=[_("What can you do?"), _("Show me a table and a piece of code.")],
+    uploads=["image/*", "application/pdf", "text/*"],
 )
 def assistant(iostream: IOStream) -> None:
     agent = ConversableAgent(

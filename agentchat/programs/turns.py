@@ -33,7 +33,7 @@ from agentchat.infra.db_threads import in_read_thread
 from agentchat.models import ChatSession, ClientThread, InboxItem
 from agentchat.programs.callers import Caller
 from agentchat.programs.errors import ProgramError
-from agentchat.programs.event_stream import EventStream
+from agentchat.programs.session_stream import SessionStream
 from agentchat.programs.threads import (
     find_thread,
     forget,
@@ -217,7 +217,7 @@ def waiting_in(frame: Frame) -> Waiting | None:
     return None
 
 
-async def frames_of(turn: Turn, stream: EventStream, *, pause: float) -> AsyncIterator[Frame | None]:
+async def frames_of(turn: Turn, stream: SessionStream, *, pause: float) -> AsyncIterator[Frame | None]:
     """The frames of the turn up to its end, which comes last; None after each pause of so many seconds."""
     has_begun = turn.has_begun
     while True:

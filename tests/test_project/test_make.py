@@ -21,7 +21,14 @@ from tests.local_model.server import require as require_local_model
 from tests.sites import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ["Makefile", "manage.py", "pyproject.toml", "requirements.txt", "requirements-model.txt"]
+FILES = [
+    "Makefile",
+    "manage.py",
+    "pyproject.toml",
+    "requirements.txt",
+    "requirements-model.txt",
+    "requirements-extras.txt",
+]
 PARTS = [*FILES, "agentchat", "chatsite", "scripts", "templates"]
 PYTHONS = ["python", "python3", "python3.11", "python3.12", "python3.13", "python3.14"]
 WAIT_S = 60
@@ -256,6 +263,7 @@ def test_make_alone_says_what_there_is(folder):
         "cluster",
         *tests,
         "model",
+        "extras",
         "bench",
         "soak",
         "check",

@@ -19,7 +19,7 @@ from agentchat.programs.agui.translation import AguiEvent, Output, Position, Tra
 from agentchat.programs.callers import Caller
 from agentchat.programs.endpoints import endpoint
 from agentchat.programs.errors import ProgramError
-from agentchat.programs.event_stream import EventStream
+from agentchat.programs.session_stream import SessionStream
 from agentchat.programs.threads import digest_of
 from agentchat.programs.turns import Turn, begin, frames_of, last_turn, resume
 from agentchat.programs.whole_events import whole_frame
@@ -84,7 +84,7 @@ async def _events(
     translation.waiting = turn.waiting
     try:
         if turn.waiting is None:
-            async with EventStream(caller, turn.session_id, after=turn.thread.after) as stream:
+            async with SessionStream(caller, turn.session_id, after=turn.thread.after) as stream:
                 async for frame in frames_of(turn, stream, pause=PAUSE_SECONDS):
                     if frame is None:
                         yield None

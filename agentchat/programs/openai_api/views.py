@@ -14,9 +14,9 @@ from agentchat.infra.db_threads import in_db_thread, in_read_thread
 from agentchat.programs.callers import Caller
 from agentchat.programs.endpoints import endpoint
 from agentchat.programs.errors import ProgramError
-from agentchat.programs.event_stream import EventStream
 from agentchat.programs.openai_api.replies import Reply
 from agentchat.programs.openai_api.requests import CompletionRequest, read_request, said_in
+from agentchat.programs.session_stream import SessionStream
 from agentchat.programs.threads import note_history
 from agentchat.programs.turns import Turn, begin, frames_of
 from agentchat.programs.whole_events import whole_frame
@@ -91,7 +91,7 @@ async def _followed(caller: Caller, turn: Turn, reply: Reply) -> AsyncIterator[t
     """Have the reply follow the turn to its end. What each frame adds to it; None after each pause."""
     if turn.waiting is not None:
         return
-    async with EventStream(caller, turn.session_id, after=turn.thread.after) as stream:
+    async with SessionStream(caller, turn.session_id, after=turn.thread.after) as stream:
         async for frame in frames_of(turn, stream, pause=PAUSE_SECONDS):
             if frame is None:
                 yield None

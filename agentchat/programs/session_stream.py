@@ -47,8 +47,8 @@ def _error(code: CloseCode) -> ProgramError:
     return ProgramError(status, name, text, retry_after=1 if code == CloseCode.RESTART else None)
 
 
-class EventStream:
-    """The frames of a chat session after an event: `async with EventStream(…) as stream`, then `await stream.next()`.
+class SessionStream:
+    """The frames of a chat session after an event: `async with SessionStream(…) as stream`, then `await stream.next()`.
 
     Frames are as docs/protocol.md has them, without HTML, and as this caller may see them. Both raise ProgramError.
     """
@@ -74,7 +74,7 @@ class EventStream:
             prepare=self._prepare,
         )
 
-    async def __aenter__(self) -> "EventStream":
+    async def __aenter__(self) -> "SessionStream":
         runner.start()
         if runner.is_draining:
             raise _error(CloseCode.RESTART)
