@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from agentchat.llm.config import filter_config as filter_config
     from agentchat.llm.config import llm_config as llm_config
     from agentchat.llm.model_client import ModelClient as ModelClient
+    from agentchat.mcp.tools import mcp_tools as mcp_tools
 
 _HOMES = {
     "Agent": "agentchat.agents",
@@ -74,6 +75,7 @@ _HOMES = {
     "group": "agentchat.core.addressees",
     "initiate_chats": "agentchat.agents",
     "llm_config": "agentchat.llm.config",
+    "mcp_tools": "agentchat.mcp.tools",
     "on_connect": "agentchat.core.registry",
     "owner": "agentchat.core.addressees",
     "register_function": "agentchat.agents",
@@ -113,6 +115,7 @@ __all__ = [
     "group",
     "initiate_chats",
     "llm_config",
+    "mcp_tools",
     "on_connect",
     "owner",
     "register_function",

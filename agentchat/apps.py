@@ -20,6 +20,8 @@ class AgentchatConfig(AppConfig):
         from agentchat.core import addressees
         from agentchat.llm import file_parts, timeouts
         from agentchat.llm.config import set_source
+        from agentchat.mcp import definitions, servers
+        from agentchat.models import pinned_tool
         from agentchat.runs import delegated_questions, row_watch, supervisor
         from agentchat.tools import execution
         from agentchat.web import receivers  # noqa: F401
@@ -31,6 +33,8 @@ class AgentchatConfig(AppConfig):
             file=conf.app.model_file_mb * 10**6, request=conf.app.model_files_mb * 10**6
         )
         execution.default_timeout = lambda: conf.app.tool_timeout_s
+        servers.configured = lambda: conf.app.mcp_servers
+        definitions.pinned, definitions.accept = pinned_tool.pinned, pinned_tool.accept
         supervisor.CHORES[:] = [
             RollUp().look,
             outbox.deliver_overdue,

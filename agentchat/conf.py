@@ -19,6 +19,7 @@ from agentchat.core.secrets import note_secret, note_url
 from agentchat.core.setting_values import boolean, natural_number, number, one_of, or_none, subset, whole_number
 from agentchat.errors import ConfigError
 from agentchat.llm.timeouts import seconds_from_environment
+from agentchat.mcp.servers import McpServer, mcp_servers
 
 T = TypeVar("T")
 
@@ -329,6 +330,15 @@ class AppSettings:
         _origins, (), wanted="a list of origins, such as 'https://shop.example', as in EMBED_ORIGINS"
     )
     """Origins whose pages may call the APIs with a key (CORS), besides the site's own."""
+
+    mcp_servers = Setting[dict[str, McpServer]](
+        mcp_servers,
+        dict,
+        wanted="a dict of names (letters, digits, '_', '-') and servers: {'url': 'https://…', 'headers': {…}} or "
+        "{'command': ['program', 'argument'], 'env': {…}, 'cwd': '…'}",
+        is_secret=True,
+    )
+    """MCP servers, by the names that `mcp_tools()` knows them by. Commands run as the user of the server's process."""
 
     trusted_proxies = _optional_number(None)
     """Proxies of the site's own in front of it, each of which adds the address it sees to X-Forwarded-For. 0: none, the

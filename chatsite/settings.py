@@ -201,6 +201,7 @@ _AGENTCHAT = {
     "TRUSTED_PROXIES": env.int,
     "APIS": env.list,
     "API_ORIGINS": env.list,
+    "MCP_SERVERS": env.json,
 }
 
 

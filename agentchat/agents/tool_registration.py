@@ -174,11 +174,11 @@ def register_function(
     executor: ToolRegistration,
     name: str | None = None,
     description: str | None = None,
-    retry_safe: bool = False,
+    retry_safe: bool | None = None,
     timeout: float | None = None,
-    approval: NeedsApproval = False,
+    approval: NeedsApproval | None = None,
     approval_expires_in: timedelta | None = None,
-    replay: bool = False,
+    replay: bool | None = None,
     visible: Visibility | None = None,
     to: Any = None,
     shown: bool = False,
@@ -188,7 +188,8 @@ def register_function(
 ) -> None:
     """Let the caller's model call `f`, and the executor run it. `f` may be async.
 
-    The model sees `name` (else the function's own), `description` (else its docstring's first paragraph) and a schema
+    What is None stays as it is, if `f` is a tool already; a plain function is called once and without approval. The
+    model sees `name` (else the function's own), `description` (else its docstring's first paragraph) and a schema
     made of the annotations. `retry_safe=True`: `f` may run again if its process died and it is unknown whether it took
     effect. `timeout`: seconds that one call may take, instead of the default. `approval`: whether the user must approve
     each call, or a function of its arguments that says so; the user may change the arguments, or refuse with a reason

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Optional, Protocol, TypeVar, runtime_checkable
 
 from agentchat.core.addressees import delegation_of
 from agentchat.core.approvals import Approval, Decision, M, approve_by_text, ask_by_text
+from agentchat.core.execution_scope import execution_scope
 from agentchat.core.files import Data, File, MessageText, files_of_text
 from agentchat.core.handovers import HandoverResult, check_summary, hand_over_by_text, handover_addressee
 from agentchat.core.model_json import read_json
@@ -289,7 +290,7 @@ class IOStream(InputStream, OutputStream, Protocol):
         """
         IOStream.begin_runs(run := object())
         try:
-            with IOStream.set_default(stream), own_objects():
+            with IOStream.set_default(stream), own_objects(), execution_scope():
                 yield
         finally:
             IOStream.end_runs(run)

@@ -19,6 +19,7 @@ from websockets.frames import CloseCode
 from websockets.sync.server import ServerConnection, serve
 
 from agentchat.core.agent_functions import call_agent_function, check_agent_function
+from agentchat.core.execution_scope import execution_scope
 from agentchat.core.log import get_logger
 from agentchat.core.per_run import own_objects
 from agentchat.errors import AgentChatError, RunInterrupt
@@ -127,7 +128,7 @@ class WebsocketServer:
     def _call_agent(self, stream: ClientStream) -> CloseCode:
         """Call the agent function, and return the close code for its client."""
         try:
-            with IOStream.set_default(stream), own_objects():
+            with IOStream.set_default(stream), own_objects(), execution_scope():
                 call_agent_function(self._on_connect, stream, self._title)
         except (RunInterrupt, ConnectionClosed) as end:
             logger.info("an agent function was unwound: %s", type(end).__name__)

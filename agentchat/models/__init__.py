@@ -16,6 +16,7 @@ from agentchat.models.delegated_question import DelegatedQuestion
 from agentchat.models.feedback import Feedback
 from agentchat.models.file import StoredFile
 from agentchat.models.handover import Handover
+from agentchat.models.pinned_tool import PinnedTool
 from agentchat.models.program import ApiKey, ClientThread
 from agentchat.models.step_request import StepRequest
 
@@ -32,6 +33,7 @@ __all__ = [
     "InboxItem",
     "OutboxItem",
     "Pause",
+    "PinnedTool",
     "RateLimit",
     "Run",
     "Share",

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Protocol, get_args, get_origin
 from weakref import WeakKeyDictionary
 
 import docstring_parser
@@ -36,6 +36,22 @@ _ModelJson = str  # JSON as the model wrote it, which may be invalid
 NeedsApproval = bool | Callable[[dict[str, Any]], bool]
 
 
+class Parameters(Protocol):
+    """What a tool's arguments are: those of a function's signature, or of a JSON schema (`json_arguments.py`)."""
+
+    @property
+    def schema(self) -> Mapping[str, Any]: ...
+
+    @property
+    def unannotated(self) -> tuple[str, ...]:
+        """Parameters of which nothing is known."""
+        ...
+
+    def read(self, written: _ModelJson) -> dict[str, Any]: ...
+
+    def read_json(self, written: _ModelJson) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tool:
     """A function that a model may call. Calling the tool calls the function.
@@ -48,7 +64,8 @@ class Tool:
     `visible`: what users see of its calls; None: as the site says. Who approves a call sees it.
     `delegation`: who approves it, if not the user. `editable`: the arguments that may be changed when it is approved.
     `outcome_unknown_to`: who is asked whether to make a call again that may have taken effect. `is_known_to_model`: an
-    agent's model may call it, and that agent knows what users see of it.
+    agent's model may call it, and that agent knows what users see of it. `parameters`: what the arguments are, if not
+    those of the function's signature.
     """
 
     function: Callable[..., Any]
@@ -64,6 +81,7 @@ class Tool:
     editable: tuple[str, ...] | None = None
     outcome_unknown_to: Addressee | None = None
     is_known_to_model: bool = False
+    parameters: Parameters | None = None
 
     def __post_init__(self) -> None:
         if self.visible not in (None, *get_args(Visibility)):
@@ -82,24 +100,31 @@ class Tool:
             raise ConfigError(f"tool {self.name!r}: the name must be 1 to 64 letters, digits, '_' and '-'")
         if not self.description:
             raise ConfigError(f"tool {self.name!r} has no description: give it one, or give the function a docstring")
-        arguments = _arguments_of(self.function)
+        arguments = self._parameters()
         if arguments.unannotated:
             raise ConfigError(
                 f"tool {self.name!r}: annotate {', '.join(arguments.unannotated)}, so that the model knows their types"
             )
-        function = {"name": self.name, "description": self.description, "parameters": copy.deepcopy(arguments.schema)}
+        function = {
+            "name": self.name,
+            "description": self.description,
+            "parameters": copy.deepcopy(dict(arguments.schema)),
+        }
         return {"type": "function", "function": function}
 
     def arguments(self, written: _ModelJson) -> dict[str, Any]:
         """The arguments for the function. Raise ToolError, with a message for the model, if they are invalid."""
-        return _arguments_of(self.function).read(written)
+        return self._parameters().read(written)
 
     def json_arguments(self, written: _ModelJson) -> dict[str, Any]:
         """The same arguments as JSON values, for a user who approves them.
 
         Raise ToolError as above, and if what the user would see is not what the function would get.
         """
-        return _arguments_of(self.function).read_json(written)
+        return self._parameters().read_json(written)
+
+    def _parameters(self) -> Parameters:
+        return _arguments_of(self.function) if self.parameters is None else self.parameters
 
     def wants_approval(self, arguments: Mapping[str, Any]) -> bool:
         return bool(self.approval(dict(arguments)) if callable(self.approval) else self.approval)

@@ -12,6 +12,18 @@ from agentchat.errors import ConfigError
 WRONG = {
     "ENGINE": ["rabbits", None, ["threads"], 1],
     "LLM": [{"model": "m"}, [], "m", ["m"], [{}]],
+    "MCP_SERVERS": [
+        "shop",
+        ["shop"],
+        None,
+        {"the shop": {"url": "https://shop.example"}},
+        {"shop": "https://shop.example"},
+        {"shop": {"url": "file:///etc/passwd"}},
+        {"shop": {"url": "https://shop.example", "command": ["shop"]}},
+        {"shop": {"command": "uvx shop"}},
+        {"shop": {"command": []}},
+        {"shop": {"command": ["shop"], "env": {"PORT": 1}}},
+    ],
     "FALLBACK_PRICE": [0.01, [0.01], [0.01, "0.03"], [0.01, -1], [math.nan, 1]],
     "KEEP_REASONING": ["no", 1, None],
     "KEEP_REQUESTS": ["no", 1, None],
@@ -92,7 +104,7 @@ def test_a_value_of_the_wrong_kind_is_an_error_that_says_what_to_use(settings, k
         settings.AGENTCHAT = {key: value}
         [error] = check_settings()[:1]
         assert error.id == "agentchat.E001"
-        shown = "not valid" if key == "LLM" else repr(value)  # it may have keys
+        shown = "not valid" if key in ("LLM", "MCP_SERVERS") else repr(value)  # it may have keys
         assert error.msg.startswith(f"AGENTCHAT[{key!r}] is {shown}: use ")
         with pytest.raises(ConfigError):
             getattr(conf.app, key.lower())

@@ -10,11 +10,13 @@ PAGE = ROOT / "docs" / "integrations.md"
 
 @pytest.fixture
 def agents_of_the_page():
+    before = dict(registry._agents)
     for _, block in blocks(PAGE, "python"):
         if not block.startswith("# program.py"):
             exec(compile(block, str(PAGE), "exec"), {})
     yield
-    registry.unregister("tea")
+    registry._agents.clear()
+    registry._agents.update(before)
 
 
 def test_every_program_on_the_page_does_what_it_says(server_url, make_key, agents_of_the_page, capsys):
