@@ -5,10 +5,12 @@ them. Where no supervisor is at work, whoever needs them reads them when they ar
 edited in this process holds at once, in others within a second or two.
 """
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
 from agentchat import conf
@@ -28,10 +30,14 @@ class _Stored:
 
 
 class _Cache:
+    """`edits` counts what was edited here: what was read before an edit is not kept after it."""
+
     stored: _Stored | None = None
+    edits = 0
 
 
 _cache = _Cache()
+_lock = threading.Lock()
 
 
 def budgets() -> tuple[BudgetRule, ...]:
@@ -62,9 +68,17 @@ def refresh() -> None:
     _read()
 
 
-def forget(**kwargs: Any) -> None:
+def forget() -> None:
     """Read the tables again when they are needed next."""
-    _cache.stored = None
+    with _lock:
+        _cache.edits += 1
+        _cache.stored = None
+
+
+def _on_edit(using: str | None = None, **kwargs: Any) -> None:
+    """Within the transaction that edits them; and again when the others can read what it has written."""
+    forget()
+    transaction.on_commit(forget, using=using)
 
 
 def _known() -> _Stored:
@@ -73,13 +87,16 @@ def _known() -> _Stored:
 
 
 def _read() -> _Stored:
-    read_at = time.monotonic()
+    edits, read_at = _cache.edits, time.monotonic()
     rules = tuple(row.rule for row in UsageBudget.objects.filter(is_active=True).order_by("pk"))
     paused = dict(Pause.objects.values_list("agent", "sentence"))
-    _cache.stored = stored = _Stored(rules=rules, paused=paused, read_at=read_at)
+    stored = _Stored(rules=rules, paused=paused, read_at=read_at)
+    with _lock:
+        if _cache.edits == edits:
+            _cache.stored = stored
     return stored
 
 
 for _model in (UsageBudget, Pause):
-    post_save.connect(forget, sender=_model, dispatch_uid=f"agentchat_budgets_{_model.__name__}")
-    post_delete.connect(forget, sender=_model, dispatch_uid=f"agentchat_budgets_{_model.__name__}")
+    post_save.connect(_on_edit, sender=_model, dispatch_uid=f"agentchat_budgets_{_model.__name__}")
+    post_delete.connect(_on_edit, sender=_model, dispatch_uid=f"agentchat_budgets_{_model.__name__}")

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import connection, transaction
 from pydantic import BaseModel
 
 from agentchat import AssistantAgent, UserProxyAgent, llm_config
@@ -339,6 +339,33 @@ def test_a_budget_of_admin_holds_at_once_and_no_longer_when_it_is_deleted():
     assert rules.budgets() == (BudgetRule(of="site", what="runs", limit=3, per="day"),)
     budget.delete()
     assert rules.budgets() == ()
+
+
+def test_what_was_read_before_an_edit_is_not_kept_after_it(monkeypatch):
+    stored = rules._Stored
+
+    def edit_meanwhile(**read):
+        monkeypatch.setattr(rules, "_Stored", stored)
+        Pause.objects.create(agent="probe")
+        return stored(**read)
+
+    monkeypatch.setattr(rules, "_Stored", edit_meanwhile)
+    rules.refresh()
+    assert rules.pause_of("probe") == ""
+
+
+def test_an_edit_holds_as_soon_as_its_transaction_is_committed():
+    def read_elsewhere():
+        rules.refresh()
+        connection.close()
+
+    with transaction.atomic():
+        Pause.objects.create(agent="probe")
+        supervisor = threading.Thread(target=read_elsewhere)
+        supervisor.start()
+        supervisor.join()
+        assert rules.known_pause_of("probe") is None
+    assert rules.pause_of("probe") == ""
 
 
 def test_a_paused_agent_takes_no_message_and_what_runs_is_finished(agent_function, agent_chat):
