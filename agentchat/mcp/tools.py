@@ -65,7 +65,7 @@ def mcp_tools(
             function=functools.partial(_call, connection, scope, name),
             name=model_name,
             description=definition["description"],
-            parameters=_parameters(json.dumps(definition["schema"])),
+            parameters=_parameters(name, json.dumps(definition["schema"])),
             retry_safe=definition["readOnly"],
             timeout=timeout,
             approval=wants_approval,
@@ -76,9 +76,12 @@ def mcp_tools(
 
 
 @functools.lru_cache(maxsize=512)
-def _parameters(schema: str) -> JsonArguments:
+def _parameters(name: str, schema: str) -> JsonArguments:
     """Checking a schema takes milliseconds, and each execution of a run needs it again."""
-    return JsonArguments(json.loads(schema))
+    try:
+        return JsonArguments(json.loads(schema))
+    except ToolError as error:
+        raise ToolError(f"MCP tool {name!r} cannot be used ({error}): leave it out of allow=") from error
 
 
 async def _call(connection: McpConnection, scope: object, name: str, /, **arguments: Any) -> Any:

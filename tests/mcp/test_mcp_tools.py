@@ -198,7 +198,7 @@ def test_registering_a_tool_for_agents_keeps_its_approval(shop):
     assert executor._agentchat.tools["shop_price"].retry_safe
 
 
-def test_what_cannot_be_used_is_said_at_once(shop, web_shop, monkeypatch):
+def test_what_cannot_be_used_is_said_at_once(shop, monkeypatch):
     with pytest.raises(ConfigError, match="no MCP server of this name; MCP_SERVERS has 'shop'"):
         mcp_tools("uvx some-server")
     with pytest.raises(ConfigError, match="address that is none of a server"):
