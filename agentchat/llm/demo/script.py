@@ -22,6 +22,12 @@ _NAME = re.compile(r"\bmy name is\s+([^\W\d_][\w'\u2019-]*)", re.I)
 _ASKS_FOR_NAME = re.compile(r"\b(what(?:'s| is) my name|who am i|my name\?)", re.I)
 _LONG = re.compile(r"\b(?:long|detailed)\s+(?:answer|story|text|reply|essay)\b", re.I)
 _POEM = re.compile(r"\bpoems?\b", re.I)
+# What `file_parts` writes of a file for a model that takes none.
+_FILE = re.compile(
+    r"\[(?:File|The text of file) ([^\n]{1,200}?) \(\w+/[^\s()]+, [^()\n]+\)[^\n]*\]"
+    r"(?:\n(?:.*?\n)??\[The end of file \1\])?",
+    re.DOTALL,
+)
 _HONEST = "_I am the demo model: scripted, no AI. Set `OPENAI_API_KEY` and a real model answers here._"
 _PARAGRAPHS = 125
 
@@ -48,7 +54,8 @@ def answer_to(
     messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, wants_result: bool = False
 ) -> ScriptedAnswer:
     """The next message of the conversation. `wants_result`: the last tool is called if no other is meant."""
-    user_texts = [text_of(message) for message in messages if message.get("role") == "user"]
+    sent = [text_of(message) for message in messages if message.get("role") == "user"]
+    user_texts = [_FILE.sub("", text).strip() for text in sent]
     system = "\n".join(text_of(message) for message in messages if message.get("role") in ("system", "developer"))
     task = _shortened(user_texts[0].rstrip(" .!")) if user_texts else ""
     if short := condensed(messages):
@@ -63,7 +70,10 @@ def answer_to(
         return ScriptedAnswer(
             calls=(ScriptedCall(id="call_demo_last", name=functions[-1]["name"], arguments=arguments),)
         )
-    text = _report(results, user_texts[-1] if user_texts else "") if results else _small_talk(user_texts, tools)
+    if results:
+        text = _report(results, user_texts[-1] if user_texts else "")
+    else:
+        text = _small_talk(user_texts, tools, [match[1] for match in _FILE.finditer(sent[-1] if sent else "")])
     if "TERMINATE" in system:
         text += "\n\nTERMINATE"
     return ScriptedAnswer(text=text)
@@ -177,7 +187,7 @@ def _poem(place: str) -> str:
     )
 
 
-def _small_talk(user_texts: Sequence[str], tools: Sequence[Mapping[str, Any]]) -> str:
+def _small_talk(user_texts: Sequence[str], tools: Sequence[Mapping[str, Any]], files: Sequence[str]) -> str:
     text = user_texts[-1] if user_texts else ""
     if _LONG.search(text):
         return _long_answer()
@@ -191,6 +201,8 @@ def _small_talk(user_texts: Sequence[str], tools: Sequence[Mapping[str, Any]]) -
     lines = [f"This is message {max(1, len(user_texts))} of yours that I see."]
     if len(user_texts) > 1 and user_texts[-2].strip():
         lines.append(f"Before it you wrote: “{_shortened(user_texts[-2])}”.")
+    if files:
+        lines.append(f"With it came {', '.join(files)}, which I cannot read.")
     lines.append("Ask me for the weather in Paris, for a poem or for a long answer.")
     if names_of_tools := [f"`{function.get('name')}`" for function in _functions(tools)]:
         lines.append(f"I have tools: {', '.join(names_of_tools)}. Write the name of one, and I call it.")

@@ -7,6 +7,7 @@ from agentchat.llm.client import complete
 from agentchat.llm.condensing import summary_request, title_request
 from agentchat.llm.config import DEMO
 from agentchat.llm.demo import transport
+from agentchat.llm.demo.script import answer_to
 
 CONFIG = {"config_list": DEMO}
 
@@ -160,3 +161,14 @@ def test_it_sums_up_with_names_numbers_and_open_questions(ask):
     for fact in ("Paris", "Ada", "3 chairs", "2 May", "4711", "open question: When do they come?"):
         assert fact in summary
     assert "Fine." not in summary
+
+
+def test_files_are_named_and_are_no_words_of_the_user():
+    text = (
+        "What is in these?\n\n[File sun.png (image/png, 5 kB) is attached, but you cannot read it: this model takes no "
+        "images]\n\n[The text of file sales (1).csv (text/csv, 32 bytes)]\ncity,amount\nOslo,3\n"
+        "[The end of file sales (1).csv]"
+    )
+    answer = answer_to([{"role": "user", "content": text}], []).text
+    assert "With it came sun.png, sales (1).csv, which I cannot read." in answer
+    assert "| words | 4 |" in answer
