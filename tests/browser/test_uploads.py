@@ -123,6 +123,20 @@ def test_what_is_not_sent_survives_a_reload_and_goes_on_after_a_lost_connection(
     expect(tab.transcript).to_contain_text("I have big.txt.")
 
 
+def test_a_file_that_could_not_be_uploaded_is_tried_again_by_its_button(tab):
+    busy = {"status": 429, "json": {"error": "Please wait a moment."}}
+    tab.page.route(re.compile("/uploads/"), lambda route: route.fulfill(**busy))
+    pick(tab, payload("notes.txt", b"first line"))
+    card = uploads(tab)
+    expect(card).to_contain_text("Please wait a moment.")
+    tab.page.unroute(re.compile("/uploads/"))
+    tab.problems.clear()  # Chromium says that it was refused
+    card.get_by_role("button", name="Retry").click()
+    expect(tab.page.locator(".upload[data-state='ready']")).to_contain_text("notes.txt")
+    tab.say("Read this")
+    expect(tab.transcript).to_contain_text("I have notes.txt.")
+
+
 def test_a_refused_file_says_why_and_what_was_typed_stays(tab):
     field = tab.page.get_by_role("textbox", name="Message")
     field.fill("What is this?")
@@ -148,7 +162,7 @@ def test_a_new_chat_begins_with_files_on_a_phone(chromium, clerks):
     tab = Tab(context.new_page(), clerks)
     tab.page.goto(f"{clerks.url}/chat/")
     agents = tab.page.get_by_role("combobox", name="Agent")
-    agents.select_option("Assistant")
+    agents.select_option("Weather desk")
     expect(tab.page.get_by_role("button", name="Add files")).to_be_hidden()
     agents.select_option("Clerk")
     # Several at once: the first ones of a guest who has no key yet.
