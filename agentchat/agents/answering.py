@@ -18,6 +18,7 @@ from agentchat.io.base import IOStream, send_to
 from agentchat.llm.response import ModelResponse
 from agentchat.llm.results import ResultFormat
 from agentchat.tools import Tool, tool_of
+from agentchat.tools.client import ClientTool
 from agentchat.tools.execution import ToolCalls
 
 M = TypeVar("M", bound=BaseModel)
@@ -40,7 +41,7 @@ def answer(
     """
     if agent.client is None:
         raise ConfigError(f"agent {agent.name!r} has no llm_config, so it cannot reply: give it llm_config()")
-    usable = {tool.name: tool for tool in (*agent._agentchat.tools.values(), *map(tool_of, tools))}
+    usable = _usable([*agent._agentchat.tools.values(), *map(tool_of, tools)], silent=silent)
     called: list[Message] = []
     for turn in range(max_turns + 1):
         offered = usable.values() if turn < max_turns else ()
@@ -50,6 +51,13 @@ def answer(
             return response
         called += _with_results(agent, stream, response, usable, silent=silent)
     raise AssertionError("never reached")
+
+
+def _usable(tools: Sequence[Tool], *, silent: bool) -> dict[str, Tool]:
+    """The tools by name. Of a client's, only those whose names are free, and none where nobody would see the call."""
+    own = {tool.name: tool for tool in tools if not isinstance(tool, ClientTool)}
+    clients = () if silent else (tool for tool in tools if isinstance(tool, ClientTool) and tool.name not in own)
+    return own | {tool.name: tool for tool in clients}
 
 
 def result_of(agent: ReplyingAgent, response: ModelResponse, wanted: ResultFormat[M]) -> M:

@@ -12,6 +12,7 @@ from agentchat.core.addressees import addressee_of, delegation_of, editable_name
 from agentchat.errors import ConfigError
 from agentchat.events import Visibility
 from agentchat.tools import Tool, as_function, tool_of
+from agentchat.tools.client import ClientTool
 from agentchat.tools.schema import NeedsApproval
 
 ApiStyle = Literal["tool", "function"]
@@ -46,6 +47,7 @@ class ToolRegistration:
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             known = tool_of(function, name=name, description=description, visible=visible)
+            _check_own(known)
             tool = replace(known, is_known_to_model=True)
             schema = tool.schema()
             self._set_visible(tool)
@@ -140,6 +142,7 @@ class ToolRegistration:
                 editable=editable_names(editable),
                 outcome_unknown_to=None if outcome_unknown_to is None else addressee_of(outcome_unknown_to),
             )
+            _check_own(tool)
             before = self._agentchat.tools.get(tool.name)
             if before is not None and before.function is not tool.function:
                 _warn_of_overriding(tool.name)
@@ -226,6 +229,15 @@ def register_function(
         editable=editable,
         outcome_unknown_to=outcome_unknown_to,
     )(tool)
+
+
+def _check_own(tool: Tool) -> None:
+    """A client's tool must not take the place of one of the agent's, whose name it may have."""
+    if isinstance(tool, ClientTool):
+        raise ConfigError(
+            f"tool {tool.name!r} is the client's: it cannot be registered. Use reply(iostream, agent, "
+            f"iostream.client_tools)"
+        )
 
 
 def _warn_of_overriding(name: str) -> None:

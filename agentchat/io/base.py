@@ -198,6 +198,14 @@ class IOStream(InputStream, OutputStream, Protocol):
         return folder
 
     @property
+    def client_tools(self) -> Sequence[Callable[..., Any]]:
+        """What the client offers that has sent the last message, for `agentchat.reply`: it runs these tools itself.
+
+        In a run each use is a step, and it is an AG-UI frontend that may offer some; elsewhere there are none.
+        """
+        return ()
+
+    @property
     def said(self) -> list[dict[str, str]]:
         """What was said in this run so far, by `input`, `post` and `agentchat.reply`: role and content of each."""
         return list(vars(self).get("_said", ()))
@@ -220,12 +228,14 @@ class IOStream(InputStream, OutputStream, Protocol):
         to: Any = None,
         shown: bool = False,
         escalate: tuple[timedelta, Any] | None = None,
+        tool_call_id: str | None = None,
     ) -> "M":
         """Have a form filled in, and return it: an instance of the pydantic model `schema`.
 
         A run shows a form and waits as `input` does; after `expires_at` it raises InputExpired instead. With `to` it
         asks somebody else than its user (`core.addressees`). Here each field is asked for separately, of whoever is
-        there, and nothing expires. Raise ConfigError if `to` or `escalate` is wrong.
+        there, and nothing expires. `tool_call_id`: the call whose result the form is. Raise ConfigError if `to` or
+        `escalate` is wrong.
         """
         check_addressee(to=to, shown=shown, escalate=escalate)
         return ask_by_text(self, prompt, schema)

@@ -51,7 +51,7 @@ class ClientThread(models.Model):
     was said, as a program without a name for it would repeat it.
 
     The last request stays, so that one that is repeated after a lost connection counts once: `request` is its digest,
-    `client_id` the id of its message, and `after` the last event before it.
+    `client_id` the id of its message, and `after` the last event before it. `client_tools` are those that it offers.
     """
 
     session = models.OneToOneField(
@@ -65,6 +65,7 @@ class ClientThread(models.Model):
     client_id = models.UUIDField(null=True)
     after = models.PositiveBigIntegerField(default=0)
     requested_at = MomentField(null=True)
+    client_tools: "models.JSONField[Any, Any]" = StoredJSONField(null=True)
 
     class Meta:
         verbose_name = _("thread of a program")

@@ -6,7 +6,7 @@ Synchronous, in a thread for database work. Whoever calls twice at the same time
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -71,12 +71,20 @@ def new_thread(visitor: Visitor, agent: str) -> ClientThread:
         return ClientThread.objects.create(whose=group_of_visitor(visitor), agent=agent, session_id=uuid.uuid4())
 
 
-def note_request(thread: ClientThread, request: str, *, after: int, client_id: uuid.UUID | None = None) -> None:
+def note_request(
+    thread: ClientThread,
+    request: str,
+    *,
+    after: int,
+    client_id: uuid.UUID | None = None,
+    client_tools: Sequence[Mapping[str, Any]] = (),
+) -> None:
     """A request is about to be made in this thread: its message gets the id `thread.client_id`."""
+    thread.client_tools = list(client_tools) or None
     thread.request, thread.client_id, thread.after = request, client_id or uuid.uuid4(), after
     thread.requested_at, thread.history = moments.now(), ""
     with lock_timeout(USER_TIMEOUT_SECONDS):
-        thread.save(update_fields=["request", "client_id", "after", "requested_at", "history"])
+        thread.save(update_fields=["request", "client_id", "after", "requested_at", "history", "client_tools"])
 
 
 def forget(thread: ClientThread) -> None:

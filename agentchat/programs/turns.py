@@ -6,7 +6,7 @@ caller cannot give: a colleague's answer, a signal, staff. The run does not depe
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID, uuid5
@@ -45,6 +45,7 @@ from agentchat.programs.threads import (
 )
 from agentchat.realtime.frames import Frame
 from agentchat.runs.questions import Question
+from agentchat.tools.client import CLIENT_QUESTION
 
 Waiting = Literal["colleague", "signal", "staff"]
 
@@ -68,6 +69,7 @@ class Said:
     earlier: Sequence[ClientMessage] = ()
     request: str = ""
     is_repeat: bool = False
+    client_tools: Sequence[Mapping[str, Any]] = ()
     message_id: UUID | None = None
 
 
@@ -107,7 +109,8 @@ def begin(caller: Caller, said: Said) -> Turn:
         thread = new_thread(visitor, said.agent)
     session = ChatSession.objects.filter(pk=thread.session_id).first()
     if not is_repeat:
-        note_request(thread, said.request, after=session.next_seq - 1 if session else 0, client_id=said.message_id)
+        after = session.next_seq - 1 if session else 0
+        note_request(thread, said.request, after=after, client_id=said.message_id, client_tools=said.client_tools)
     assert thread.client_id is not None
     if session is None:
         try:
@@ -153,30 +156,56 @@ def last_turn(caller: Caller, agent: str, name: str) -> Turn:
 
 
 def resume(
-    caller: Caller, agent: str, name: str, *, request: str, asked: str, value: Callable[[Question], Any] | None
+    caller: Caller,
+    agent: str,
+    name: str,
+    *,
+    request: str,
+    answers: Mapping[str, Callable[[Question], Any] | None],
+    client_tools: Sequence[Mapping[str, Any]] = (),
 ) -> Turn:
-    """Answer the question `asked`, once, however often it is answered; without a `value`, decline to.
+    """Answer the open question, once, however often it is answered; None declines to.
 
-    Who declines an approval rejects it; any other question can only be declined by stopping the run. Raise ProgramError
-    or Rejected.
+    `answers` are by the id of the question, or of the call that it is about. Who declines an approval or a call rejects
+    it; any other question can only be declined by stopping the run. Raise ProgramError or Rejected.
     """
     turn = last_turn(caller, agent, name)
     thread, visitor = turn.thread, caller.visitor
-    if thread.request == request or thread.client_id == uuid5(thread.session_id, asked):
+    if thread.request == request:
         return turn
     session = ChatSession.objects.get(pk=thread.session_id)
     run = live_run(session)
     question = open_question(run) if run is not None else None
-    if question is None or question["request"] != asked:
+    ids = (question["request"], question.get("toolCallId", "")) if question is not None else ()
+    found = [answers[each] for each in ids if each in answers]
+    if question is None or not found:
+        if any(thread.client_id == uuid5(session.pk, each) for each in answers):
+            return turn
         raise already_answered()
-    note_request(thread, request, after=session.next_seq - 1, client_id=uuid5(session.pk, asked))
-    if value is None and question["kind"] != "approval":
+    asked, value = question["request"], found[0]
+    is_declined = value is None and question["kind"] != "approval" and not is_client_call(question)
+    given = None if is_declined else _DECLINED[question["kind"]] if value is None else value(question)
+    note_request(
+        thread,
+        request,
+        after=session.next_seq - 1,
+        client_id=uuid5(session.pk, asked),
+        client_tools=client_tools,
+    )
+    if is_declined:
         messages.stop(session.pk, by=visitor.name, visitor=visitor)
         return Turn(thread=thread, has_begun=True)
     assert thread.client_id is not None
-    given = {"decision": "reject"} if value is None else value(question)
     messages.answer(session.pk, visitor, client_id=thread.client_id, request=asked, value=given)
     return Turn(thread=thread, answered=asked)
+
+
+_DECLINED = {"approval": {"decision": "reject"}, "form": {"result": "Error: the client has declined this call"}}
+
+
+def is_client_call(question: Question) -> bool:
+    """Whether the client is asked for the result of a call of its own tool."""
+    return question.get("name") == CLIENT_QUESTION and "toolCallId" in question
 
 
 def answer_in(question: Question, text: str) -> Any:

@@ -47,6 +47,7 @@ from agentchat.models import Run
 from agentchat.realtime.chat_list import group_of_owner
 from agentchat.realtime.frames import Frame
 from agentchat.runs.async_bridge import RunBridge, outside_event_loops
+from agentchat.runs.client_tools import RunClientTools
 from agentchat.runs.determinism import digest_of
 from agentchat.runs.developer_warnings import warn_developer
 from agentchat.runs.files import RunFiles
@@ -65,7 +66,7 @@ from agentchat.tools.memory import MemoryWatch
 T = TypeVar("T")
 
 
-class RunIOStream(Waits, RunFiles, IOStream):
+class RunIOStream(Waits, RunFiles, RunClientTools, IOStream):
     """What an agent function prints to, asks and is recorded by, when it runs for a chat session.
 
     `user` and `session` are as they were when this execution of the run began.
@@ -282,6 +283,7 @@ class RunIOStream(Waits, RunFiles, IOStream):
         to: Any = None,
         shown: bool = False,
         escalate: tuple[timedelta, Any] | None = None,
+        tool_call_id: str | None = None,
     ) -> M:
         """Have a form filled in, and return it: an instance of the pydantic model `schema`. Suspends as `input` does.
 
@@ -300,6 +302,7 @@ class RunIOStream(Waits, RunFiles, IOStream):
                 schema=fields,
                 initial=initial,
                 expires_at=iso(expires_at),
+                tool_call_id=tool_call_id,
             )
             initial = self._answer(f"form {schema.__name__}", question, delegation)
             try:

@@ -29,6 +29,7 @@ from agentchat.core.secrets import mask
 from agentchat.core.steps import StepAttempt, StepSpec, memory_only, steps, takes_effect
 from agentchat.errors import ConfigError, RunInterrupt, ToolError, text_of
 from agentchat.events import ChatEvent, LostMemory, Notice, ToolCallResult
+from agentchat.tools.client import CLIENT_QUESTION, ClientResult, ClientTool
 from agentchat.tools.files import FILES, kept_files, returned_text, tool_text
 from agentchat.tools.memory import MemoryWatch
 from agentchat.tools.schema import Tool
@@ -81,6 +82,8 @@ class ToolCalls:
 
     def _outcome(self, call: Mapping[str, Any], tool: Tool | None) -> "_Outcome":
         """How to get the result of a call, when its turn comes."""
+        if isinstance(tool, ClientTool):
+            return self._of_client(call, tool)
         if self.execute is not None and not (tool and tool.approval):
             return self._executed(tool, _name(call), _arguments(call))
         if tool is None:
@@ -92,6 +95,16 @@ class ToolCalls:
             return self._approved(call, tool, arguments)
         except ToolError as error:
             return _Outcome(_error(str(error)))
+
+    def _of_client(self, call: Mapping[str, Any], tool: ClientTool) -> "_Outcome":
+        """Ask the client of the chat for the result."""
+        try:
+            tool.arguments(_arguments(call))
+        except ToolError as error:
+            return _Outcome(_error(str(error)))
+        stream: Any = self.stream
+        answer = stream.ask(tool.prompt, ClientResult, name=CLIENT_QUESTION, tool_call_id=call["id"])
+        return _Outcome(lambda: (answer.result, True), retry_safe=True)
 
     def _approved(self, call: Mapping[str, Any], tool: Tool, arguments: Mapping[str, Any]) -> "_Outcome":
         """Ask the user for approval. Exactly what they approve is called."""

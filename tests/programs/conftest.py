@@ -3,8 +3,10 @@
 import asyncio
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 import uvicorn
 from django.utils import translation
@@ -55,3 +57,23 @@ def make_key(user):
         return api_keys.make(owner or user, **values)[1]
 
     return make
+
+
+@pytest.fixture
+def post(server_url, make_key):
+    """`post(agent, "text", thread=…)`: the events of a run, as (id, event)."""
+    from tests.programs.agui_events import bearer, read  # which needs an extra
+
+    key = make_key()
+
+    def run(agent, text=None, *, thread="t1", run=None, resume=None, messages=None, until=None, tools=()):
+        messages = messages if messages is not None else [{"id": str(uuid.uuid4()), "role": "user", "content": text}]
+        body = {"threadId": thread, "runId": run or uuid.uuid4().hex, "messages": messages}
+        body |= {"resume": resume, "messages": []} if resume else {}
+        body |= {"tools": list(tools)}
+        with httpx2.stream("POST", f"{server_url}/agui/{agent}/", json=body, headers=bearer(key), timeout=20) as answer:
+            assert answer.status_code == 200, answer.read()
+            return read(answer, until)
+
+    run.key = key
+    return run

@@ -7,15 +7,13 @@ import ag_ui.core as ag_ui
 import httpx2
 import pytest
 from django.contrib.sessions.models import Session
-from pydantic import TypeAdapter
 
 from agentchat import ConversableAgent, llm_config, reply
 from agentchat.models import ChatSession, Event, InboxItem
 from agentchat.testing import call, fail, say
 from agentchat.websocket import visitor_limits
 from tests.factories import account, signed_in
-
-EVENTS = TypeAdapter(ag_ui.Event)
+from tests.programs.agui_events import bearer, check_order, read, text, types
 
 
 @pytest.fixture
@@ -26,70 +24,6 @@ def agent(agent_function, scripted_llm):
         reply(iostream, ConversableAgent("bot", llm_config=llm_config()))
 
     return agent_function(answer)
-
-
-@pytest.fixture
-def post(server_url, make_key):
-    """`post(agent, "text", thread=…)`: the events of a run, as (id, event)."""
-    key = make_key()
-
-    def run(agent, text=None, *, thread="t1", run=None, resume=None, messages=None, until=None):
-        messages = messages if messages is not None else [{"id": str(uuid.uuid4()), "role": "user", "content": text}]
-        body = {"threadId": thread, "runId": run or uuid.uuid4().hex, "messages": messages}
-        body |= {"resume": resume, "messages": []} if resume else {}
-        with httpx2.stream("POST", f"{server_url}/agui/{agent}/", json=body, headers=bearer(key), timeout=20) as answer:
-            assert answer.status_code == 200, answer.read()
-            return read(answer, until)
-
-    run.key = key
-    return run
-
-
-def bearer(key):
-    return {"Authorization": f"Bearer {key}"}
-
-
-def read(answer, until=None):
-    """The events in a stream, each checked; up to the first that `until` finds."""
-    found, id_ = [], None
-    for line in answer.iter_lines():
-        if line.startswith("id: "):
-            id_ = line[4:]
-        elif line.startswith("data: "):
-            event = json.loads(line[6:])
-            EVENTS.validate_python(event)
-            found.append((id_, event))
-            if until and until(event):
-                break
-    return found
-
-
-def types(events):
-    return [event["type"] for _, event in events]
-
-
-def text(events):
-    return "".join(event["delta"] for _, event in events if event["type"] == "TEXT_MESSAGE_CONTENT")
-
-
-def check_order(events):
-    """As the client's verifier wants it: one start, one end, and between them nothing is left open."""
-    kinds = types(events)
-    assert kinds[0] == "RUN_STARTED"
-    assert kinds[-1] in ("RUN_FINISHED", "RUN_ERROR")
-    opened = set()
-    for _, event in events:
-        kind, id_ = event["type"], event.get("messageId") or event.get("toolCallId") or event.get("stepName")
-        if kind.endswith(("_START", "_STARTED")) and kind != "RUN_STARTED":
-            name = kind.removesuffix("ED").removesuffix("_START")
-            assert (name, id_) not in opened
-            opened.add((name, id_))
-        elif kind.endswith(("_END", "STEP_FINISHED")):
-            opened.remove((kind.removesuffix("_END").removesuffix("_FINISHED"), id_))
-        elif kind == "TEXT_MESSAGE_CONTENT":
-            assert ("TEXT_MESSAGE", id_) in opened
-            assert event["delta"]
-    assert not opened
 
 
 def test_an_answer_is_a_message_between_the_start_and_the_end_of_a_run(post, agent, scripted_llm):

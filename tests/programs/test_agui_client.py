@@ -30,8 +30,8 @@ def chat(server_url, make_key, tmp_path):
     (tmp_path / "agent.mjs").write_text(code, encoding="utf-8")
     key = make_key()
 
-    def run(agent, text, *, cut=0):
-        arguments = [f"{server_url}/agui/{agent}/", key, "a thread/of mine", text, str(cut)]
+    def run(agent, text, *, cut=0, tools=()):
+        arguments = [f"{server_url}/agui/{agent}/", key, "a thread/of mine", text, str(cut), json.dumps(tools)]
         done = subprocess.run(
             ["node", "run.mjs", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
         )
@@ -84,4 +84,20 @@ def test_the_client_approves_a_call_and_goes_on(chat, agent_function, scripted_l
     assert [each["reason"] for each in result["interrupts"]] == ["tool_call"]
     assert said(result)[-1] == ("assistant", "Done")
     assert ("tool", "paid 5") in said(result)
+    assert result["events"].count("TOOL_CALL_START") == 1
+
+
+@pytest.mark.parametrize("cut", [0, 2])
+def test_the_client_runs_a_tool_of_its_own_and_goes_on(chat, agent_function, scripted_llm, cut):
+    def answer(iostream):
+        iostream.input()
+        reply(iostream, ConversableAgent("bot", llm_config=llm_config()), iostream.client_tools)
+
+    scripted_llm.replies(call("move_map", city="Rome"), say("Done"))
+    city = {"type": "object", "properties": {"city": {"type": "string"}}}
+    tool = {"name": "move_map", "description": "Move the map", "parameters": city}
+    result = chat(agent_function(answer), "Rome!", tools=[tool], cut=cut)
+    assert [each["reason"] for each in result["interrupts"]] == ["tool_call"]
+    assert said(result)[-1] == ("assistant", "Done")
+    assert ("tool", '{"move_map": {"city": "Rome"}}') in said(result)
     assert result["events"].count("TOOL_CALL_START") == 1

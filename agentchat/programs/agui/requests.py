@@ -1,6 +1,10 @@
 """What an AG-UI client sends: a `RunAgentInput`, of which its own last message or its answers count."""
 
+import json
 import uuid
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -10,7 +14,7 @@ from pydantic import ValidationError
 from agentchat.actions.seeding import ClientMessage, ClientRole
 from agentchat.programs.errors import ProgramError
 from agentchat.programs.threads import digest_of
-from agentchat.programs.turns import MAX_HISTORY, MAX_NAME_CHARS, Said
+from agentchat.programs.turns import MAX_HISTORY, MAX_NAME_CHARS, Said, is_client_call
 from agentchat.runs.questions import Question
 
 try:
@@ -47,7 +51,7 @@ def read_input(request: HttpRequest) -> RunAgentInput:
     return found
 
 
-def said_in(agent: str, found: RunAgentInput) -> Said:
+def said_in(agent: str, found: RunAgentInput, client_tools: Sequence[Mapping[str, Any]]) -> Said:
     """The last message, which must be the user's, and what the client says was said before. Raise ProgramError."""
     last = found.messages[-1] if found.messages else None
     if last is None or last.role != "user":
@@ -60,6 +64,7 @@ def said_in(agent: str, found: RunAgentInput) -> Said:
         earlier=[ClientMessage(role=_ROLES[each.role], text=text_of(each)) for each in before],
         request=digest_of("run", found.thread_id, found.run_id),
         is_repeat=True,
+        client_tools=client_tools,
         message_id=_uuid(last.id),
     )
 
@@ -77,9 +82,34 @@ def text_of(message: Message) -> str:
     return "\n".join(part.text for part in content if part.type == "text")
 
 
-def answer_of(question: Question, entry: ResumeEntry) -> Any:
-    """The answer in a resolved interrupt, as the question wants it: AG-UI has names of its own for approvals."""
-    payload = entry.payload
+Answer = Callable[[Question], Any]
+
+
+def answer_of(entry: ResumeEntry) -> Answer | None:
+    """The answer in an interrupt that is resolved, as the question wants it; None in one that is cancelled."""
+    return (lambda question: _answer(question, entry.payload)) if entry.status == "resolved" else None
+
+
+def results_in(found: RunAgentInput) -> dict[str, Answer | None]:
+    """The results of client tools that the messages end with, by the ids of their calls. Raise ProgramError."""
+    answers: dict[str, Answer | None] = {}
+    for message in takewhile(lambda each: each.role == "tool", reversed(found.messages)):
+        assert message.role == "tool"
+        text = text_of(message) or (f"Error: {message.error}" if message.error else "")
+        answers[message.tool_call_id] = partial(_result, text)
+    return answers
+
+
+def _result(text: str, question: Question) -> Any:
+    if not is_client_call(question):
+        raise ProgramError(400, "invalid_input", "messages: the agent waits for no result of a tool.")
+    return {"result": text}
+
+
+def _answer(question: Question, payload: Any) -> Any:
+    """AG-UI has names of its own for approvals. The result of a client tool is any value."""
+    if is_client_call(question):
+        return {"result": payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False)}
     if question["kind"] != "approval" or not isinstance(payload, dict) or "decision" in payload:
         return payload
     if not payload.get("approved"):

@@ -33,7 +33,7 @@ from agentchat.events import (
 )
 from agentchat.markup.markdown import without_end_signal
 from agentchat.programs.reply_text import LiveText
-from agentchat.programs.turns import waiting_in
+from agentchat.programs.turns import is_client_call, waiting_in
 from agentchat.realtime.frames import Frame
 
 AguiEvent = dict[str, Any]
@@ -237,6 +237,8 @@ def _interrupt(frame: Frame) -> AguiEvent | None:
         return None
     reason = _REASONS.get(frame["kind"]) or ("tool_call" if "toolCallId" in frame else "confirmation")
     schema = frame.get("schema") if frame["kind"] == "form" else {"type": "string"}
+    if is_client_call(frame):
+        reason, schema = "tool_call", None  # whatever the tool returns
     if frame["kind"] == "approval":
         schema = {
             "type": "object",

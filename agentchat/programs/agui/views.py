@@ -13,7 +13,8 @@ from agentchat.core.text import replace_lone_surrogates
 from agentchat.events import RunError
 from agentchat.infra.database import retry_until_available
 from agentchat.infra.db_threads import in_db_thread, in_read_thread
-from agentchat.programs.agui.requests import answer_of, read_input, said_in
+from agentchat.programs.agui.client_tools import client_tools_in
+from agentchat.programs.agui.requests import answer_of, read_input, results_in, said_in
 from agentchat.programs.agui.snapshots import messages_of, state_of
 from agentchat.programs.agui.translation import AguiEvent, Output, Position, Translation
 from agentchat.programs.callers import Caller
@@ -62,14 +63,14 @@ async def events(request: HttpRequest, caller: Caller, agent_name: str, thread_i
 
 
 def _begin(caller: Caller, agent_name: str, found: RunAgentInput) -> Turn:
-    if not found.resume:
-        return begin(caller, said_in(agent_name, found))
-    if len(found.resume) > 1:
+    tools = client_tools_in(found)
+    if found.resume and len(found.resume) > 1:
         raise ProgramError(400, "invalid_input", "resume: an agent asks one question at a time.")
-    [entry] = found.resume
-    value = (lambda question: answer_of(question, entry)) if entry.status == "resolved" else None
+    answers = {each.interrupt_id: answer_of(each) for each in found.resume} if found.resume else results_in(found)
+    if not answers:
+        return begin(caller, said_in(agent_name, found, tools))
     request = digest_of("run", found.thread_id, found.run_id)
-    return resume(caller, agent_name, found.thread_id, request=request, asked=entry.interrupt_id, value=value)
+    return resume(caller, agent_name, found.thread_id, request=request, answers=answers, client_tools=tools)
 
 
 async def _events(
@@ -151,7 +152,7 @@ def _capabilities(name: str) -> dict[str, Any]:
     return {
         "identity": {"name": str(agent.title), "description": str(agent.description), "provider": "agentchat"},
         "transport": {"streaming": True, "resumable": True},
-        "tools": {"supported": True, "clientProvided": False},
+        "tools": {"supported": True, "clientProvided": True},
         "state": {"snapshots": True, "deltas": False, "persistentState": True},
         "reasoning": {"supported": True, "streaming": True},
         "humanInTheLoop": human,

@@ -1,8 +1,9 @@
 // Chat with an agent as a frontend does, with the client's own verifier; print what came of it as JSON.
-// Arguments: the address of the agent, a key, a thread, what to say, and after how many events connections are cut.
+// Arguments: the address of the agent, a key, a thread, what to say, after how many events connections are cut, and tools.
 import { ResumableAgent } from "./agent.mjs";
 
-const [url, key, threadId, text, cut] = process.argv.slice(2);
+const [url, key, threadId, text, cut, offered] = process.argv.slice(2);
+const tools = JSON.parse(offered);
 const real = globalThis.fetch;
 const requests = [];
 
@@ -36,10 +37,16 @@ const agent = new ResumableAgent({ url, threadId, headers: { Authorization: `Bea
 agent.addMessage({ id: crypto.randomUUID(), role: "user", content: text });
 const events = [];
 const watch = { onEvent: ({ event }) => void events.push(event.type) };
-const first = await agent.runAgent({}, watch);
+const first = await agent.runAgent({ tools }, watch);
 const interrupts = agent.pendingInterrupts ?? [];
 if (interrupts.length > 0) {
-  const resume = interrupts.map(({ id }) => ({ interruptId: id, status: "resolved", payload: { approved: true } }));
-  await agent.runAgent({ resume }, watch);
+  const isOffered = (name) => tools.some((tool) => tool.name === name);
+  const calls = agent.messages.flatMap((message) => message.toolCalls ?? []);
+  const resume = interrupts.map(({ id, toolCallId }) => {
+    const { name, arguments: given } = calls.find((call) => call.id === toolCallId).function;
+    const payload = isOffered(name) ? { [name]: JSON.parse(given) } : { approved: true };
+    return { interruptId: id, status: "resolved", payload };
+  });
+  await agent.runAgent({ resume, tools }, watch);
 }
 console.log(JSON.stringify({ events, messages: agent.messages, state: agent.state, interrupts, requests, first }));
