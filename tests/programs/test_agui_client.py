@@ -50,8 +50,9 @@ def said(result):
 def test_the_client_gets_the_whole_answer_however_often_it_is_cut_off(chat, agent_function, scripted_llm, cut):
     def answer(iostream):
         iostream.input()
-        iostream.state["seen"] = True
+        iostream.state["seen"] = [1]
         reply(iostream, ConversableAgent("bot", llm_config=llm_config()))
+        iostream.state |= {"seen": [1, 2], "a/b": True}
 
     answered = say("One two three four five six", usage=(5, 2))
     answered.thoughts = "Let me count."
@@ -60,7 +61,7 @@ def test_the_client_gets_the_whole_answer_however_often_it_is_cut_off(chat, agen
     texts = [content for role, content in said(result) if role == "assistant"]
     assert texts == ["One two three four five six"]
     assert [content for role, content in said(result) if role == "reasoning"] == ["Let me count."]
-    assert result["state"] == {"seen": True}
+    assert result["state"] == {"seen": [1, 2], "a/b": True}
     assert (result["events"][0], result["events"][-1]) == ("RUN_STARTED", "RUN_FINISHED")
     assert (len(result["requests"]) > 1) == (cut > 0)
     assert result["requests"].count("POST") == 1

@@ -10,12 +10,13 @@ from django.http.response import HttpResponseBase
 
 from agentchat.core import registry
 from agentchat.core.text import replace_lone_surrogates
-from agentchat.events import RunError
+from agentchat.events import InputAnswered, RunError, TextMessageEnd, ToolCallResult
 from agentchat.infra.database import retry_until_available
 from agentchat.infra.db_threads import in_db_thread, in_read_thread
 from agentchat.programs.agui.client_tools import client_tools_in
 from agentchat.programs.agui.requests import answer_of, read_input, results_in, said_in
-from agentchat.programs.agui.snapshots import messages_of, state_of
+from agentchat.programs.agui.snapshots import messages_of
+from agentchat.programs.agui.state_events import StateEvents
 from agentchat.programs.agui.translation import AguiEvent, Output, Position, Translation
 from agentchat.programs.callers import Caller
 from agentchat.programs.endpoints import endpoint
@@ -27,8 +28,9 @@ from agentchat.programs.whole_events import whole_frame
 
 PAUSE_SECONDS = 15.0
 BEFORE_ALL = Position(-1)
+_OF_STEPS = (TextMessageEnd.type, ToolCallResult.type, InputAnswered.type)  # saved with what a step has changed
 _LAST = 2**54  # positions of what comes at the end of a turn: the same each time, whatever else there is
-_ORDER = {"STATE_SNAPSHOT": 0, "MESSAGES_SNAPSHOT": 1, "CUSTOM": 2, "RUN_ERROR": 3, "RUN_FINISHED": 3}
+_ORDER = {"STATE_SNAPSHOT": 0, "STATE_DELTA": 0, "MESSAGES_SNAPSHOT": 1, "CUSTOM": 2, "RUN_ERROR": 3, "RUN_FINISHED": 3}
 
 
 def write_error(error: ProgramError) -> HttpResponse:
@@ -78,9 +80,11 @@ async def _events(
 ) -> AsyncIterator[Output | None]:
     """The events of the turn after a position; None after each pause."""
     own = {"threadId": thread_id, "runId": run_id}
+    last = Position(turn.thread.after) if after == BEFORE_ALL else after
     if after == BEFORE_ALL:
         started = {"type": "RUN_STARTED", **own, "protocolVersion": PROTOCOL_VERSION}
-        yield Position(turn.thread.after), started
+        yield last, started
+    state = StateEvents(turn.session_id)
     translation = Translation(after)
     translation.waiting = turn.waiting
     try:
@@ -92,7 +96,12 @@ async def _events(
                         continue
                     for position, event in translation.news(await whole_frame(frame, turn.session_id, caller.visitor)):
                         yield position, event
-        ends = await retry_until_available(lambda: in_read_thread(_ends)(caller, turn, translation, own))
+                        last = position
+                    if frame["type"] in _OF_STEPS and frame["seq"] > after.seq:
+                        changed = await retry_until_available(lambda: in_read_thread(state.news)())
+                        if changed is not None:
+                            yield last, changed
+        ends = await retry_until_available(lambda: in_read_thread(_ends)(caller, turn, translation, state, own))
         for position, event in ends:
             if position > after:
                 yield position, event
@@ -101,18 +110,20 @@ async def _events(
 
 
 def _ends(
-    caller: Caller, turn: Turn, translation: Translation, own: dict[str, str]
+    caller: Caller, turn: Turn, translation: Translation, state: StateEvents, own: dict[str, str]
 ) -> list[tuple[Position, AguiEvent]]:
     """What comes at the end of a turn: everything is closed, and the last event says how it ended."""
     closing = list(translation.closing())
     last = closing[-1][0].seq if closing else translation.seq
-    events = _last_events(caller, turn, translation, own)
+    events = _last_events(caller, turn, translation, state, own)
     return closing + [(Position(last, 2, _LAST + _ORDER[event["type"]]), event) for event in events]
 
 
-def _last_events(caller: Caller, turn: Turn, translation: Translation, own: dict[str, str]) -> Iterator[AguiEvent]:
-    if state := state_of(turn.session_id):
-        yield {"type": "STATE_SNAPSHOT", "snapshot": state}
+def _last_events(
+    caller: Caller, turn: Turn, translation: Translation, state: StateEvents, own: dict[str, str]
+) -> Iterator[AguiEvent]:
+    if (changed := state.last(whole=translation.interrupt is not None)) is not None:
+        yield changed
     needs_messages = translation.interrupt is not None or translation.is_changed
     if needs_messages and (messages := messages_of(turn.session_id, caller.visitor)) is not None:
         yield {"type": "MESSAGES_SNAPSHOT", "messages": messages}
@@ -153,7 +164,7 @@ def _capabilities(name: str) -> dict[str, Any]:
         "identity": {"name": str(agent.title), "description": str(agent.description), "provider": "agentchat"},
         "transport": {"streaming": True, "resumable": True},
         "tools": {"supported": True, "clientProvided": True},
-        "state": {"snapshots": True, "deltas": False, "persistentState": True},
+        "state": {"snapshots": True, "deltas": True, "persistentState": True},
         "reasoning": {"supported": True, "streaming": True},
         "humanInTheLoop": human,
     }
