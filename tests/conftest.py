@@ -26,6 +26,7 @@ from agentchat.actions import rate_limits
 from agentchat.budgets import metering, rules
 from agentchat.core import registry
 from agentchat.infra import moments
+from agentchat.infra.fair_queue import lanes
 from agentchat.llm import amendments, file_parts, profiles
 from agentchat.llm.results import request_form
 from agentchat.markup import budget
@@ -199,6 +200,13 @@ def no_known_budgets() -> Iterator[None]:
     metering.forget_groups()
     yield
     rules.forget()
+
+
+@pytest.fixture(autouse=True)
+def no_lanes() -> Iterator[None]:
+    """Leave the lanes that an async view has entered: its changes of context come back to a test's client."""
+    with lanes():
+        yield
 
 
 @pytest.fixture(autouse=True)

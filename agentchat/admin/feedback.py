@@ -70,6 +70,7 @@ class ShareAdmin(ReadOnlyAdmin):
     """The links by which anyone can read a chat. Deleting one revokes it."""
 
     list_display = ("chat_session", "owner_name", "last_seq", "created_at")
+    list_display_links = ("created_at",)  # the first column has a link of its own
     list_filter = (CursorFilter,)
     list_select_related = ("session", "session__owner")
     agent_field = "session__agent"

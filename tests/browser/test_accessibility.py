@@ -235,7 +235,9 @@ def test_the_back_office_is_accessible_and_needs_no_script(chromium, tab, site, 
     tab.wait_for_frame("RUN_FINISHED")
     name = f"staff-{uuid4()}"
     make = f"from django.contrib.auth.models import User; User.objects.create_superuser({name!r}, password='x')"
-    site.manage("shell", "-c", make)
+    of_chat = f"session_id={tab.session_id!r}, token={name!r}, last_seq=3"
+    share = f"from agentchat.models import Share; Share.objects.create({of_chat})"
+    site.manage("shell", "-c", f"{make}\n{share}")
     context = chromium.new_context(locale=language, viewport=DESKTOP)
     page = context.new_page()
     errors = []

@@ -296,6 +296,8 @@ def test_a_script_that_does_not_load_is_said(tab):
 
 
 def test_files_are_refused_in_words_and_never_opened(tab):
+    tab.open_agent("Chat with Weather desk")
+    expect(status(tab)).to_contain_text("Connected")
     address = tab.page.url
     for type_, name in (("drop", "dataTransfer"), ("paste", "clipboardData")):
         is_left_to_the_browser = field(tab).evaluate(

@@ -234,12 +234,16 @@ def test_the_form_for_a_new_chat_takes_uploads_along(client):
     assert f'src="files/{found["id"]}/thumbnail"' in page
 
 
-def test_a_page_loads_no_script_of_uploads_where_the_agent_takes_none(client, ada):
+def test_a_page_loads_no_script_of_uploads_where_the_agent_takes_none(client, ada, monkeypatch):
     for name, expected in (("clerk", True), ("mute", False)):
         chat = ChatSession.objects.create(agent=name, owner=ada)
         assert ("js/uploads/" in client.get(chat.get_absolute_url()).content.decode()) is expected
-    registry.unregister("clerk")
-    assert "js/uploads/" not in client.get(reverse("agentchat:chats")).content.decode()
+    start = reverse("agentchat:chats")
+    assert "js/uploads/" in client.get(start).content.decode()
+    assert "js/uploads/" not in client.get(start, {"q": "photo"}).content.decode(), "where nothing is written"
+    takes_none = [agent for agent in registry.open_to(ada) if not agent.uploads]
+    monkeypatch.setattr(registry, "open_to", lambda user: takes_none)
+    assert "js/uploads/" not in client.get(start).content.decode()
 
 
 # --- showing --------------------------------------------------------------------------------------------------------
