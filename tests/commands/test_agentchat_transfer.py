@@ -36,6 +36,7 @@ from agentchat.models import (
     InboxItem,
     OutboxItem,
     Pause,
+    PinnedTool,
     RateLimit,
     Run,
     Share,
@@ -190,6 +191,7 @@ def fill() -> ChatSession:
     BudgetWarning.objects.create(**warned, reached_at=LONG_AGO)
     UsageRecord.objects.create(scope="owner", key="user 1", day=day, tokens=2**40, cost="0.12345678", is_sum=True)
     Pause.objects.create(agent="weather", sentence="Back at noon.")
+    PinnedTool.objects.create(server="shop", name="price", definition={"description": "é"}, pinned_at=LONG_AGO)
     RateLimit.objects.create(key="guest-chats 0a", empty_at=1_800_000_000.123456)
     ChatSession.objects.update(created_at=LONG_AGO, updated_at=LONG_AGO)
     return session
