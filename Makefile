@@ -5,7 +5,7 @@
 #                 (MODEL=local: answered by a small real model on this machine, 200 MB, instead of the demo model)
 #   make cluster  the same as on several machines: two web nodes, two workers; needs PostgreSQL and Redis
 #   make test     install what is missing and run every test, the fast ones first (ARGS="-k stop" for some)
-#   make test-fast  the tests that need no browser and no services, and are not slow: three minutes (ARGS as above)
+#   make test-fast  the tests that need no browser and no services, and are not slow: four minutes (ARGS as above)
 #   make test-postgresql  the tests of runs, on PostgreSQL instead of SQLite; part of `make test` without ARGS
 #   make matrix   the fast tests with Django 5.2 and 6.1, on each installed Python (minutes)
 #   make model    install that small model, for MODEL=local and for the tests marked `model`, which are skipped without it
