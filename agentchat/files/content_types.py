@@ -20,6 +20,7 @@ MARKUP = ("image/svg+xml", "text/html", "application/xhtml+xml")  # what a brows
 MAX_UNPACKED_BYTES = 512 * 1024 * 1024
 MAX_RATIO = 200  # of what an archive says it unpacks to, to its own size
 MAX_ENTRIES = 10_000
+MAX_DIRECTORY_BYTES = 4 * 1024 * 1024  # of an archive: what lists its entries
 
 _SAME = {
     "application/x-pdf": "application/pdf",
@@ -158,6 +159,7 @@ _TEXTUAL = {
 
 
 def _of_archive(file: IO[bytes]) -> str:
+    _check_directory(file)
     file.seek(0)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -177,3 +179,27 @@ def _of_archive(file: IO[bytes]) -> str:
             if any(each.startswith(folder) for each in names):
                 return type_
     return "application/zip"
+
+
+_END, _END_OF_64 = b"PK\x05\x06", b"PK\x06\x07"
+_END_BYTES, _LOCATOR_BYTES = 22, 20
+
+
+def _check_directory(file: IO[bytes]) -> None:
+    """Raise BadArchive before `zipfile` makes an object of each entry: a file of 50 MB may have a million.
+
+    It looks for the end of the directory where `zipfile` does. An archive with the 64-bit form of it, which is for more
+    than 65,535 entries or 4 GB, is refused.
+    """
+    size = file.seek(0, 2)
+    file.seek(max(size - 2**16 - _END_BYTES - _LOCATOR_BYTES, 0))
+    tail = file.read()
+    plain = len(tail) - _END_BYTES
+    has_no_comment = plain >= 0 and tail.startswith(_END, plain) and tail.endswith(b"\0\0")
+    start = plain if has_no_comment else tail.rfind(_END)
+    end = tail[start : start + _END_BYTES] if start >= 0 else b""
+    if len(end) < _END_BYTES:
+        raise BadArchive("its directory has no end")
+    directory_bytes = int.from_bytes(end[12:16], "little")
+    if directory_bytes > MAX_DIRECTORY_BYTES or tail[max(start - _LOCATOR_BYTES, 0) : start].startswith(_END_OF_64):
+        raise BadArchive(f"its directory has {directory_bytes} bytes")

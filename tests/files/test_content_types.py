@@ -1,4 +1,7 @@
 import io
+import struct
+import tracemalloc
+import zipfile
 
 import pytest
 
@@ -44,6 +47,49 @@ def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused():
     assert len(bomb) < 200_000
     with pytest.raises(BadArchive, match="104857600 bytes"):
         kind(bomb)
+
+
+ENTRY = struct.pack("<4s6H3L5H2L", b"PK\x01\x02", *[0] * 16)
+MANY = 400_000
+
+
+def end_of_directory(entries, directory_bytes, comment=b""):
+    count = min(entries, 0xFFFF)
+    return struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, directory_bytes, 0, len(comment)) + comment
+
+
+def end_in_64_bits(entries, directory_bytes):
+    end = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, entries, entries, directory_bytes, 0)
+    return end + struct.pack("<4sLQL", b"PK\x06\x07", 0, directory_bytes + 30, 1)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        end_of_directory(MANY, MANY * len(ENTRY)),
+        end_in_64_bits(MANY, MANY * len(ENTRY)) + end_of_directory(1, len(ENTRY)),
+        end_of_directory(1, len(ENTRY), comment=end_of_directory(MANY, MANY * len(ENTRY), comment=b"!")),
+        end_of_directory(1, MANY * len(ENTRY), comment=b"!" * 0xFFFF),
+    ],
+    ids=["many entries", "64 bits", "an end within a comment", "a long comment"],
+)
+def test_a_directory_of_very_many_entries_is_refused_before_it_is_read(end):
+    archive = io.BytesIO(b"PK\x03\x04" + bytes(26) + ENTRY * MANY + end)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadArchive, match="its directory has"):
+            judge(archive, "")
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_with_a_comment_is_one():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("a.txt", "a")
+        archive.comment = b"written on a Tuesday" * 100
+    assert kind(content.getvalue()) == "application/zip"
 
 
 def test_an_archive_without_a_directory_is_refused():
