@@ -15,6 +15,7 @@ from django.conf import settings
 from agentchat import conf
 
 THUMBNAIL = (480, 360)
+MAX_FRAMES = 1_000  # of a film: each costs more than its pixels
 _FORMATS = {"image/gif": "GIF", "image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 _MODES = {
     "GIF": ("1", "L", "P", "RGB", "RGBA"),
@@ -66,8 +67,9 @@ def _remade(image: Any, format_: str) -> CleanImage:
     pixels = image.width * image.height
     if pixels > limit:
         raise TooManyPixels(f"{image.width} by {image.height} pixels, of at most {limit}")
-    frames = getattr(image, "n_frames", 1) if format_ in ("GIF", "WEBP") else 1
-    if 1 < frames <= limit // pixels:
+    most = min(MAX_FRAMES, limit // pixels)
+    frames = _frames_in(image, most) if format_ in ("GIF", "WEBP") else 1
+    if 1 < frames <= most:
         first, options = _frames_of(image)
     else:  # of a film that is too long the first picture
         first, options = _still(image, _MODES[format_]), {}
@@ -80,6 +82,18 @@ def _remade(image: Any, format_: str) -> CleanImage:
     except BaseException:
         content.close()
         raise
+
+
+def _frames_in(image: Any, most: int) -> int:
+    """How many frames it has, at most one more than `most`: `n_frames` would go through millions of them."""
+    for number in range(1, most + 1):
+        try:
+            image.seek(number)
+        except EOFError:
+            image.seek(0)
+            return number
+    image.seek(0)
+    return most + 1
 
 
 def _still(image: Any, modes: tuple[str, ...]) -> Any:

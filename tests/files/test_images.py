@@ -2,8 +2,9 @@ import io
 
 import pytest
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
-from agentchat.files.images import BadImage, TooManyPixels, remade
+from agentchat.files.images import MAX_FRAMES, BadImage, TooManyPixels, remade
 from tests.files import hostile
 
 
@@ -38,6 +39,24 @@ def test_what_hides_behind_a_picture_is_gone():
 def test_an_animation_stays_one():
     _, made = cleaned(hostile.animation(frames=3), "image/gif")
     assert Image.open(io.BytesIO(made)).n_frames == 3
+
+
+def film(frames):
+    """A GIF of so many frames, each one pixel of another colour than the last."""
+    start = b"\x21\xf9\x04\0\x0a\0\0\0" + b"\x2c\0\0\0\0\x01\0\x01\0\0" + b"\x02\x02"
+    both = start + b"\x44\x01\0" + start + b"\x4c\x01\0"
+    last = start + b"\x44\x01\0" if frames % 2 else b""
+    return b"GIF89a\x01\0\x01\0\x80\0\0" + b"\0\0\0\xff\xff\xff" + both * (frames // 2) + last + b";"
+
+
+@pytest.mark.parametrize(("frames", "kept"), [(2, 2), (MAX_FRAMES, MAX_FRAMES), (MAX_FRAMES + 1, 1), (500_000, 1)])
+def test_of_a_film_of_very_many_frames_the_first_picture_is_left(frames, kept, monkeypatch):
+    looked_at, seek = [], GifImageFile.seek
+    monkeypatch.setattr(GifImageFile, "seek", lambda image, number: looked_at.append(number) or seek(image, number))
+    _, made = cleaned(film(frames), "image/gif")
+    monkeypatch.undo()
+    assert max(looked_at) <= MAX_FRAMES
+    assert Image.open(io.BytesIO(made)).n_frames == kept
 
 
 def test_a_picture_of_too_many_pixels_is_not_decoded():
