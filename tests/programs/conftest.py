@@ -11,7 +11,9 @@ import pytest
 import uvicorn
 from django.utils import translation
 
+from agentchat import ConversableAgent, llm_config, reply
 from agentchat.actions import api_keys
+from agentchat.testing import call, say
 from agentchat.testing.runs import running_server
 from tests.factories import account
 
@@ -77,3 +79,22 @@ def post(server_url, make_key):
 
     run.key = key
     return run
+
+
+@pytest.fixture
+def payer(agent_function, scripted_llm):
+    """An agent function that pays 5, and asks before."""
+
+    def pay(amount: int) -> str:
+        """Pay."""
+        return f"paid {amount}"
+
+    def answer(iostream):
+        iostream.input()
+        agent = ConversableAgent("bot", llm_config=llm_config())
+        agent.register_for_llm(description="Pay")(pay)
+        agent.register_for_execution(approval=True)(pay)
+        reply(iostream, agent)
+
+    scripted_llm.replies(call("pay", amount=5), say("Done"))
+    return agent_function(answer)

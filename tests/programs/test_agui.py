@@ -95,34 +95,21 @@ def test_tools_are_calls_with_results(post, agent_function, scripted_llm):
         ({"status": "cancelled"}, None),
     ],
 )
-def test_an_approval_interrupts_and_is_resumed(post, agent_function, scripted_llm, entry, returned):
-    def pay(amount: int) -> str:
-        """Pay."""
-        return f"paid {amount}"
-
-    def answer(iostream):
-        iostream.input()
-        agent = ConversableAgent("bot", llm_config=llm_config())
-        agent.register_for_llm(description="Pay")(pay)
-        agent.register_for_execution(approval=True)(pay)
-        reply(iostream, agent)
-
-    name = agent_function(answer)
-    scripted_llm.replies(call("pay", amount=5), say("Done"))
-    asked = post(name, "Pay 5")
+def test_an_approval_interrupts_and_is_resumed(post, payer, scripted_llm, entry, returned):
+    asked = post(payer, "Pay 5")
     check_order(asked)
     [interrupt] = asked[-1][1]["outcome"]["interrupts"]
     assert (interrupt["reason"], "editedArgs" in interrupt["responseSchema"]["properties"]) == ("tool_call", True)
     assert "MESSAGES_SNAPSHOT" in types(asked)
     [start] = [event for _, event in asked if event["type"] == "TOOL_CALL_START"]
     assert interrupt["toolCallId"] == start["toolCallId"]
-    resumed = post(name, run="r2", resume=[{"interruptId": interrupt["id"], **entry}])
+    resumed = post(payer, run="r2", resume=[{"interruptId": interrupt["id"], **entry}])
     check_order(resumed)
     [result] = [event for _, event in resumed if event["type"] == "TOOL_CALL_RESULT"]
     assert result["toolCallId"] == start["toolCallId"]
     assert returned in result["content"] if returned else "paid" not in result["content"]
     assert "TOOL_CALL_START" not in types(resumed)
-    again = post(name, run="r3", resume=[{"interruptId": interrupt["id"], **entry}])
+    again = post(payer, run="r3", resume=[{"interruptId": interrupt["id"], **entry}])
     assert text(again) == text(resumed) == "Done"
     assert len(scripted_llm.requests) == 2
 

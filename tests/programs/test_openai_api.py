@@ -217,26 +217,13 @@ def test_a_question_ends_the_turn_and_the_next_call_answers_it(client, agent_fun
 @pytest.mark.parametrize(
     ("text", "result"), [("approve", "paid 5"), ('{"decision": "approve"}', "paid 5"), ("Reject: no", None)]
 )
-def test_an_approval_is_a_word_or_json(client, agent_function, scripted_llm, text, result):
-    def pay(amount: int) -> str:
-        """Pay."""
-        return f"paid {amount}"
-
-    def answer(iostream):
-        iostream.input()
-        agent = ConversableAgent("bot", llm_config=llm_config())
-        agent.register_for_llm(description="Pay")(pay)
-        agent.register_for_execution(approval=True)(pay)
-        reply(iostream, agent)
-
-    name = agent_function(answer)
-    scripted_llm.replies(call("pay", amount=5), say("Done"))
+def test_an_approval_is_a_word_or_json(client, payer, text, result):
     chat = {"metadata": {"chat_id": "pay"}}
-    question = ask(client, name, "Pay 5", **chat).agentchat["question"]
+    question = ask(client, payer, "Pay 5", **chat).agentchat["question"]
     assert (question["kind"], question["initial"]) == ("approval", {"amount": 5})
     with pytest.raises(openai.BadRequestError, match="Approve or reject this"):
-        ask(client, name, "Well …", **chat)
-    done = ask(client, name, text, **chat)
+        ask(client, payer, "Well …", **chat)
+    done = ask(client, payer, text, **chat)
     assert text_of(done) == "Done"
     [returned] = [each["content"] for each in done.agentchat["events"] if each["type"] == "TOOL_CALL_RESULT"]
     assert returned == result if result else "paid" not in returned

@@ -1,5 +1,5 @@
 /*
- * One file on its way to the server, and its card: parts of at most a mebibyte, each after the one before it. After a
+ * One file on its way to the server, and its card: parts as large as the server says, each after the one before it. After a
  * lost connection it goes on where the server says it is.
  */
 
